@@ -1,0 +1,74 @@
+"""Exact value of an arithmetic expression with + - * / and parentheses. Nothing is evaluated as Python."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_TOKEN = re.compile(r"\s*(\d+|[-+*/()])")
+_LONGEST = 400
+
+
+class ExpressionError(ValueError):
+    """The text is not an expression of numbers, + - * / and parentheses."""
+
+
+def numbers_in(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
+
+
+def evaluate(text: str) -> Fraction:
+    """The exact value; raises ExpressionError for anything else, division by zero included."""
+    tokens = _tokenize(text)
+    value, rest = _sum(tokens, 0)
+    if rest != len(tokens):
+        raise ExpressionError(f"unexpected {tokens[rest]!r} in {text!r}")
+    return value
+
+
+def _tokenize(text: str) -> list[str]:
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"expression of {len(text)} characters; at most {_LONGEST}")
+    tokens, at = [], 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or not match.group().isascii():
+            raise ExpressionError(f"unexpected {text[at]!r} in expression")
+        tokens.append(match.group(1))
+        at = match.end()
+    return tokens
+
+
+def _sum(tokens: list[str], at: int) -> tuple[Fraction, int]:
+    value, at = _product(tokens, at)
+    while at < len(tokens) and tokens[at] in "+-":
+        right, after = _product(tokens, at + 1)
+        value, at = (value + right if tokens[at] == "+" else value - right), after
+    return value, at
+
+
+def _product(tokens: list[str], at: int) -> tuple[Fraction, int]:
+    value, at = _atom(tokens, at)
+    while at < len(tokens) and tokens[at] in "*/":
+        right, after = _atom(tokens, at + 1)
+        if tokens[at] == "/" and right == 0:
+            raise ExpressionError("division by zero")
+        value, at = (value * right if tokens[at] == "*" else value / right), after
+    return value, at
+
+
+def _atom(tokens: list[str], at: int) -> tuple[Fraction, int]:
+    if at == len(tokens):
+        raise ExpressionError("the expression stops where a number is due")
+    if tokens[at] == "-":
+        value, at = _atom(tokens, at + 1)
+        return -value, at
+    if tokens[at] == "(":
+        value, at = _sum(tokens, at + 1)
+        if at == len(tokens) or tokens[at] != ")":
+            raise ExpressionError("a parenthesis is not closed")
+        return value, at + 1
+    if not tokens[at].isdigit():
+        raise ExpressionError(f"unexpected {tokens[at]!r} where a number is due")
+    return Fraction(int(tokens[at])), at + 1

@@ -1,0 +1,147 @@
+"""The verbs that others plug into. Nothing here imports an engine, a model or torch.
+
+A search strategy is a coroutine that awaits `Propose` and `Judge`; hundreds of them run at once on one event loop and
+the `Engine` behind them batches their calls. Only types cross these borders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from ponder.types import Credit, Group, Problem, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
+
+Until = Literal["step", "end", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation. `stop` are strings that end it (the string is kept in the output); `seed` fixes the draw.
+
+    `max_tokens` counts new tokens. `temperature` 0 is greedy. The same request with the same weights gives the same
+    tokens, alone or in any batch.
+    """
+
+    prompt: tuple[int, ...]
+    max_tokens: int
+    seed: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The tokens that were drawn, their log-probabilities under the sampler, why it ended and by which weights.
+
+    `computed` and `reused` count prompt tokens that went through the model and that came out of a cache.
+    """
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    stop: StopReason
+    version: int
+    computed: int = 0
+    reused: int = 0
+
+
+class Tokenizer(Protocol):
+    """The part of a tokenizer that Ponder needs; a transformers tokenizer is wrapped by `policy.codec`."""
+
+    eos_id: int
+
+    def encode(self, text: str) -> tuple[int, ...]: ...
+
+    def decode(self, tokens: Sequence[int]) -> str: ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Tokens in, tokens and log-probabilities out. Calls made while others wait share a batch."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def context(self) -> int:
+        """Longest prompt plus completion, in tokens."""
+        ...
+
+    async def generate(self, request: Request) -> Completion: ...
+
+    async def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
+        """Log-probability of each token of `continuation` after `prompt`, at temperature 1."""
+        ...
+
+    def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
+        """Copy the tensors of `state` (transformers parameter names) over the engine's own, in place."""
+        ...
+
+
+class Propose(Protocol):
+    """Continue a trajectory. Returns the leaves of `n` independent continuations of `prefix` (None: the root).
+
+    `until="step"` stops each at its next step end, "end" goes on to the end of the turn (the leaves' new ancestors
+    are the steps passed on the way), "answer" first closes the thinking by force and then lets the policy answer.
+    No leaf costs more than `max_tokens` new tokens. `seed` fixes the draw; different n-th members differ.
+    """
+
+    async def __call__(
+        self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+    ) -> list[Step]: ...
+
+    def answer(self, trajectory: Trajectory) -> str | None:
+        """The answer text of a finished trajectory in canonical form (for votes); None if it has none."""
+        ...
+
+
+class Judge(Protocol):
+    """Score trajectories of a question without its key. The unit of `cost` is token-equivalents and it is exact."""
+
+    def cost(self, trajectory: Trajectory) -> float: ...
+
+    async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]: ...
+
+
+class Account(Protocol):
+    """What a strategy may spend; `ponder.search.budget.Budget` is the one implementation."""
+
+    @property
+    def remaining(self) -> float: ...
+
+    def charge_generated(self, tokens: float) -> None: ...
+
+    def charge_verifier(self, tokens: float) -> None: ...
+
+    def usage(self, kept: float) -> Usage: ...
+
+
+class Strategy(Protocol):
+    """Think about one question within a budget. Sequential code for one problem; batching is not its concern."""
+
+    async def __call__(
+        self, question: Question, propose: Propose, judge: Judge | None, budget: Account, *, seed: int
+    ) -> SearchResult: ...
+
+
+class Family(Protocol):
+    """A source of problems: a pure function of (split, seed, index) at a stated difficulty."""
+
+    name: str
+
+    def problem(self, index: int, *, split: str = "train", seed: int = 0) -> Problem: ...
+
+    def grade(self, problem: Problem, response: str) -> Verdict:
+        """Judge a whole response text (thinking included) against the key."""
+        ...
+
+    def demonstration(self, problem: Problem, seed: int) -> str | None:
+        """A worked response in the family's trace format, for behaviour cloning; None if the family has none."""
+        ...
+
+
+class AssignCredit(Protocol):
+    """Verdicts to credit per token; one short file a method in `learning/advantages/`."""
+
+    def __call__(self, group: Group) -> list[Credit]: ...
