@@ -126,19 +126,42 @@ class Strategy(Protocol):
 
 
 class Family(Protocol):
-    """A source of problems: a pure function of (split, seed, index) at a stated difficulty."""
+    """A source of problems: a pure function of (split, seed, index) at a stated difficulty (`level`)."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def level(self) -> int: ...
 
     def problem(self, index: int, *, split: str = "train", seed: int = 0) -> Problem: ...
+
+
+@runtime_checkable
+class Graded(Protocol):
+    """A family with a checker of its own. Families without one name a verifier in their problems' `Key.data`."""
 
     def grade(self, problem: Problem, response: str) -> Verdict:
         """Judge a whole response text (thinking included) against the key."""
         ...
 
-    def demonstration(self, problem: Problem, seed: int) -> str | None:
-        """A worked response in the family's trace format, for behaviour cloning; None if the family has none."""
+    def near_misses(self, problem: Problem) -> list[str]:
+        """Responses that must be refused, for the family's self-check."""
         ...
+
+
+@runtime_checkable
+class Demonstrated(Protocol):
+    """A family that can show worked responses in its own trace format, for behaviour cloning."""
+
+    def demonstration(self, problem: Problem, seed: int) -> str: ...
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """A family whose difficulty the curriculum may move."""
+
+    def at_level(self, level: int) -> Family: ...
 
 
 class AssignCredit(Protocol):
