@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ponder.types import Question
+
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
 
@@ -18,3 +20,13 @@ def final_answer(response: str) -> str | None:
     else:
         answer = response.strip()
     return answer or None
+
+
+def canonical_answer(question: Question, response: str) -> str | None:
+    """The answer as votes count it: white space does not matter, and in a cipher or an expression nor does case."""
+    answer = final_answer(response)
+    if answer is None:
+        return None
+    if question.family in ("arithmetic", "countdown"):
+        return "".join(answer.split())
+    return " ".join(answer.lower().split()) if question.family == "cipher" else " ".join(answer.split())

@@ -36,12 +36,10 @@ def tokenizer() -> PreTrainedTokenizerFast:
         pad_token="<pad>",
         eos_token="<eos>",
         unk_token="<unk>",
-        additional_special_tokens=["<user>", "<assistant>"],
+        additional_special_tokens=["<user>", "<assistant>", "<think>", "</think>"],
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )
-    # Not "special": the marks of thinking must survive decoding with skip_special_tokens.
-    fast.add_tokens(["<think>", "</think>"])
     fast.chat_template = CHAT_TEMPLATE
     return fast
 

@@ -1,0 +1,86 @@
+"""The policy as search sees it: continue a trajectory by a step, to its end, or straight to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ponder.policy.codec import Codec
+from ponder.policy.prompts import THINK_CLOSE, Prompts
+from ponder.policy.steps import Splitter
+from ponder.protocols import Engine, Request, Until
+from ponder.types import Question, Step, StopReason, Trajectory
+
+CanonicalAnswer = Callable[[Question, str], str | None]
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed that depends on all parts and on nothing else."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+@dataclass
+class PolicyPropose:
+    """`Propose` over an engine. `temperature` 0 is greedy; then all n continuations are equal.
+
+    `canonical` turns a response text into the answer that votes count (families differ in what they call equal).
+    """
+
+    engine: Engine
+    codec: Codec
+    canonical: CanonicalAnswer
+    temperature: float = 1.0
+    top_p: float = 1.0
+    separator: str = "\n"
+    prompts: Prompts = field(init=False)
+    _splitter: Splitter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prompts = Prompts(self.codec)
+        self._splitter = Splitter(self.codec, self.separator)
+        self._close = self.codec.encode(THINK_CLOSE)
+
+    async def __call__(
+        self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+    ) -> list[Step]:
+        if n < 1:
+            return []
+        if until == "answer":
+            prefix, forced = self._closed(prefix)
+            max_tokens -= forced
+        if max_tokens < 1:
+            return []
+        before = () if prefix is None else tuple(t for step in prefix.path for t in step.tokens)
+        prompt = self.prompts.tokens(question) + before
+        stop = (self.separator,) if until == "step" else ()
+        draws = [
+            self.engine.generate(
+                Request(prompt, max_tokens, derive_seed(seed, question.id, i), self.temperature, self.top_p, stop)
+            )
+            for i in range(n)
+        ]
+        return [
+            self._splitter.chain(c.tokens, c.logprobs, version=c.version, stop=c.stop, parent=prefix)
+            for c in await asyncio.gather(*draws)
+        ]
+
+    def answer(self, trajectory: Trajectory) -> str | None:
+        if trajectory.stop is not StopReason.END:
+            return None
+        return self.canonical(trajectory.question, trajectory.text)
+
+    def _closed(self, prefix: Step | None) -> tuple[Step | None, int]:
+        """`prefix` with its thinking closed by force, and how many forced tokens that took."""
+        path = () if prefix is None else prefix.path
+        text = "".join(step.text for step in path)
+        if THINK_CLOSE in text:
+            return prefix, 0
+        line_end = () if not text or text.endswith("\n") else self.codec.encode("\n")
+        tokens = line_end + self._close
+        text = self.codec.decode(tokens)
+        version = self.engine.version
+        closed = Step(tokens, (0.0,) * len(tokens), text, version, StopReason.STEP, prefix, forced=True)
+        return closed, len(tokens)
