@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,15 +10,10 @@ from ponder.policy.codec import Codec
 from ponder.policy.prompts import THINK_CLOSE, Prompts
 from ponder.policy.steps import Splitter
 from ponder.protocols import Engine, Request, Until
+from ponder.seeds import derive_seed
 from ponder.types import Question, Step, StopReason, Trajectory
 
 CanonicalAnswer = Callable[[Question, str], str | None]
-
-
-def derive_seed(*parts: object) -> int:
-    """A 63-bit seed that depends on all parts and on nothing else."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 @dataclass

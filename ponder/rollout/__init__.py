@@ -1,0 +1,1 @@
+"""Judged groups, step labels and the store of trajectories."""

@@ -1,0 +1,48 @@
+"""Problems to judged groups: every problem is answered several times by the policy and graded against its key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from ponder.protocols import Propose
+from ponder.types import Group, Problem, Trajectory, Verdict
+
+Grade = Callable[[Sequence[Problem], Sequence[str]], list[Verdict]]
+
+
+async def collect(
+    problems: Sequence[Problem], propose: Propose, grade: Grade, *, group_size: int, max_tokens: int, seed: int
+) -> list[Group]:
+    """One group of `group_size` whole trajectories a problem, in the order of `problems`.
+
+    All problems are sampled at once, so the engine sees one large batch; grading follows in one call.
+    """
+    trajectories_PG = await sample(problems, propose, n=group_size, max_tokens=max_tokens, seed=seed)
+    return judge(problems, trajectories_PG, grade)
+
+
+async def sample(
+    problems: Sequence[Problem], propose: Propose, *, n: int, max_tokens: int, seed: int
+) -> list[list[Trajectory]]:
+    """`n` whole trajectories for each problem."""
+
+    async def one(problem: Problem) -> list[Trajectory]:
+        question = problem.question
+        leaves = await propose(question, None, n, until="end", max_tokens=max_tokens, seed=seed)
+        return [Trajectory(question, leaf) for leaf in leaves]
+
+    return list(await asyncio.gather(*map(one, problems)))
+
+
+def judge(
+    problems: Sequence[Problem], trajectories_PG: Sequence[Sequence[Trajectory]], grade: Grade
+) -> list[Group]:
+    """Grade all trajectories in one call. A problem for which nothing could be sampled has no group."""
+    pairs = [(p, t) for p, group in zip(problems, trajectories_PG, strict=True) for t in group]
+    verdicts = iter(grade([p for p, _ in pairs], [t.text for _, t in pairs]))
+    groups = []
+    for problem, trajectories in zip(problems, trajectories_PG, strict=True):
+        if trajectories:
+            groups.append(Group(problem, tuple(trajectories), tuple(next(verdicts) for _ in trajectories)))
+    return groups
