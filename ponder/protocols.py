@@ -74,6 +74,13 @@ class Engine(Protocol):
         """Log-probability of each token of `continuation` after `prompt`, at temperature 1."""
         ...
 
+
+class WeightedEngine(Engine, Protocol):
+    """An engine whose weights Ponder may replace, and that counts its work."""
+
+    tokens_generated: int
+    tokens_prefilled: int
+
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
         """Copy the tensors of `state` (transformers parameter names) over the engine's own, in place."""
         ...
