@@ -1,0 +1,1 @@
+"""Verdicts to credit, credit to samples, samples to better weights, and weights to checkpoints."""

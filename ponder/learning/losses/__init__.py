@@ -1,0 +1,1 @@
+"""Losses over single tokens, and how they are summed."""

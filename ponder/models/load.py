@@ -1,0 +1,104 @@
+"""Causal language models in and out: the embedded one, a local folder or a hub id.
+
+Nothing from a folder is ever run: no custom code, and no pickled weights unless they are asked for by name.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from ponder.types import PonderError
+
+EMBEDDED = "tiny"
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in eval mode and the tokenizer that belongs to it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load(
+    name: str, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, *, pickles: bool = False
+) -> Loaded:
+    """`tiny` (ships with Ponder), a local folder, or a hub id. `pickles` also accepts .bin weights, tensors only."""
+    place = _place(name)
+    if isinstance(place, Path):
+        _check(place, pickles)
+    options: dict[str, Any] = {"trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        # from_pretrained itself reads pickles with weights_only, so even an accepted one cannot run code.
+        options |= {"dtype": dtype, "use_safetensors": None if pickles else True}
+        model = AutoModelForCausalLM.from_pretrained(place, **options)
+    except PonderError:
+        raise
+    except Exception as error:
+        raise PonderError(_explain(name, place, error)) from error
+    model.eval()
+    return Loaded(nn.Module.to(model, device), tokenizer)
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
+    """An ordinary transformers folder: config, safetensors weights, tokenizer, chat template."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _place(name: str) -> Path | str:
+    """The folder that `name` stands for, or the name itself if it can only be a hub id."""
+    if name == EMBEDDED:
+        return Path(str(importlib.resources.files("ponder") / "assets" / EMBEDDED))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or name.endswith("/"):
+        raise PonderError(f"model {name!r}: no such folder; give 'tiny', a local model folder or a hub id (owner/name)")
+    return name
+
+
+def _check(folder: Path, pickles: bool) -> None:
+    """Refuse a folder that is not a complete, inert causal language model, before anything in it is opened."""
+    config = _config(folder)
+    if "auto_map" in config:
+        raise PonderError(f"model folder {folder}: it wants to run its own code (auto_map in config.json); never done")
+    kind = config.get("model_type")
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise PonderError(f"model folder {folder}: {kind!r} is not a causal language model that transformers knows")
+    if not any((folder / name).exists() for name in _TOKENIZERS):
+        raise PonderError(f"model folder {folder}: no tokenizer (tokenizer.json); save it there with save_pretrained")
+    if not any(folder.glob("*.safetensors")) and not pickles:
+        pickled = any(folder.glob("*.bin"))
+        found = "only pickled weights (.bin); convert them to safetensors" if pickled else "no weights"
+        raise PonderError(f"model folder {folder}: {found}; allowed are *.safetensors")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PonderError(f"model folder {folder}: no config.json; give one that save_pretrained wrote") from None
+    except ValueError as error:
+        raise PonderError(f"model folder {folder}: config.json is not JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise PonderError(f"model folder {folder}: config.json is not a JSON object")
+    return config
+
+
+def _explain(name: str, place: Path | str, error: Exception) -> str:
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    if isinstance(place, Path):
+        return f"model folder {place}: cannot be loaded ({first})"
+    return f"model {name!r}: no such folder, and the hub did not give it ({first}); check the name and the network"
