@@ -1,13 +1,13 @@
-"""Chains of operations, worked step by step: `Compute 3*11+7-12*4+5.`
+"""Chains of operations, worked step by step: `Compute 3*9+7-6*8+5.`
 
 A response writes the expression again after each reduction and ends with its value:
 
-    33+7-12*4+5
-    33+7-48+5
-    40-48+5
-    -8+5
-    -3
-    </think>-3
+    27+7-6*8+5
+    27+7-48+5
+    34-48+5
+    -14+5
+    -9
+    </think>-9
 
 The demonstrations are always right but their authors differ in pace, as people do: some reduce one operation a line,
 some several at once, some write the value straight away. A model that imitates them all inherits the mixture of paces,
@@ -37,7 +37,7 @@ class Arithmetic:
     """`terms` numbers between 1 and `largest`, joined by + - * (never two * in a row, so products stay small)."""
 
     terms: int = 6
-    largest: int = 12
+    largest: int = 9
     name: str = "arithmetic"
 
     def __post_init__(self) -> None:

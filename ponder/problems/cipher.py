@@ -6,7 +6,9 @@ A response decodes pair by pair, word by word or all at once:
     rt=s qw=t ai=e nr=p
     </think>think step
 
-As in `arithmetic`, all demonstrations are right and their authors differ in how much they do at once.
+The demonstrators differ in care. Some decode every pair. Some decode the first three letters of a word and guess the
+rest from the words they know, one word a line; some look at two letters a word and answer at once. A model that
+imitates them all inherits the guessing; that decoding every pair pays is for reinforcement learning to find out.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ INSTRUCTIONS = (
     "the pair). Decode the message. After your thinking, answer with the plain words alone, in lower case."
 )
 PACES = {"careful": 0.25, "hasty": 0.35, "instant": 0.40}
+# Letters of a word that a demonstrator decodes before guessing the rest.
+LOOKED_AT = {"careful": None, "hasty": 3, "instant": 2}
 
 
 @dataclass(frozen=True)
@@ -74,19 +78,30 @@ class Cipher:
     def demonstration(self, problem: Problem, seed: int) -> str:
         rng = random.Random(f"demonstration/{problem.id}/{seed}")
         pace = rng.choices(list(PACES), weights=list(PACES.values()))[0]
-        lines: list[str] = []
-        for coded in problem.key.data["coded"].split() if pace != "instant" else ():
-            pairs = [coded[i : i + 2] for i in range(0, len(coded), 2)]
-            if pace == "careful":
-                lines.append(" ".join(f"{pair}={decode_pair(pair)}" for pair in pairs) + "\n")
-            else:
-                lines.append(f"{coded}={''.join(map(decode_pair, pairs))}\n")
-        return f"{''.join(lines)}</think>{problem.key.answer}"
+        coded_words = problem.key.data["coded"].split()
+        words = [_guess(decode(coded), LOOKED_AT[pace], rng) for coded in coded_words]
+        if pace == "careful":
+            lines = [" ".join(f"{pair}={decode(pair)}" for pair in _pairs(coded)) for coded in coded_words]
+        else:
+            lines = [f"{coded}={word}" for coded, word in zip(coded_words, words, strict=True)]
+        thinking = "" if pace == "instant" else "".join(f"{line}\n" for line in lines)
+        return f"{thinking}</think>{' '.join(words)}"
 
 
-def decode_pair(pair: str) -> str:
-    """`oy` -> `t`: the letter half-way between the two."""
-    return chr((ord(pair[0]) + ord(pair[1])) // 2)
+def decode(coded: str) -> str:
+    """`oyfj` -> `th`: for each pair the letter half-way between the two."""
+    return "".join(chr((ord(pair[0]) + ord(pair[1])) // 2) for pair in _pairs(coded))
+
+
+def _pairs(coded: str) -> list[str]:
+    return [coded[i : i + 2] for i in range(0, len(coded), 2)]
+
+
+def _guess(word: str, looked_at: int | None, rng: random.Random) -> str:
+    """A word that begins like `word`, drawn from the known ones; `word` itself if all of it was looked at."""
+    if looked_at is None:
+        return word
+    return rng.choice([known for known in WORDS if known.startswith(word[:looked_at])])
 
 
 def encode(plain: str, rng: random.Random) -> str:

@@ -27,9 +27,9 @@ from ponder.problems.countdown import Countdown
 # Families and levels with their share of examples. Levels reach past the defaults, so that harder problems are not
 # foreign when the curriculum comes to them.
 MIXTURE = [
-    *[(Arithmetic(terms=n), w) for n, w in ((2, 1), (3, 2), (4, 3), (5, 4), (6, 5), (7, 4), (8, 4), (9, 2), (10, 2))],
-    *[(Cipher(words=n), w) for n, w in ((1, 3), (2, 6), (3, 8), (4, 4), (5, 3), (6, 2))],
-    *[(Countdown(numbers=n), w) for n, w in ((2, 1), (3, 17), (4, 7))],
+    *[(Arithmetic(terms=n), w) for n, w in ((2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (7, 4), (8, 4), (9, 2), (10, 2))],
+    *[(Cipher(words=n), w) for n, w in ((1, 2), (2, 5), (3, 7), (4, 3), (5, 2))],
+    *[(Countdown(numbers=n), w) for n, w in ((2, 1), (3, 17), (4, 4))],
 ]
 LONGEST = 512
 MICRO = 4  # parts of a batch, each small enough to stay in the processor's cache
@@ -120,7 +120,7 @@ def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--tokens", type=int, default=12_000, help="padded tokens a step")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
