@@ -20,7 +20,13 @@ from transformers import PreTrainedModel
 from ponder.learning.batches import Batch, Row, collate, micro_batches
 from ponder.learning.forward import token_logprobs
 from ponder.learning.learner_config import LearnerConfig
-from ponder.learning.learner_state import LearnerState, optimizer_tensors, restore_optimizer, restore_weights
+from ponder.learning.learner_state import (
+    LearnerState,
+    optimizer_tensors,
+    restore_optimizer,
+    restore_weights,
+    with_prefix,
+)
 from ponder.learning.losses.cloning import cloning
 from ponder.learning.losses.normalisation import row_weights
 from ponder.learning.losses.policy_gradient import PolicyGradient
@@ -69,17 +75,17 @@ class Learner:
     def state(self) -> LearnerState:
         """Everything that the next step depends on. The tensors are the live ones: write them before updating again."""
         reference = {} if self._reference is None else dict(self._reference.named_parameters())
-        tensors = {f"model.{name}": p.detach() for name, p in self.model.named_parameters()}
-        tensors |= {f"reference.{name}": p for name, p in reference.items()}
+        weights = {name: p.detach() for name, p in self.model.named_parameters()}
+        tensors = {f"reference.{name}": p.detach() for name, p in reference.items()}
         tensors |= optimizer_tensors(self._optimizer, self._parameters)
         counters = {"steps": self.steps, "skips": self.skips, "skips_in_a_row": self._skips_in_a_row}
-        return LearnerState(tensors, counters)
+        return LearnerState(weights, tensors, counters)
 
     def load_state(self, state: LearnerState) -> None:
         """Continue bit-equal from `state`; PonderError if it belongs to another model."""
-        restore_weights(self.model, state.tensors, "model.")
+        restore_weights(self.model, state.weights)
         if self._reference is not None:
-            restore_weights(self._reference, state.tensors, "reference.")
+            restore_weights(self._reference, with_prefix(state.tensors, "reference."))
         restore_optimizer(self._optimizer, self._parameters, state.tensors)
         self.steps, self.skips = state.counters["steps"], state.counters["skips"]
         self._skips_in_a_row = state.counters["skips_in_a_row"]

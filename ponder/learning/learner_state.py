@@ -15,8 +15,12 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 @dataclass(frozen=True)
 class LearnerState:
-    """`tensors` are named model.*, reference.* (only with a KL pull), exp_avg.*, exp_avg_sq.* and step.*."""
+    """`weights` are the model's parameters; a checkpoint keeps them as a model folder, apart from the rest.
 
+    `tensors` are named reference.* (only with a KL pull), exp_avg.*, exp_avg_sq.* and step.*.
+    """
+
+    weights: Mapping[str, Tensor]
     tensors: Mapping[str, Tensor]
     counters: Mapping[str, int]
 
@@ -44,13 +48,17 @@ def restore_optimizer(
             optimizer.state[parameter] = {m: t.clone().to(parameter.device) for m, t in saved.items()}
 
 
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, named without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
 @torch.no_grad()
-def restore_weights(model: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Copy `prefix`NAME over each parameter NAME, in place; names and shapes must be the model's own."""
-    saved = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def restore_weights(model: nn.Module, saved: Mapping[str, Tensor]) -> None:
+    """Copy the saved values over the parameters, in place; names and shapes must be the model's own."""
     own = dict(model.named_parameters())
     wrong = sorted(own.keys() ^ saved.keys()) or [n for n, p in own.items() if p.shape != saved[n].shape]
     if wrong:
-        raise PonderError(f"checkpoint: it belongs to another model (first difference: {prefix}{wrong[0]})")
+        raise PonderError(f"checkpoint: it belongs to another model (first difference: {wrong[0]})")
     for name, parameter in own.items():
         parameter.copy_(saved[name])
