@@ -1,0 +1,97 @@
+"""Generation for any causal model that transformers can load, through the model's own forward and cache.
+
+Prompts are padded on the left so that all rows end together, and a new batch starts when the last one is done: slower
+than the lean path and the same in what it promises.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from ponder.engines.decoder import Prefill
+from ponder.engines.packing import chosen_logprobs, left_padded
+
+
+class GenericDecoder:
+    """The `Decoder` of every other architecture."""
+
+    continuous = False
+
+    def __init__(self, model: PreTrainedModel, cache_bytes: int) -> None:
+        self._model = model
+        self._max_bytes = cache_bytes
+        self._bytes_per_token = _bytes_per_token(model)
+        self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+        self.refresh()
+
+    def refresh(self) -> None:
+        self._cache: Any = None
+        self._mask_BT = torch.zeros(0, 0, dtype=torch.long)
+
+    def rows(self, length: int) -> int:
+        return max(1, self._max_bytes // (length * self._bytes_per_token))
+
+    @torch.inference_mode()
+    def prefill(self, prompts: Sequence[tuple[int, ...]], first: int) -> Prefill:
+        """Identical prompts go through the model once and then share a copy of its cache."""
+        unique = list(dict.fromkeys(prompts))
+        ids_BT, mask_BT = left_padded(unique, self._model.device)
+        self._cache = DynamicCache(config=self._model.config)
+        logits_BV = self._forward(ids_BT, mask_BT, (mask_BT.cumsum(-1) - 1).clamp(min=0))
+        order = torch.tensor([unique.index(p) for p in prompts], device=ids_BT.device)
+        self._select(order, mask_BT)
+        seen: set[tuple[int, ...]] = set()
+        computed = tuple(0 if p in seen or seen.add(p) else len(p) for p in prompts)
+        return Prefill(logits_BV[order], computed)
+
+    @torch.inference_mode()
+    def decode(self, tokens_B: NDArray[np.int64], positions_B: NDArray[np.int64]) -> Tensor:
+        device = self._model.device
+        mask_BT = torch.cat([self._mask_BT, self._mask_BT.new_ones(len(tokens_B), 1)], dim=-1)
+        self._mask_BT = mask_BT
+        tokens, positions = torch.from_numpy(tokens_B).to(device), torch.from_numpy(positions_B).to(device)
+        return self._forward(tokens[:, None], mask_BT, positions[:, None])
+
+    @torch.inference_mode()
+    def compact(self, holes: Sequence[int], movers: Sequence[int], rows: int) -> None:
+        order = list(range(rows))
+        for hole, mover in zip(holes, movers, strict=True):
+            order[hole] = mover
+        self._select(torch.tensor(order, dtype=torch.long, device=self._model.device), self._mask_BT)
+
+    def _select(self, order_B: Tensor, mask_BT: Tensor) -> None:
+        self._cache.batch_select_indices(order_B)
+        self._mask_BT = mask_BT[order_B]
+
+    def _forward(self, ids_BT: Tensor, mask_BT: Tensor, positions_BT: Tensor) -> Tensor:
+        positions = {"position_ids": positions_BT} if self._takes_positions else {}
+        output = self._model(
+            input_ids=ids_BT, attention_mask=mask_BT, past_key_values=self._cache, use_cache=True, **positions
+        )
+        logits: Tensor = output.logits[:, -1]
+        return logits
+
+    @torch.inference_mode()
+    def score(self, prompts: Sequence[tuple[int, ...]], continuations: Sequence[tuple[int, ...]]) -> list[list[float]]:
+        def forward(ids_BT: Tensor) -> Tensor:
+            logits: Tensor = self._model(input_ids=ids_BT, use_cache=False).logits
+            return logits
+
+        return chosen_logprobs(prompts, continuations, forward, None, self._model.device)
+
+
+def _bytes_per_token(model: PreTrainedModel) -> int:
+    """Keys and values of one token; without grouped heads in the config, every head is counted."""
+    c = model.config.get_text_config()
+    heads = c.num_attention_heads
+    head_dim = getattr(c, "head_dim", None) or c.hidden_size // heads
+    kv_heads = getattr(c, "num_key_value_heads", None) or heads
+    return int(2 * c.num_hidden_layers * kv_heads * head_dim * model.dtype.itemsize)

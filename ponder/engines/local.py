@@ -1,0 +1,208 @@
+"""The embedded engine: any transformers causal language model in this process, on the CPU or one GPU.
+
+Coroutines await `generate` and `score`; one task of the event loop moves all of them on together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from ponder.engines import weights
+from ponder.engines.decoder import Decoder
+from ponder.engines.generic_decode import GenericDecoder
+from ponder.engines.lean_decode import LeanDecoder
+from ponder.engines.rows import Job
+from ponder.engines.scheduler import Scheduler
+from ponder.engines.stopping import Stops
+from ponder.models import lean
+from ponder.protocols import Completion, Request, Tokenizer
+from ponder.types import PonderError, StopReason
+
+# A finished request wakes its coroutine, that one its parent's gather, that one the parent, and the parent's new
+# children ask again: this many turns of the event loop let them all join the next batch.
+_TURNS = 8
+
+
+class LocalEngine:
+    """`Engine` over a transformers model, which it owns from now on (`replace_weights` writes into it).
+
+    `max_batch` rows run at once (default 256 on the CPU, 1024 on a GPU) as far as `cache_bytes` holds their longest
+    possible lengths. `context` defaults to the model's own.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Tokenizer,
+        *,
+        context: int | None = None,
+        max_batch: int | None = None,
+        cache_bytes: int = 1 << 30,
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+        version: int = 0,
+    ) -> None:
+        on_cpu = torch.device(device).type == "cpu"
+        self._model = model.to(device=device, dtype=dtype or (torch.float32 if on_cpu else torch.bfloat16)).eval()
+        own = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 4096)
+        self._context = min(context or own, own)
+        decoder: Decoder = (
+            LeanDecoder(self._model, self._context, cache_bytes)
+            if lean.supports(self._model)
+            else GenericDecoder(self._model, cache_bytes)
+        )
+        self._decoder = decoder
+        stops = Stops(tokenizer, self._model.config.get_text_config().vocab_size)
+        rows = max_batch or (256 if on_cpu else 1024)
+        self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows, self._model.device)
+        self._scheduler.version = version
+        self._waiters: dict[Job, asyncio.Future[Completion]] = {}
+        self._scores: list[tuple[tuple[int, ...], tuple[int, ...], asyncio.Future[tuple[float, ...]]]] = []
+        self._pump_task: asyncio.Task[None] | None = None
+
+    @property
+    def version(self) -> int:
+        return self._scheduler.version
+
+    @property
+    def context(self) -> int:
+        return self._context
+
+    @property
+    def tokens_generated(self) -> int:
+        return self._scheduler.tokens_generated
+
+    @property
+    def tokens_prefilled(self) -> int:
+        """Prompt tokens that went through the model."""
+        return self._scheduler.tokens_prefilled
+
+    @property
+    def tokens_reused(self) -> int:
+        """Prompt tokens that were copied from an identical prompt's cache."""
+        return self._scheduler.tokens_reused
+
+    @property
+    def seconds_busy(self) -> float:
+        return self._scheduler.seconds_busy
+
+    @property
+    def active(self) -> int:
+        """Requests that hold a row of the cache now."""
+        return self._scheduler.active
+
+    async def generate(self, request: Request) -> Completion:
+        room = self._context - len(request.prompt)
+        self._check(request, room)
+        limit, cut = min((request.max_tokens, StopReason.LENGTH), (room, StopReason.CONTEXT), key=lambda pair: pair[0])
+        if limit == 0:
+            return Completion((), (), cut, self.version)
+        job = Job(request, limit, cut)
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._waiters[job] = future
+        self._scheduler.submit(job)
+        self._wake()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self._waiters.pop(job, None):
+                self._scheduler.cancel(job)
+            raise
+
+    def _check(self, request: Request, room: int) -> None:
+        if not request.prompt:
+            raise PonderError("the prompt is empty; a model needs at least one token to continue")
+        if room < 0:
+            raise PonderError(
+                f"the prompt has {len(request.prompt)} tokens, the context holds {self._context}; shorten the prompt"
+            )
+        if request.max_tokens < 0 or request.temperature < 0 or not 0 < request.top_p <= 1 or "" in request.stop:
+            raise PonderError(
+                f"got max_tokens={request.max_tokens}, temperature={request.temperature}, top_p={request.top_p}, "
+                f"stop={request.stop}; max_tokens and temperature are at least 0, top_p is above 0 and at most 1, "
+                "stop strings are not empty"
+            )
+
+    async def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
+        length = len(prompt) + len(continuation)
+        if not prompt or length > self._context:
+            raise PonderError(
+                f"cannot score {len(continuation)} tokens after a prompt of {len(prompt)}: the prompt needs at least "
+                f"one token and both together at most {self._context}"
+            )
+        future: asyncio.Future[tuple[float, ...]] = asyncio.get_running_loop().create_future()
+        self._scores.append((tuple(prompt), tuple(continuation), future))
+        self._wake()
+        return await future
+
+    def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
+        """Copy in place, all or nothing. Only while no request runs: a completion is of one version."""
+        if self._waiters or self._scores:
+            raise PonderError(
+                f"cannot replace weights while {len(self._waiters) + len(self._scores)} requests run; await them first"
+            )
+        weights.replace(self._model, state)
+        self._decoder.refresh()
+        self._scheduler.version = version
+
+    def _wake(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._pump_task is None or self._pump_task.done() or self._pump_task.get_loop() is not loop:
+            self._pump_task = loop.create_task(self._pump())
+
+    async def _pump(self) -> None:
+        """Step while there is work. Whatever goes wrong reaches everyone who waits."""
+        turns = _TURNS
+        try:
+            while self._scheduler.busy or self._scores:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                scored = self._score_waiting()
+                finished = self._scheduler.step()
+                for job, completion in finished:
+                    _resolve(self._waiters.pop(job), completion)
+                turns = _TURNS if finished or scored else 1
+        except BaseException as error:
+            self._fail(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _score_waiting(self) -> bool:
+        waiting, self._scores = self._scores, []
+        waiting = [item for item in waiting if not item[2].done()]
+        if not waiting:
+            return False
+        started = time.perf_counter()
+        try:
+            values = self._decoder.score([prompt for prompt, _, _ in waiting], [c for _, c, _ in waiting])
+        except BaseException:
+            self._scores = waiting  # so that `_fail` reaches them
+            raise
+        for (_, _, future), row in zip(waiting, values, strict=True):
+            future.set_result(tuple(row))
+        self._scheduler.seconds_busy += time.perf_counter() - started
+        return True
+
+    def _fail(self, error: BaseException) -> None:
+        futures: list[asyncio.Future[Any]] = [*self._waiters.values(), *(future for _, _, future in self._scores)]
+        self._waiters.clear()
+        self._scores.clear()
+        self._scheduler.clear()
+        for future in futures:
+            if future.done():
+                continue
+            if isinstance(error, asyncio.CancelledError):
+                future.cancel()
+            else:
+                future.set_exception(error)
+
+
+def _resolve(future: asyncio.Future[Completion], completion: Completion) -> None:
+    if not future.done():
+        future.set_result(completion)
