@@ -1,0 +1,1 @@
+"""Generator and verifier trained against each other on problems whose answers can be checked."""

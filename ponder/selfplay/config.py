@@ -1,0 +1,98 @@
+"""The settings of a run; each default is the vetted one for the embedded model on two cores."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ponder.config import Strict
+
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Sampling(Strict):
+    """How training groups are drawn. `max_tokens` counts the whole response."""
+
+    temperature: Rate = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_tokens: Positive = 400
+    group_size: Annotated[int, Field(ge=2)] = 8
+    problems: Positive = 36
+    separator: Annotated[str, Field(min_length=1)] = "\n"
+
+
+class Policy(Strict):
+    """The policy update. `length_price` is the weight of the group-relative length reward (0: none)."""
+
+    learning_rate: Rate = 3e-4
+    advantage: Literal["group_mean", "group_normalised", "leave_one_out"] = "group_mean"
+    normalisation: Literal["token", "sequence", "constant"] = "constant"
+    clip_low: Share = 0.2
+    clip_high: Annotated[float, Field(ge=0)] = 0.28
+    kl: Annotated[float, Field(ge=0)] = 0.0
+    length_price: Annotated[float, Field(ge=0)] = 0.0
+    minibatches: Positive = 1
+    micro_tokens: Positive = 4096
+
+
+class Verifier(Strict):
+    """The process verifier: `groups` groups of each round are labelled with `rollouts` continuations a step."""
+
+    learning_rate: Rate = 5e-4
+    groups: Positive = 18
+    rollouts: Positive = 4
+    most_steps: Positive = 5
+    epochs: Positive = 1
+    aggregation: Literal["last", "min", "product", "mean"] = "last"
+
+
+class Curriculum(Strict):
+    """When the next level opens (`unlock`: solve rate of the hardest open one) and how many there may be."""
+
+    unlock: Share = 0.8
+    memory: Share = 0.8
+    floor: Rate = 0.05
+    most_levels: Positive = 2
+
+
+class Control(Strict):
+    """The control arm: behaviour cloning on demonstrations for the same floating-point work as the run."""
+
+    enabled: bool = True
+    learning_rate: Rate = 3e-4
+    batch: Positive = 128
+
+
+class Evaluation(Strict):
+    """Sizes of what is measured. `problems` are test problems a family; pools feed the thinking-time curves."""
+
+    problems: Positive = 300
+    ladder: Positive = 64
+    temperature: Rate = 1.0
+    pool_problems: Positive = 100
+    pool_samples: Positive = 16
+    beam_problems: Positive = 40
+    unsolved_problems: Positive = 100
+    unsolved_tries: Positive = 16
+    budgets: tuple[Positive, ...] = (128, 256, 512, 1024, 2048, 4096)
+
+
+class Run(Strict):
+    """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id."""
+
+    model: str = "tiny"
+    problems: tuple[str, ...] = ("arithmetic", "cipher", "countdown")
+    seed: Annotated[int, Field(ge=0)] = 0
+    rounds: Positive = 8
+    updates: Positive = 6
+    device: str = "cpu"
+    threads: Annotated[int, Field(ge=0)] = 0
+    sampling: Sampling = Sampling()
+    policy: Policy = Policy()
+    verifier: Verifier = Verifier()
+    curriculum: Curriculum = Curriculum()
+    control: Control = Control()
+    evaluation: Evaluation = Evaluation()

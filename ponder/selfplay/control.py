@@ -1,0 +1,65 @@
+"""The control arm: behaviour cloning continued from the same start, for the same work, on fresh demonstrations.
+
+If more training of any kind explained the gain of self-play, this arm would show it too. Demonstrations are of the
+training split, at the levels that the run's families name, families in turn; the learner is the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ponder.learning.learner import Learner
+from ponder.learning.samples import demonstration
+from ponder.policy.codec import Codec
+from ponder.policy.prompts import Prompts
+from ponder.protocols import Demonstrated, Family
+from ponder.selfplay.config import Control
+from ponder.types import Sample
+
+
+@dataclass(frozen=True)
+class CloningReport:
+    """`flops` spent, optimizer `steps` made and the mean loss in nats a token of the last ten of them."""
+
+    flops: float
+    steps: int
+    loss: float | None
+
+
+def can_clone(families: Sequence[Family]) -> bool:
+    """Whether every family has demonstrations; without them there is no control arm."""
+    return all(isinstance(family, Demonstrated) for family in families)
+
+
+def clone(
+    learner: Learner,
+    codec: Codec,
+    families: Sequence[Family],
+    *,
+    flops: float,
+    settings: Control,
+    seed: int,
+    tell: Callable[[float, float], None],
+) -> CloningReport:
+    """Train on demonstrations until `flops` are spent; `tell` hears (spent, total) after each step."""
+    prompts = Prompts(codec)
+    spent, drawn, steps = 0.0, 0, 0
+    losses: list[float] = []
+    while spent < flops:
+        batch = [_row(families, drawn + i, seed, codec, prompts) for i in range(settings.batch)]
+        report = learner.update(batch, loss="cloning")
+        drawn, steps, spent = drawn + len(batch), steps + report.steps, spent + report.flops
+        if report.loss is not None:
+            losses.append(report.loss)
+        tell(min(spent, flops), flops)
+    last = losses[-10:]
+    return CloningReport(spent, steps, sum(last) / len(last) if last else None)
+
+
+def _row(families: Sequence[Family], index: int, seed: int, codec: Codec, prompts: Prompts) -> Sample:
+    family = families[index % len(families)]
+    problem = family.problem(index, split="train", seed=seed)
+    assert isinstance(family, Demonstrated), family.name  # `can_clone` was asked first
+    response = (*codec.encode(family.demonstration(problem, seed)), codec.eos_id)
+    return demonstration(problem.id, prompts.tokens(problem.question), response)

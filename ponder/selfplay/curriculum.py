@@ -1,0 +1,86 @@
+"""Which problems come next: harder when solved, kept where the policy neither always solves nor never solves.
+
+Each family has an open range of levels. A level's weight is p(1-p), the variance of one verdict at its running solve
+rate p: the level where a group is most likely to hold both right and wrong answers, and so a gradient, is drawn most.
+When the hardest open level is solved often enough the next one opens. Levels never close; a level that is solved
+nearly always is simply drawn rarely.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from ponder.protocols import Family, Levelled
+from ponder.seeds import derive_seed
+from ponder.types import Group, Problem
+
+
+class Curriculum:
+    """Draws problems; `observe` feeds solve rates back. Everything it knows is in `state()`."""
+
+    def __init__(
+        self,
+        families: Sequence[Family],
+        *,
+        seed: int,
+        unlock: float = 0.75,
+        memory: float = 0.8,
+        floor: float = 0.05,
+        most_levels: int = 3,
+    ) -> None:
+        """`memory` is the weight of the past in a running solve rate; `floor` the least weight of an open level."""
+        self.families = {family.name: family for family in families}
+        self.seed, self.unlock, self.memory, self.floor, self.most_levels = seed, unlock, memory, floor, most_levels
+        self.rates: dict[str, dict[int, float | None]] = {f.name: {f.level: None} for f in families}
+        self.drawn = 0
+
+    def next(self, count: int) -> list[Problem]:
+        """`count` new training problems, families in turn; never the same index twice."""
+        rng = random.Random(derive_seed("curriculum", self.seed, self.drawn))
+        names = list(self.families)
+        problems = []
+        for i in range(count):
+            name = names[(self.drawn + i) % len(names)]
+            problems.append(self._family(name, rng).problem(self.drawn + i, split="train", seed=self.seed))
+        self.drawn += count
+        return problems
+
+    def observe(self, groups: Sequence[Group]) -> None:
+        """Update running solve rates from judged groups, then open levels that have been earned."""
+        seen: dict[tuple[str, int], list[float]] = {}
+        for group in groups:
+            if group.solve_rate is not None:
+                seen.setdefault((group.problem.family, group.problem.level), []).append(group.solve_rate)
+        for (name, level), rates in seen.items():
+            now, before = sum(rates) / len(rates), self.rates[name].get(level)
+            self.rates[name][level] = now if before is None else self.memory * before + (1 - self.memory) * now
+        for name in self.rates:
+            self._open_next(name)
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """The hardest open level of each family."""
+        return {name: max(rates) for name, rates in self.rates.items()}
+
+    def _open_next(self, name: str) -> None:
+        family, top = self.families[name], max(self.rates[name])
+        rate = self.rates[name][top]
+        room = top - family.level < self.most_levels - 1
+        if isinstance(family, Levelled) and room and rate is not None and rate >= self.unlock:
+            self.rates[name][top + 1] = None
+
+    def _family(self, name: str, rng: random.Random) -> Family:
+        family, rates = self.families[name], self.rates[name]
+        if not isinstance(family, Levelled):
+            return family
+        weights = [max(self.floor, 0.25 if p is None else p * (1 - p)) for p in rates.values()]
+        return family.at_level(rng.choices(list(rates), weights=weights)[0])
+
+    def state(self) -> dict[str, Any]:
+        return {"drawn": self.drawn, "rates": {n: {str(k): p for k, p in r.items()} for n, r in self.rates.items()}}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.drawn = int(state["drawn"])
+        self.rates = {n: {int(k): p for k, p in r.items()} for n, r in state["rates"].items()}

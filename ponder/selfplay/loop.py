@@ -1,0 +1,196 @@
+"""The self-play loop. One round: problems from the curriculum, groups, verdicts, policy updates, step labels, verifier
+update, ladder, and a report of all of it. Every random draw is derived from (seed, round, update), so a run that is
+continued from the checkpoint of a round plays the next one exactly as it would have been played.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from ponder.evaluation.calibration import verifier_quality
+from ponder.learning import advantages, rewards
+from ponder.learning.report import UpdateReport
+from ponder.learning.samples import pack
+from ponder.rollout.collect import Grade, collect
+from ponder.rollout.step_labels import Labelled, label, outcome_labels
+from ponder.seeds import derive_seed
+from ponder.selfplay.config import Run
+from ponder.selfplay.curriculum import Curriculum
+from ponder.selfplay.ledger import Ledger
+from ponder.selfplay.roles import Critic, Generator
+from ponder.types import Group, Problem
+
+T = TypeVar("T")
+RunAsync = Callable[[Coroutine[Any, Any, T]], T]
+Tell = Callable[[str, int, int, str], None]  # stage, done, total, note
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """One policy update: the groups it learned from and what the learner says."""
+
+    groups: list[Group]
+    report: UpdateReport
+    dead: int
+
+
+class SelfPlay:
+    """Plays rounds. `run` drives coroutines on the event loop of the engine; `tell` hears of progress."""
+
+    def __init__(
+        self,
+        config: Run,
+        generator: Generator,
+        critic: Critic,
+        curriculum: Curriculum,
+        grade: Grade,
+        ladder: Sequence[Problem],
+        run: RunAsync[Any],
+        tell: Tell,
+    ) -> None:
+        self.config, self.generator, self.critic, self.curriculum = config, generator, critic, curriculum
+        self.grade, self.ladder, self.run, self.tell = grade, list(ladder), run, tell
+        self.assign = advantages.make(config.policy.advantage, _reward(config))
+        self.ledger = Ledger()
+
+    def play(self, round_number: int) -> dict[str, Any]:
+        """One round; returns its row of the report."""
+        started = time.monotonic()
+        updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
+        labelled = self._label(updates[-1].groups, "train", round_number, self.config.verifier.groups)
+        self._improve_verifier(updates[-1].groups, labelled, round_number)
+        ladder = self.climb(round_number)
+        quality = self._measure_verifier(ladder, round_number)
+        self.ledger.seconds += time.monotonic() - started
+        return self._row(round_number, updates, ladder, quality)
+
+    def climb(self, round_number: int) -> list[Group]:
+        """Two answers to each validation problem: the ladder on which rounds are compared. Not charged to training."""
+        return self._collect(self.ladder, 2, derive_seed("ladder", self.config.seed))
+
+    def _improve_policy(self, round_number: int, update: int) -> Improvement:
+        done, total = round_number * self.config.updates + update, self.config.rounds * self.config.updates
+        seed = derive_seed("rollout", self.config.seed, round_number, update)
+        problems = self.curriculum.next(self.config.sampling.problems)
+        self.tell("training", done, total, f"round {round_number + 1}: sampling")
+        before = self._forwarded()
+        groups = self._collect(problems, self.config.sampling.group_size, seed)
+        self._charge(groups, before)
+        self.curriculum.observe(groups)
+        packed = pack(map(self.assign, groups), self.generator.propose.prompts.tokens)
+        self.tell("training", done, total, f"round {round_number + 1}: learning, {_solved(groups)}")
+        report = self.generator.learner.update(packed.samples)
+        self.generator.publish(self.generator.engine.version + 1)
+        self.ledger.policy += report.flops
+        return Improvement(groups, report, packed.dead)
+
+    def _collect(self, problems: Sequence[Problem], group_size: int, seed: int) -> list[Group]:
+        most = self.config.sampling.max_tokens
+        propose = self.generator.propose
+        groups: list[Group] = self.run(
+            collect(problems, propose, self.grade, group_size=group_size, max_tokens=most, seed=seed)
+        )
+        return groups
+
+    def _label(self, groups: Sequence[Group], purpose: str, round_number: int, most: int) -> list[Labelled]:
+        """Rollout labels for the groups that hold both right and wrong answers, else for the first ones."""
+        settings = self.config.verifier
+        mixed = sorted(groups, key=lambda g: g.solve_rate in (0.0, 1.0, None))[:most]
+        before = self._forwarded()
+        labelled: list[Labelled] = self.run(
+            label(
+                mixed,
+                self.generator.propose,
+                self.grade,
+                rollouts=settings.rollouts,
+                most_steps=settings.most_steps,
+                max_tokens=self.config.sampling.max_tokens,
+                seed=derive_seed("labels", purpose, self.config.seed, round_number),
+            )
+        )
+        if purpose == "train":
+            self.ledger.labelling += self.generator.sampling_flops(self._forwarded() - before)
+        return labelled
+
+    def _improve_verifier(self, groups: Sequence[Group], labelled: Sequence[Labelled], round_number: int) -> None:
+        """Step labels, and the outcome of every other trajectory of the same groups."""
+        known = {id(item.trajectory) for item in labelled}
+        outcomes = [item for item in outcome_labels(groups) if id(item.trajectory) not in known]
+        _, flops = self.critic.train([*labelled, *outcomes], round_number)
+        self.ledger.verifier += flops
+
+    def _measure_verifier(self, ladder: Sequence[Group], round_number: int) -> dict[str, Any] | None:
+        """Quality on fresh labels of validation problems, which the verifier never trains on."""
+        labelled = self._label(ladder, "measure", round_number, self.config.verifier.groups)
+        if not labelled:
+            return None
+        verdicts = self.critic.judge.judge([item.trajectory for item in labelled])
+        scores = [
+            [(verdict.step_scores or ())[known.step] for known in item.labels]
+            for verdict, item in zip(verdicts, labelled, strict=True)
+        ]
+        return asdict(verifier_quality(scores, [[known.value for known in item.labels] for item in labelled]))
+
+    def _forwarded(self) -> int:
+        return self.generator.engine.tokens_generated + self.generator.engine.tokens_prefilled
+
+    def _charge(self, groups: Sequence[Group], before: int) -> None:
+        self.ledger.sampling += self.generator.sampling_flops(self._forwarded() - before)
+        self.ledger.sampled += sum(len(t) for group in groups for t in group.trajectories)
+
+    def _row(
+        self, number: int, updates: Sequence[Improvement], ladder: Sequence[Group], quality: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        groups = [group for update in updates for group in update.groups]
+        reports = [update.report for update in updates]
+        skipped = [r.skipped for r in reports if r.skipped]
+        failures = Counter(v.failure for group in groups for v in group.verdicts if v.failure)
+        return {
+            "round": number,
+            "seconds": round(self.ledger.seconds, 3),
+            "flops": self.ledger.flops,
+            "sampled_tokens": self.ledger.sampled,
+            "levels": self.curriculum.levels,
+            "solve_rate": rates(groups),
+            "tokens": _by_family(groups, lambda g: [float(len(t)) for t in g.trajectories]),
+            "validation": {**rates(ladder), "mean": _mean(list(rates(ladder).values()))},
+            "verifier": quality,
+            "updates": sum(r.steps for r in reports),
+            "skipped": len(skipped),
+            "skip_reasons": skipped,
+            "dead_groups": sum(u.dead for u in updates) / max(1, len(groups)),
+            "kl_mismatch": _mean([abs(r.kl_mismatch) for r in reports if r.kl_mismatch is not None]),
+            "entropy": _mean([r.entropy for r in reports if r.entropy is not None]),
+            "grad_norm": _mean([r.grad_norm for r in reports if r.grad_norm is not None]),
+            "failures": dict(failures),
+        }
+
+
+def rates(groups: Sequence[Group]) -> dict[str, float]:
+    """Mean solve rate by family; a family without a single verdict is absent."""
+    return _by_family(groups, lambda g: [outcome for _, outcome in g.judged])
+
+
+def _by_family(groups: Sequence[Group], values: Callable[[Group], list[float]]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for group in groups:
+        found.setdefault(group.problem.family, []).extend(values(group))
+    return {family: sum(some) / len(some) for family, some in found.items() if some}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _solved(groups: Sequence[Group]) -> str:
+    return ", ".join(f"{family} {rate:.0%}" for family, rate in rates(groups).items())
+
+
+def _reward(config: Run) -> rewards.Reward:
+    price = config.policy.length_price
+    return rewards.make("relative_length", weight=price) if price else rewards.make("outcome")
+
