@@ -104,9 +104,13 @@ class Propose(Protocol):
 
 
 class Judge(Protocol):
-    """Score trajectories of a question without its key. The unit of `cost` is token-equivalents and it is exact."""
+    """Score trajectories of a question without its key. Costs are token-equivalents; `cost` is exact."""
 
     def cost(self, trajectory: Trajectory) -> float: ...
+
+    def bound(self, question: Question, tokens: int) -> float:
+        """The most that a trajectory of at most `tokens` generated tokens can cost; for planning."""
+        ...
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]: ...
 

@@ -1,0 +1,58 @@
+"""Strategies by name. A new strategy is one file and one line here."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from ponder.protocols import Strategy
+from ponder.search.beam import Beam
+from ponder.search.best_of_n import BestOfN
+from ponder.search.common import Limits
+from ponder.search.dvts import DVTS
+from ponder.search.sample import Sample
+from ponder.search.vote import Vote
+from ponder.search.weighted_vote import WeightedVote
+from ponder.types import PonderError
+
+STRATEGIES: dict[str, type[Limits]] = {
+    "sample": Sample,
+    "vote": Vote,
+    "best_of_n": BestOfN,
+    "weighted_vote": WeightedVote,
+    "beam": Beam,
+    "dvts": DVTS,
+}
+
+
+def make(name: str, **params: Any) -> Strategy:
+    """The strategy `name` with `params`: `make("vote", max_tokens=256)`. Every strategy has vetted defaults."""
+    strategy = _known(name)
+    allowed = {f.name: f.default for f in fields(strategy)}
+    for key, value in params.items():
+        if key not in allowed:
+            raise PonderError(f"strategy {name} has no parameter {key!r}{_nearest(key, allowed)}")
+        kind = type(allowed[key])
+        if type(value) is not kind:
+            raise PonderError(f"strategy {name}: {key}={value!r}; give a value of type {kind.__name__}")
+    made: Any = strategy(**params)
+    result: Strategy = made
+    return result
+
+
+def needs_judge(name: str) -> bool:
+    """Whether the strategy `name` cannot run without a verifier."""
+    return _known(name).needs_judge
+
+
+def _known(name: str) -> type[Limits]:
+    if name not in STRATEGIES:
+        raise PonderError(f"unknown strategy {name!r}{_nearest(name, STRATEGIES)}")
+    return STRATEGIES[name]
+
+
+def _nearest(name: str, names: Any) -> str:
+    close = get_close_matches(name, list(names), n=1, cutoff=0.5)
+    guess = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{guess}; there are {', '.join(names)}" if not guess else f"{guess} There are {', '.join(names)}"
