@@ -1,0 +1,86 @@
+"""Ground truth: problems and responses in, verdicts out, in order.
+
+A family that grades itself does so here; for every other problem `key.data["verifier"]` names the verifier ("math").
+Wrong and broken differ: a malformed answer is outcome 0.0; a grader that raises, a dead worker, a limit that was hit
+or a gold answer that cannot be read are typed failures, never a reward, and are counted in `failures`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+
+from ponder.protocols import Family, Graded
+from ponder.types import Problem, Verdict
+from ponder.verifiers.mathematics_pool import MathVerifier
+
+
+class GroundTruth:
+    """Grades against keys. Thread-safe; worker processes start with the first answer that needs one."""
+
+    def __init__(self, families: Mapping[str, Family] | None = None, *, workers: int = 1) -> None:
+        self.families = dict(families or {})
+        self.failures: Counter[str] = Counter()
+        self._math = MathVerifier(workers=workers)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> GroundTruth:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._math.close()
+
+    def grade(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        """One verdict for each response to the problem at the same place."""
+        if len(problems) != len(responses):
+            raise ValueError(f"{len(problems)} problems but {len(responses)} responses")
+        with self._lock:
+            verdicts = self._grade_all(problems, responses)
+        self.failures.update(verdict.failure for verdict in verdicts if verdict.failure)
+        return verdicts
+
+    def _grade_all(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        pairs = list(zip(problems, responses, strict=True))
+        settled = [self._in_process(problem, response) for problem, response in pairs]
+        waiting = (
+            (problem.key.answer, response) for (problem, response), v in zip(pairs, settled, strict=True) if v is None
+        )
+        return list(_fill(settled, self._math.grade(waiting)))
+
+    def _in_process(self, problem: Problem, response: str) -> Verdict | None:
+        """The verdict of the family's own grader, or that there is no verifier; None if mathematics is to decide."""
+        family = self.families.get(problem.family)
+        if isinstance(family, Graded):
+            return _by_family(family, problem, response)
+        name = problem.key.data.get("verifier")
+        return None if name == "math" else unsupported(name)
+
+
+def _by_family(family: Graded, problem: Problem, response: str) -> Verdict:
+    try:
+        verdict = family.grade(problem, response)
+    except Exception as error:  # a bug in one family's grader must not end a training, nor become a reward
+        return Verdict(failure="infrastructure", detail=f"grader of {problem.family}: {type(error).__name__}: {error}")
+    if (verdict.outcome is None) == (verdict.failure is None):
+        return replace(
+            verdict, outcome=None, failure="infrastructure", detail=f"grader of {problem.family} gave no verdict"
+        )
+    return verdict
+
+
+def unsupported(name: object) -> Verdict:
+    """The typed failure for a verifier that does not exist here."""
+    what = "no verifier is named" if name is None else f"no {name} verifier in this version"
+    return Verdict(failure="unsupported", detail=what)
+
+
+def _fill(settled: Iterable[Verdict | None], others: Iterator[Verdict]) -> Iterator[Verdict]:
+    """The settled verdicts with the others put, in order, where None stands."""
+    for verdict in settled:
+        yield next(others) if verdict is None else verdict

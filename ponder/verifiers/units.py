@@ -1,0 +1,106 @@
+r"""Units, percent signs, money, degrees and words of scale round a number.
+
+A unit that only one side names is ignored. Two units of measure that both sides name must be the same one (5 cm is
+not 5 m); nothing is converted. Names of things (students, apples) are no measure and are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_NAMES = {
+    "mm": "millimeter millimetre", "cm": "centimeter centimetre", "m": "meter metre", "km": "kilometer kilometre",
+    "in": "inch inches", "ft": "foot feet", "yd": "yard", "mi": "mile", "mph": "mph", "s": "second sec",
+    "min": "minute", "h": "hour hr", "day": "day", "week": "week", "month": "month", "year": "year yr",
+    "mg": "milligram", "g": "gram gm", "kg": "kilogram", "lb": "pound lbs", "oz": "ounce", "ml": "milliliter",
+    "l": "liter litre", "gal": "gallon", "dollar": "dollar usd bucks", "cent": "cent", "euro": "euro",
+    "percent": "percent %", "degree": "degree deg", "radian": "radian rad", "am": "a.m.", "pm": "p.m.",
+}  # fmt: skip
+_MEASURES = {word: unit for unit, words in _NAMES.items() for word in (unit, *words.split())}
+_POWERS = {"square": "2", "squared": "2", "sq": "2", "cubic": "3", "cubed": "3", "cu": "3"}
+_SCALES = {
+    "dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+}  # fmt: skip
+# Words after a number that are no unit: what they do to the number is not ours to guess.
+_NOT_UNITS = frozenset(
+    "is are was not no or and but if then so maybe perhaps wrong right correct incorrect plus minus times over half "
+    "more less than about approximately nearly almost to except only exactly actually wait divided multiplied by "
+    "factorial squared cubed mod modulo base "
+    "one two three four five six seven eight nine ten twenty thirty forty fifty quarter third thirds "
+    "infinity true false undefined none".split()
+) - {"squared", "cubed"}
+_TEXT_UNIT = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*(?:\^\s*\{?\s*([23])\s*\}?)?\s*$")
+_WORD_UNIT = re.compile(r"(?<=[\d})%.])(\s*)([A-Za-z][A-Za-z.]*(?:[ -][A-Za-z][A-Za-z.]*){0,3})\s*(?:\^\s*\{?\s*([23])\s*\}?)?$")
+_FUNCTION = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot|arc)")  # 13 degrees inside a function are no unit of its value
+_ONE_LETTER_UNITS = frozenset("mgshl")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """`number` (a text without its unit), the measure if one was named, and the factor of a word of scale."""
+
+    number: str
+    measure: str | None = None
+    scale: Fraction = Fraction(1)
+
+
+def quantity(text: str) -> Quantity:
+    """Split a normalised text into number and unit; a text without a unit comes back whole."""
+    money = re.fullmatch(r"([-+]?)\s*\\\$\s*([-+]?.+)", text)
+    if money:
+        rest = quantity(money.group(1) + money.group(2))
+        return Quantity(rest.number, "dollar", rest.scale)
+    if text.endswith("%"):
+        return Quantity(text[:-1].rstrip(), "percent")
+    if text.endswith(r"^{\circ}") and not _FUNCTION.search(text):
+        return Quantity(text.removesuffix(r"^{\circ}").rstrip(), "degree")
+    return _worded(text)
+
+
+def _worded(text: str) -> Quantity:
+    match = _TEXT_UNIT.search(text)
+    if match and match.start() > 0:
+        words, power = match.group(1), match.group(2)
+    else:
+        match = _WORD_UNIT.search(text)
+        if match is None or not _may_be_unit(match.group(1), match.group(2)):
+            return Quantity(text)
+        words, power = match.group(2), match.group(3)
+    parts = re.findall(r"[a-z.%$]+", words.lower())
+    if any(part in _NOT_UNITS for part in parts):
+        return Quantity(text)
+    scale = Fraction(1)
+    while parts and parts[0] in _SCALES:
+        scale *= _SCALES[parts.pop(0)]
+    return Quantity(text[: match.start()].rstrip(), _measure(parts, power), scale)
+
+
+def _may_be_unit(space: str, words: str) -> bool:
+    """`5k` and `2x` are products; `5 m` and `5cm` are quantities."""
+    if len(words) == 1:
+        return bool(space) and words in _ONE_LETTER_UNITS
+    return bool(space) or words.lower().rstrip("s") in _MEASURES
+
+
+def _measure(parts: list[str], power: str | None) -> str | None:
+    """`square inches`, `inches squared` and `in^2` are one measure; None for what is no measure."""
+    for part in parts:
+        power = _POWERS.get(part, power)
+    names = [_singular(part) for part in parts if part not in _POWERS]
+    if len(names) != 1 or names[0] not in _MEASURES:
+        return None
+    return _MEASURES[names[0]] + (f"^{power}" if power else "")
+
+
+def _singular(word: str) -> str:
+    if word in _MEASURES:
+        return word
+    word = word.rstrip(".")
+    return word if word in _MEASURES else word.removesuffix("s")
+
+
+def agree(first: Quantity, second: Quantity) -> bool:
+    """Whether the units allow the two to be equal: one is silent, or both say the same."""
+    return first.measure is None or second.measure is None or first.measure == second.measure
