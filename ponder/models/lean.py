@@ -25,8 +25,10 @@ def supports(model: PreTrainedModel) -> bool:
     if config.model_type not in _FAMILY or getattr(config, "hidden_act", "") != "silu":
         return False
     rope = getattr(config, "rope_parameters", None) or {}
-    sliding = getattr(config, "use_sliding_window", False)
-    return rope.get("rope_type", "default") == "default" and not sliding and not getattr(config, "mlp_bias", False)
+    plain_rope = rope.get("rope_type", "default") == "default"
+    # Windows and biases beyond those of q, k and v are left out (attention_bias gives the output projection one too).
+    extras = ("use_sliding_window", "mlp_bias", "attention_bias")
+    return plain_rope and not any(getattr(config, name, False) for name in extras)
 
 
 @dataclass(frozen=True)

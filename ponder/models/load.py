@@ -15,8 +15,12 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import logging
 
 from ponder.types import PonderError
+
+# Loading and saving take moments; what takes longer has a progress bar of Ponder's own.
+logging.disable_progress_bar()
 
 EMBEDDED = "tiny"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
@@ -71,9 +75,10 @@ def _place(name: str) -> Path | str:
 
 def _check(folder: Path, pickles: bool) -> None:
     """Refuse a folder that is not a complete, inert causal language model, before anything in it is opened."""
-    config = _config(folder)
-    if "auto_map" in config:
-        raise PonderError(f"model folder {folder}: it wants to run its own code (auto_map in config.json); never done")
+    config = _object(folder / "config.json")
+    settings = _object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
+    if "auto_map" in config or "auto_map" in settings:
+        raise PonderError(f"model folder {folder}: it wants to run its own code (auto_map in a config); never done")
     kind = config.get("model_type")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise PonderError(f"model folder {folder}: {kind!r} is not a causal language model that transformers knows")
@@ -85,16 +90,16 @@ def _check(folder: Path, pickles: bool) -> None:
         raise PonderError(f"model folder {folder}: {found}; allowed are *.safetensors")
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _object(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PonderError(f"model folder {folder}: no config.json; give one that save_pretrained wrote") from None
-    except ValueError as error:
-        raise PonderError(f"model folder {folder}: config.json is not JSON ({error})") from None
-    if not isinstance(config, dict):
-        raise PonderError(f"model folder {folder}: config.json is not a JSON object")
-    return config
+        raise PonderError(f"model folder {path.parent}: no {path.name}; give one that save_pretrained wrote") from None
+    except (OSError, ValueError) as error:
+        raise PonderError(f"model folder {path.parent}: {path.name} cannot be read as JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise PonderError(f"model folder {path.parent}: {path.name} is not a JSON object")
+    return content
 
 
 def _explain(name: str, place: Path | str, error: Exception) -> str:

@@ -28,4 +28,5 @@ class GroupNormalised:
         differences = centred([r for _, r in rewarded])
         count = len(differences) - 1 if self.sample else len(differences)
         deviation = sqrt(fsum(d * d for d in differences) / count) if count else 0.0
-        return spread(rewarded, [d / (deviation + self.epsilon) for d in differences])
+        # A zero stays a zero even where deviation and epsilon are zero too.
+        return spread(rewarded, [d / (deviation + self.epsilon) if d else 0.0 for d in differences])
