@@ -1,0 +1,144 @@
+"""Who may import whom. The table is that of docs/architecture.md; a new arrow is a decision, not an accident."""
+
+import ast
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+import ponder
+
+ROOT = Path(ponder.__file__).parent
+# The floor: nouns, verbs, the run folder, settings and seeds. Every room may import it; it imports only the nouns.
+FLOOR = {"types", "protocols", "runlog", "config", "seeds"}
+# Room -> the rooms above the floor that it may import.
+MAY_IMPORT: dict[str, set[str]] = {
+    "problems": set(),
+    "models": set(),
+    "reports": set(),
+    "engines": {"models"},
+    "verifiers": {"models"},
+    "policy": set(),
+    "search": set(),
+    "learning": {"models"},
+    "rollout": {"search"},
+    "evaluation": {"problems", "search", "rollout"},
+    "selfplay": {"problems", "rollout", "learning", "evaluation", "verifiers"},
+    "distributed": {"engines", "rollout", "learning", "selfplay"},
+    "serving": {"policy", "search", "verifiers"},
+}
+# The composition root imports everything; nobody below imports it.
+TOP = {"cli", "commands", "__main__"}
+# Rooms that work without a tensor in sight.
+NO_TENSORS = {*FLOOR, "problems", "search", "reports"}
+TENSORS = {"torch", "transformers", "safetensors"}
+
+
+def imports(file: Path, package: list[str]) -> Iterator[tuple[str, int]]:
+    """Absolute dotted names that a file imports anywhere in it, inside functions and type checks too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            # `from ponder import search` names a room only by what is imported.
+            yield from ((f"{stem}.{alias.name}" if stem == "ponder" else stem, node.lineno) for alias in node.names)
+
+
+def room(module: str) -> str:
+    """`ponder.search.beam` -> `search`; the package itself and what is no part of it have none."""
+    top, _, rest = module.partition(".")
+    return rest.partition(".")[0] if top == "ponder" else ""
+
+
+def allowed(here: str, there: str) -> bool:
+    """Whether a module of room `here` may import one of room `there`."""
+    if here == there or not there or there.startswith("__version"):
+        return True
+    if here in TOP:
+        return True
+    return there == "types" if here in FLOOR else there in FLOOR | MAY_IMPORT.get(here, set())
+
+
+def violations(root: Path) -> list[str]:
+    """Every forbidden import below `root` (a folder named ponder), and every pair of rooms that import each other."""
+    found: set[str] = set()
+    arrows: set[tuple[str, str]] = set()
+    for file in sorted(root.rglob("*.py")):
+        path = file.relative_to(root.parent)
+        here = room(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+        for name, line in imports(file, list(path.parent.parts)):
+            there = room(name)
+            arrows.add((here, there))
+            tensors = here in NO_TENSORS and name.partition(".")[0] in TENSORS
+            if tensors or not allowed(here, there):
+                found.add(f"{path}:{line}: {here or 'the package'} may not import {name}")
+    rooms = sorted({here for here, _ in arrows} - {""} - TOP)
+    pairs = [(a, b) for a, b in combinations(rooms, 2) if {(a, b), (b, a)} <= arrows]
+    return sorted(found) + [f"{a} and {b} import each other" for a, b in pairs]
+
+
+def test_every_arrow_points_down():
+    assert violations(ROOT) == []
+
+
+def test_every_room_stands_in_the_table():
+    rooms = {
+        path.stem for path in ROOT.iterdir() if (path.is_dir() and any(path.rglob("*.py"))) or path.suffix == ".py"
+    }
+    assert rooms - {"__init__", "__pycache__"} <= FLOOR | MAY_IMPORT.keys() | TOP
+
+
+def test_the_table_itself_has_no_mutual_pair():
+    assert [(a, b) for a in MAY_IMPORT for b in MAY_IMPORT[a] if a in MAY_IMPORT.get(b, set())] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"search/beam.py": "import torch\n"}, ["ponder/search/beam.py:1: search may not import torch"]),
+        (
+            {"search/beam.py": "def f():\n    from torch.nn import functional\n"},
+            ["ponder/search/beam.py:2: search may not import torch.nn"],
+        ),
+        (
+            {"search/beam.py": "import ponder.engines.local\n"},
+            ["ponder/search/beam.py:1: search may not import ponder.engines.local"],
+        ),
+        (
+            {"learning/learner.py": "from ponder import rollout\n"},
+            ["ponder/learning/learner.py:1: learning may not import ponder.rollout"],
+        ),
+        (
+            {"policy/__init__.py": "from ..engines import local\n"},
+            ["ponder/policy/__init__.py:1: policy may not import ponder.engines"],
+        ),
+        ({"types.py": "import ponder.protocols\n"}, ["ponder/types.py:1: types may not import ponder.protocols"]),
+        (
+            {"problems/a.py": "from ponder.cli import main\n"},
+            ["ponder/problems/a.py:1: problems may not import ponder.cli"],
+        ),
+        (
+            {"rollout/a.py": "import ponder.search.b\n", "search/b.py": "import ponder.rollout.a\n"},
+            ["ponder/search/b.py:1: search may not import ponder.rollout.a", "rollout and search import each other"],
+        ),
+        (
+            {"unheard_of/a.py": "import ponder.search\n"},
+            ["ponder/unheard_of/a.py:1: unheard_of may not import ponder.search"],
+        ),
+        (
+            {"__init__.py": "from ponder.search import beam\n"},
+            ["ponder/__init__.py:1: the package may not import ponder.search"],
+        ),
+        ({"cli.py": "import torch\nfrom ponder.engines import local\n"}, []),
+        ({"search/beam.py": "from ponder.types import Step\nfrom ponder.search.budget import Budget\n"}, []),
+    ],
+)
+def test_a_planted_violation_is_caught_and_a_right_arrow_is_not(tmp_path, files, expected):
+    for name, text in files.items():
+        file = tmp_path / "ponder" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    assert violations(tmp_path / "ponder") == expected
