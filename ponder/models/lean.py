@@ -10,6 +10,7 @@ tested to 1e-4; any other architecture takes the library's forward.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ class Shape:
 def layers(model: PreTrainedModel) -> list[Layer]:
     """The weights of each layer in the order of the forward; gradients flow back into the module's parameters."""
     stacked: list[Layer] = []
-    for block in model.base_model.layers:
+    for block in _decoder(model).layers:
         attention, mlp = block.self_attn, block.mlp
         projections = (attention.q_proj, attention.k_proj, attention.v_proj)
         bias = None if projections[0].bias is None else torch.cat([p.bias for p in projections])
@@ -85,6 +86,11 @@ def layers(model: PreTrainedModel) -> list[Layer]:
     return stacked
 
 
+def _decoder(model: PreTrainedModel) -> Any:
+    """The decoder stack; its attributes are those of the supported families, which the library's types do not show."""
+    return model.base_model
+
+
 def _weight(module: nn.Module, name: str) -> Tensor | None:
     child = getattr(module, name, None)
     return None if child is None else child.weight
@@ -92,7 +98,7 @@ def _weight(module: nn.Module, name: str) -> Tensor | None:
 
 def rotary(model: PreTrainedModel, length: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """Cosine and sine tables [length, D] for positions 0 to length-1, in float32."""
-    frequencies = model.base_model.rotary_emb.inv_freq.float().to(device)
+    frequencies: Tensor = _decoder(model).rotary_emb.inv_freq.float().to(device)
     angles_TD = torch.outer(torch.arange(length, device=frequencies.device).float(), frequencies).repeat(1, 2)
     return angles_TD.cos(), angles_TD.sin()
 
@@ -128,7 +134,7 @@ def hidden_states(model: PreTrainedModel, ids_BT: Tensor) -> Tensor:
     shape = Shape.of(model)
     cos, sin = rotary(model, ids_BT.shape[1])
     cos, sin = cos.to(model.dtype)[:, None], sin.to(model.dtype)[:, None]
-    x = F.embedding(ids_BT, model.get_input_embeddings().weight)
+    x = F.embedding(ids_BT, _decoder(model).embed_tokens.weight)
     grouped = shape.heads != shape.kv_heads
     for layer in layers(model):
         q, k, v = project(x, layer, shape)
@@ -137,4 +143,4 @@ def hidden_states(model: PreTrainedModel, ids_BT: Tensor) -> Tensor:
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True, enable_gqa=grouped
         )
         x = finish(x, attended.transpose(1, 2).flatten(2), layer, shape)
-    return F.rms_norm(x, x.shape[-1:], model.base_model.norm.weight, shape.epsilon)
+    return F.rms_norm(x, x.shape[-1:], _decoder(model).norm.weight, shape.epsilon)

@@ -46,7 +46,9 @@ def model(seed: int = 0, layers: int = 2, tied: bool = False) -> LlamaForCausalL
         bos_token_id=None,
         initializer_range=0.3,  # far from uniform, so that no test passes by symmetry
     )
-    return LlamaForCausalLM(config).eval()
+    lm = LlamaForCausalLM(config)
+    lm.eval()
+    return lm
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
