@@ -78,8 +78,11 @@ class Engine(Protocol):
 class WeightedEngine(Engine, Protocol):
     """An engine whose weights Ponder may replace, and that counts its work."""
 
-    tokens_generated: int
-    tokens_prefilled: int
+    @property
+    def tokens_generated(self) -> int: ...
+
+    @property
+    def tokens_prefilled(self) -> int: ...
 
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
         """Copy the tensors of `state` (transformers parameter names) over the engine's own, in place."""

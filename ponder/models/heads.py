@@ -20,13 +20,14 @@ def step_verifier(policy: PreTrainedModel, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            model = AutoModelForTokenClassification.from_config(config)
+            model: PreTrainedModel = AutoModelForTokenClassification.from_config(config)
         except ValueError as error:
             raise PonderError(
                 f"transformers has no token-classification form of {config.model_type!r}, which a step verifier needs"
             ) from error
     model.base_model.load_state_dict(policy.base_model.state_dict())
-    return model.to(device=policy.device, dtype=policy.dtype)
+    model.to(device=policy.device, dtype=policy.dtype)  # type: ignore[arg-type]  # the stub lacks keywords
+    return model
 
 
 def step_logits(model: PreTrainedModel, ids_BT: Tensor, at_B: Tensor, at_T: Tensor) -> Tensor:
@@ -38,5 +39,5 @@ def step_logits(model: PreTrainedModel, ids_BT: Tensor, at_B: Tensor, at_T: Tens
         hidden = lean.hidden_states(model, ids_BT)
     else:
         hidden = model.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state
-    two_way = model.get_submodule("score" if hasattr(model, "score") else "classifier")(hidden[at_B, at_T])
+    two_way: Tensor = model.get_submodule("score" if hasattr(model, "score") else "classifier")(hidden[at_B, at_T])
     return two_way[:, 1] - two_way[:, 0]

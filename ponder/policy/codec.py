@@ -36,7 +36,7 @@ class Codec:
 
     def decode(self, tokens: Sequence[int]) -> str:
         visible = [t for t in tokens if t not in self._silent]
-        return self.tokenizer.decode(visible, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return str(self.tokenizer.decode(visible, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _token_text(self, token: int) -> str:
         return self.decode((token,))

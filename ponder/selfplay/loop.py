@@ -63,12 +63,17 @@ class SelfPlay:
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
         labelled = self._label(updates[-1].groups, "train", round_number, self.config.verifier.groups)
         self._improve_verifier(updates[-1].groups, labelled, round_number)
-        ladder = self.climb(round_number)
+        ladder = self.climb()
         quality = self._measure_verifier(ladder, round_number)
         self.ledger.seconds += time.monotonic() - started
         return self._row(round_number, updates, ladder, quality)
 
-    def climb(self, round_number: int) -> list[Group]:
+    def start(self) -> dict[str, Any]:
+        """The row before any training: where the ladder begins."""
+        ladder = self.climb()
+        return {"round": -1, "flops": 0.0, "validation": rates(ladder), "ladder": _by_family_and_problem(ladder)}
+
+    def climb(self) -> list[Group]:
         """Two answers to each validation problem: the ladder on which rounds are compared. Not charged to training."""
         return self._collect(self.ladder, 2, derive_seed("ladder", self.config.seed))
 
@@ -158,6 +163,7 @@ class SelfPlay:
             "solve_rate": rates(groups),
             "tokens": _by_family(groups, lambda g: [float(len(t)) for t in g.trajectories]),
             "validation": {**rates(ladder), "mean": _mean(list(rates(ladder).values()))},
+            "ladder": _by_family_and_problem(ladder),
             "verifier": quality,
             "updates": sum(r.steps for r in reports),
             "skipped": len(skipped),
@@ -180,6 +186,14 @@ def _by_family(groups: Sequence[Group], values: Callable[[Group], list[float]]) 
     for group in groups:
         found.setdefault(group.problem.family, []).extend(values(group))
     return {family: sum(some) / len(some) for family, some in found.items() if some}
+
+
+def _by_family_and_problem(groups: Sequence[Group]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for group in groups:
+        if group.solve_rate is not None:
+            found.setdefault(group.problem.family, []).append(group.solve_rate)
+    return found
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -1,0 +1,247 @@
+"""The command line. Every command has --json for machines and progress for people; errors are one sentence.
+
+Heavy imports happen inside the commands, so `ponder --help` and a mistyped option answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import ponder
+from ponder.types import PonderError
+
+app = typer.Typer(
+    name="ponder",
+    help="Make a language model think: train it by self-play, search under a budget, draw both scaling laws.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+problems_app = typer.Typer(help="What there is to solve.", no_args_is_help=True)
+app.add_typer(problems_app, name="problems")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and no progress.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0)]
+Model = Annotated[str, typer.Option(help="tiny (embedded), a local folder, or a hub id.")]
+Specs = Annotated[
+    str, typer.Option("--problems", help="Comma-separated: countdown, arithmetic?terms=4, gym:NAME, jsonl:PATH.")
+]
+Temperature = Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)]
+VerifierFolder = Annotated[Path | None, typer.Option("--verifier", help="Folder of a trained step verifier.")]
+MaxTokens = Annotated[int, typer.Option(help="Most tokens of one chain of thought.", min=41)]
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Argument(help="A TOML file; without one, the embedded default.")] = None,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/default"),
+    model: Annotated[str | None, typer.Option(help="tiny (embedded), a local folder, or a hub id.")] = None,
+    problems: Annotated[str | None, typer.Option(help="Comma-separated problem specs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", min=0)] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The self-play loop, start to report."""
+    from ponder import config as settings
+    from ponder.commands.progress import Bars
+    from ponder.commands.run import run as run_all
+    from ponder.reports.tables import console
+    from ponder.selfplay.config import Run
+
+    overrides = [f"model={json.dumps(model)}"] if model else []
+    overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
+    overrides += [f"seed={seed}"] if seed is not None else []
+    chosen = settings.load(Run, config, [*(set_ or []), *overrides])
+    with Bars(quiet=as_json) as bars:
+        summary = run_all(chosen, out, resume=resume, tell=bars.tell)
+    if as_json:
+        _print_json(summary)
+        return
+    Console().print(console(summary))
+    Console().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}   Verifier: {out / 'verifier'}")
+
+
+@app.command()
+def solve(
+    question: Annotated[str, typer.Argument(help='The question, for example "Make 18 from 3, 6, 1."')],
+    model: Model = "tiny",
+    strategy: Annotated[str, typer.Option(help="sample, vote, best_of_n, weighted_vote, beam, ...")] = "vote",
+    budget: Annotated[float, typer.Option(help="Token-equivalents to spend.", min=1)] = 1024,
+    verifier: VerifierFolder = None,
+    problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    max_tokens: MaxTokens = 400,
+    as_json: Json = False,
+) -> None:
+    """Think about one question."""
+    from ponder.commands import solve as solving
+
+    asked = solving.Asked(question, model, strategy, budget, verifier, problems, seed, temperature, max_tokens)
+    result = solving.solve(asked)
+    if as_json:
+        _print_json(solving.as_data(result))
+    else:
+        Console().print(solving.show(result))
+
+
+@app.command("eval")
+def evaluate(
+    out: Annotated[Path, typer.Option(help="Where metrics.json goes.")],
+    model: Model = "tiny",
+    problems: Specs = "arithmetic,cipher,countdown",
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    limit: Annotated[int, typer.Option(help="Problems of each family.", min=1)] = 100,
+    strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "sample,vote",
+    budgets: Annotated[str, typer.Option(help="Comma-separated token-equivalents.")] = "128,512,2048",
+    verifier: VerifierFolder = None,
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    max_tokens: MaxTokens = 400,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Accuracy of strategies at budgets on held-out problems."""
+    from ponder.commands import eval as evaluating
+    from ponder.commands.assemble import set_threads
+    from ponder.commands.progress import Bars
+
+    set_threads(0)
+    request = evaluating.Request(
+        model=model,
+        problems=tuple(problems.split(",")),
+        split=split,
+        limit=limit,
+        strategies=tuple(strategies.split(",")),
+        budgets=_numbers("--budgets", budgets),
+        verifier=verifier,
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        device=device,
+        out=out,
+    )
+    with Bars(quiet=as_json) as bars:
+        metrics = evaluating.evaluate(request, lambda done, total, note: bars.tell("eval", done, total, note))
+    if as_json:
+        _print_json(metrics)
+    else:
+        Console().print(evaluating.table(metrics))
+        Console().print(f"Written: {out / 'metrics.json'}")
+
+
+@app.command()
+def grade(
+    file: Annotated[Path, typer.Argument(help='Rows {"id", "prediction", "answer", "verifier"?}.')],
+    out: Annotated[Path | None, typer.Option(help="Where verdicts go; FILE.graded.jsonl unless given.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; all cores unless given.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Grade anybody's predictions."""
+    from ponder.commands.progress import Bars
+    from ponder.verifiers.grade import grade_file
+
+    target = out or file.with_suffix(".graded.jsonl")
+    with Bars(quiet=as_json) as bars:
+        counts = grade_file(file, target, workers=workers, progress=lambda done, total: bars.tell("grade", done, total))
+    report = {
+        "rows": counts.rows,
+        "right": counts.right,
+        "wrong": counts.wrong,
+        "failures": dict(counts.failures),
+        "accuracy": counts.accuracy,
+        "out": str(target),
+    }
+    if as_json:
+        _print_json(report)
+        return
+    accuracy = "no row could be judged" if counts.accuracy is None else f"accuracy {counts.accuracy:.1%}"
+    failed = ", ".join(f"{count} {name}" for name, count in counts.failures.items()) or "no failures"
+    Console().print(f"{counts.rows} rows: {counts.right} right, {counts.wrong} wrong, {failed}; {accuracy}. {target}")
+
+
+@app.command()
+def report(run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False) -> None:
+    """Build report.html again from a run folder."""
+    from ponder.reports.page import render
+
+    page = render(run_folder)
+    _print_json({"report": str(page)}) if as_json else Console().print(f"Report: {page}")
+
+
+@problems_app.command("list")
+def list_problems(as_json: Json = False) -> None:
+    """Every family with its parameters."""
+    from ponder.commands import problems as listing
+
+    rows = listing.all_families()
+    _print_json(rows) if as_json else Console().print(listing.table(rows))
+
+
+@problems_app.command("show")
+def show_problems(
+    spec: Annotated[str, typer.Argument(help="For example countdown, arithmetic?terms=4, gym:chain_sum.")],
+    n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 3,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Some problems of a family, with their keys."""
+    from ponder.commands import problems as listing
+
+    rows = listing.some(spec, n, split, seed)
+    _print_json(rows) if as_json else Console().print(listing.shown(rows))
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """The version of Ponder."""
+    _print_json({"version": ponder.__version__}) if as_json else Console().print(ponder.__version__)
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise PonderError(f"{option} {text!r}: give whole numbers above 0, separated by commas, for example 128,512")
+    return numbers
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend are one sentence on the error stream, and exit code 2."""
+    # Before torch is imported: two threads that spin while they wait for each other cost half of a small machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        app()
+    except PonderError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {_escaped(str(error))}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; what was finished is saved")
+        sys.exit(130)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""`summary.json`: everything that a run measured, in one place, with intervals. The report is a function of it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import ponder
+from ponder.commands.assemble import Policy
+from ponder.evaluation import curves, tables
+from ponder.evaluation.fits import SigmoidFit, fit_sigmoid
+from ponder.evaluation.suite import Scores
+from ponder.models.size import flops_per_token, parameters
+from ponder.runlog import environment
+from ponder.selfplay import measure
+from ponder.selfplay.config import Run
+from ponder.selfplay.ledger import Ledger
+from ponder.types import Curve
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the measuring stage found: outcomes by suite of each arm, the thinking-time runs, transcripts."""
+
+    base: dict[str, Scores]
+    final: dict[str, Scores]
+    control: Scores | None
+    cloning: dict[str, Any] | None
+    thinking: measure.Thinking
+    transcripts: list[dict[str, Any]]
+
+
+def summarise(
+    config: Run,
+    policy: Policy,
+    ledger: Ledger,
+    rows: list[dict[str, Any]],
+    measured: Measured,
+    seconds: dict[str, float],
+    started: float,
+) -> dict[str, Any]:
+    """The summary as plain data."""
+    base, final, seed = measured.base, measured.final, config.seed
+    token = flops_per_token(policy.model.config, 128)
+    control_flops = measured.cloning["flops"] if measured.cloning else None
+    return {
+        "schema": SCHEMA,
+        "ponder_version": ponder.__version__,
+        "revision": environment.revision(),
+        "seed": seed,
+        "command": " ".join(["ponder", *sys.argv[1:]]),
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "peak_memory_bytes": environment.peak_memory_bytes(),
+        "machine": environment.machine(config.device),
+        "versions": environment.versions(),
+        "model": {"name": policy.name, "parameters": parameters(policy.model)},
+        "accuracy": tables.compare(base["main"], final["main"], measured.control, seed=seed),
+        "greedy": tables.compare(base["greedy"], final["greedy"], seed=seed),
+        "harder": tables.compare(base["hard"], final["hard"], seed=seed) if "hard" in base else [],
+        "unsolved": tables.unsolved(base["tries"], final["tries"], seed=seed),
+        "token_equivalents": {
+            "training": ledger.flops / token,
+            "control": None if control_flops is None else control_flops / token,
+        },
+        "flops": {"training": ledger.flops, "control": control_flops},
+        "curves": {
+            "test_time": _test_time(measured.thinking, seed),
+            "coverage": asdict(curves.coverage_curve(measured.thinking.pool, seed=seed)),
+            "natural": asdict(curves.natural_curve(measured.thinking.pool, seed=seed)),
+            "train_time": _train_time(rows, measured, config, seed),
+        },
+        "verifier_gain": measure.gain_over_vote(measured.thinking, seed),
+        "rounds": [{k: v for k, v in row.items() if k not in ("ladder", "time", "step")} for row in rows],
+        "transcripts": measured.transcripts,
+    }
+
+
+def _test_time(thinking: measure.Thinking, seed: int) -> dict[str, list[dict[str, Any]]]:
+    families = dict.fromkeys(entry.problem.family for entry in thinking.pool.entries)
+    named: dict[str, str | None] = {"all": None, **{family: family for family in families}}
+    return {key: [asdict(curve) for curve in thinking.curves(family, seed)] for key, family in named.items()}
+
+
+def _train_time(rows: list[dict[str, Any]], measured: Measured, config: Run, seed: int) -> dict[str, Any]:
+    """Accuracy on the ladder against training FLOPs, the sigmoid fitted to its head, and the control's end point."""
+    curve = curves.training_curve("self-play", [(row["flops"], row["ladder"]) for row in rows], seed=seed)
+    fit = fit_sigmoid([(point.x, point.y) for point in curve.points])
+    return {
+        "curve": asdict(curve),
+        "control": _control_curve(measured, config),
+        "fit": asdict(fit) if isinstance(fit, SigmoidFit) else None,
+        "no_fit": None if isinstance(fit, SigmoidFit) else fit.reason,
+    }
+
+
+def _control_curve(measured: Measured, config: Run) -> dict[str, Any] | None:
+    """The control on the test problems before and after: two points, since it has no rounds."""
+    if measured.control is None or measured.cloning is None:
+        return None
+    ends = ((0.0, measured.base["main"]), (measured.cloning["flops"], measured.control))
+    pairs = [(flops, _by_family(scores)) for flops, scores in ends]
+    curve: Curve = curves.training_curve("continued cloning", pairs, seed=config.seed)
+    return asdict(curve)
+
+
+def _by_family(scores: Scores) -> dict[str, list[float]]:
+    pairs = zip(scores.suite.problems, scores.tries_P, strict=True)
+    return curves.by_family((problem.family, sum(tries) / len(tries)) for problem, tries in pairs if tries)

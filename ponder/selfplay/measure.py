@@ -1,0 +1,129 @@
+"""What a run is measured by: pass@1 of three arms, what the base could not solve, and the thinking-time pool.
+
+Test problems only. Every function takes the policy as `Propose`, so that arms differ in weights and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ponder.evaluation import curves
+from ponder.evaluation.gain import verifier_gain
+from ponder.evaluation.pool import Live, Pool, make_pool
+from ponder.evaluation.runs import Runs, replay, run_live
+from ponder.evaluation.suite import Scores, Suite, evaluate
+from ponder.protocols import Family, Levelled, Propose, Strategy
+from ponder.rollout.collect import Grade, collect
+from ponder.search.registry import make
+from ponder.seeds import derive_seed
+from ponder.selfplay.config import Evaluation
+from ponder.selfplay.loop import RunAsync
+from ponder.types import Curve, PonderError, Problem, Trajectory
+
+# Strategies that draw whole answers from the root can be replayed on a pool; the others must be run live.
+POOLED = ("sample", "vote", "best_of_n", "weighted_vote")
+LIVE = ("beam",)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What measuring needs besides a policy: ground truth, the event loop, and sizes."""
+
+    grade: Grade
+    run: RunAsync[Any]
+    sizes: Evaluation
+    max_tokens: int
+    seed: int
+
+
+def accuracy(bench: Bench, propose: Propose, suite: Suite, *, temperature: float, tries: int = 1) -> Scores:
+    """Outcomes of `tries` whole answers to each problem, drawn as they are served."""
+
+    async def one(problem: Problem, seed: int) -> list[float | None]:
+        leaves = await propose(problem.question, None, tries, until="end", max_tokens=bench.max_tokens, seed=seed)
+        texts = [Trajectory(problem.question, leaf).text for leaf in leaves]
+        return [verdict.outcome for verdict in bench.grade([problem] * len(texts), texts)]
+
+    scores: Scores = bench.run(evaluate(suite, one, temperature=temperature, seed=derive_seed("measure", bench.seed)))
+    return scores
+
+
+def harder(families: Sequence[Family], by: int) -> list[Family]:
+    """The families `by` levels above where they are; those without levels are left out."""
+    return [family.at_level(family.level + by) for family in families if isinstance(family, Levelled)]
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """Runs of every strategy at every budget, and the pool that most of them were replayed on."""
+
+    pool: Pool
+    runs: dict[str, list[Runs]]
+
+    def curves(self, family: str | None, seed: int) -> list[Curve]:
+        """One curve a strategy, of one family or of all."""
+        chosen = {name: [r if family is None else r.of(family) for r in some] for name, some in self.runs.items()}
+        return [curves.thinking_curve(name, some, seed=seed) for name, some in chosen.items()]
+
+
+def think(bench: Bench, suite: Suite, live: Live, strategies: Sequence[str], tell: Callable[[str], None]) -> Thinking:
+    """Draw the pool, replay on it what can be replayed, run the rest live on the first problems of each family."""
+    sizes = bench.sizes
+    tell("drawing the pool of samples")
+    groups = bench.run(
+        collect(
+            suite.problems,
+            live.propose,
+            bench.grade,
+            group_size=sizes.pool_samples,
+            max_tokens=bench.max_tokens,
+            seed=derive_seed("pool", bench.seed),
+        )
+    )
+    tell("scoring the pool with the verifier")
+    pool: Pool = bench.run(make_pool(groups, live, max_tokens=bench.max_tokens))
+    runs: dict[str, list[Runs]] = {name: [] for name in strategies}
+    for name in strategies:
+        for budget in sizes.budgets:
+            tell(f"{name} at {budget} token-equivalents")
+            found = _at(bench, suite, live, pool, name, budget)
+            if found is not None:
+                runs[name].append(found)
+    return Thinking(pool, {name: some for name, some in runs.items() if some})
+
+
+def _at(bench: Bench, suite: Suite, live: Live, pool: Pool, name: str, budget: int) -> Runs | None:
+    """One strategy at one budget; None if the budget is smaller than one answer."""
+    strategy: Strategy = make(name, max_tokens=bench.max_tokens)
+    seed = derive_seed("think", bench.seed)
+    try:
+        if name in POOLED:
+            replayed: Runs = bench.run(replay(name, strategy, pool, budget, orders=4, seed=seed))
+            return replayed
+        few = first_of_each(suite.problems, bench.sizes.beam_problems)
+        lived: Runs = bench.run(run_live(name, strategy, few, live, budget, seed=seed))
+        return lived
+    except PonderError as error:
+        if "smaller than one answer" in str(error):
+            return None
+        raise
+
+
+def first_of_each(problems: Sequence[Problem], most: int) -> list[Problem]:
+    """The first `most` problems of each family, in order."""
+    seen: dict[str, int] = {}
+    kept = []
+    for problem in problems:
+        seen[problem.family] = seen.get(problem.family, 0) + 1
+        if seen[problem.family] <= most:
+            kept.append(problem)
+    return kept
+
+
+def gain_over_vote(thinking: Thinking, seed: int) -> dict[str, Any] | None:
+    """The best verifier-guided strategy against the vote, chosen on one half of the problems, shown on the other."""
+    guided = {name: runs for name, runs in thinking.runs.items() if name not in ("sample", "vote")}
+    found = verifier_gain(thinking.runs.get("vote", []), guided, seed=seed)
+    return None if found is None else asdict(found)
