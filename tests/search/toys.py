@@ -1,0 +1,122 @@
+"""Solved toys for searches: a policy that guesses digits, and judges that know, half know or break.
+
+The digits policy writes `DEPTH` random digits, each a step of `size` tokens (a token is a digit or padding), closes the
+thinking and answers with what it wrote. The right path is the digits of `TARGET`. All is a function of the seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ponder.protocols import Until
+from ponder.types import Question, SearchResult, Step, StopReason, Trajectory, Verdict
+
+T = TypeVar("T")
+QUESTION = Question("toy-1", "toy", "Which digits?")
+TARGET = "3141"
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(coroutine)
+
+
+def digits_of(trajectory: Trajectory) -> str:
+    """The digits thought so far (the answer repeats them after the mark)."""
+    return "".join(c for c in trajectory.text.split("</think>")[0] if c.isdigit())
+
+
+@dataclass
+class Digits:
+    """`Propose` over the digits policy. `base` kinds of digit; `depth` of them end the thinking.
+
+    `pool` (None: endless) is how many leaves it can give before it is exhausted; `ramble` is the chance that a step
+    is padding, so lengths vary. Counts calls and remembers what was asked.
+    """
+
+    base: int = 5
+    depth: int = 4
+    size: int = 3
+    ramble: float = 0.0
+    pool: int | None = None
+    calls: list[tuple[str, int, int, int]] = field(default_factory=list)
+
+    async def __call__(
+        self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+    ) -> list[Step]:
+        self.calls.append((until, n, max_tokens, seed))
+        await asyncio.sleep(0)
+        if self.pool is not None:
+            n = min(n, self.pool)
+            self.pool -= n
+        return [self._draw(prefix, until, max_tokens, random.Random(f"{seed}/{i}")) for i in range(n)]
+
+    def _draw(self, prefix: Step | None, until: Until, left: int, rng: random.Random) -> Step:
+        node = prefix
+        if until == "answer" and not self._closed(node):
+            node = Step((99,), (0.0,), "</think>", 0, StopReason.STEP, node, forced=True)
+            left -= 1
+        while True:
+            text = self._next(node, rng)
+            tokens = tuple(rng.randrange(10) for _ in range(min(left, self.size)))
+            short = len(tokens) < self.size
+            stop = StopReason.LENGTH if short else StopReason.END if "</think>" in text or self._closed(node) else None
+            node = Step(tokens, (-1.0,) * len(tokens), "" if short else text, 0, stop or StopReason.STEP, node)
+            left -= len(tokens)
+            if stop or until == "step":
+                return node
+            if left == 0:
+                return Step((), (), "", 0, StopReason.LENGTH, node)
+
+    def _next(self, node: Step | None, rng: random.Random) -> str:
+        digits = "" if node is None else digits_of(Trajectory(QUESTION, node))
+        if self._closed(node):
+            return digits or "?"
+        if len(digits) == self.depth:
+            return f"</think>{digits}"
+        return "\n" if rng.random() < self.ramble else f"{rng.randrange(self.base)}\n"
+
+    def _closed(self, node: Step | None) -> bool:
+        return node is not None and "</think>" in Trajectory(QUESTION, node).text
+
+    def answer(self, trajectory: Trajectory) -> str | None:
+        text = trajectory.text
+        ended = trajectory.stop is StopReason.END and "</think>" in text
+        return text.split("</think>")[1] or None if ended else None
+
+
+def truth(trajectory: Trajectory) -> float:
+    """The perfect value: whether the digits so far are the start of the target."""
+    return float(TARGET.startswith(digits_of(trajectory)))
+
+
+@dataclass
+class Scores:
+    """A judge that gives `value(trajectory)`, at `ratio` token-equivalents a token of prompt and response."""
+
+    value: Callable[[Trajectory], float | None] = truth
+    ratio: float = 0.7
+    prompt: int = 5
+    fails_after: int | None = None
+    asked: list[int] = field(default_factory=list)
+
+    def cost(self, trajectory: Trajectory) -> float:
+        return self.ratio * (self.prompt + len(trajectory))
+
+    def bound(self, question: Question, tokens: int) -> float:
+        return self.ratio * (self.prompt + tokens)
+
+    async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
+        await asyncio.sleep(0)
+        self.asked.append(len(trajectories))
+        if self.fails_after is not None and len(self.asked) > self.fails_after:
+            raise RuntimeError("the judge is gone")
+        values = [self.value(t) for t in trajectories]
+        return [Verdict(score=v) if v is not None else Verdict(failure="infrastructure") for v in values]
+
+
+def texts(result: SearchResult) -> list[str]:
+    return [t.text for t in result.trajectories]
