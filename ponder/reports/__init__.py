@@ -1,0 +1,1 @@
+"""Run folder -> one HTML page, plots and the closing table. Start with `page.render`."""

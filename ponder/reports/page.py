@@ -1,0 +1,138 @@
+"""Run folder -> report.html and PNGs: one file that works offline, on a phone and in print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from ponder.reports import plots, provenance, sentences, tables
+from ponder.reports import transcripts as reading_room
+from ponder.reports import wording as say
+from ponder.reports.captions import CAPTIONS, GLOSSARY
+from ponder.reports.ink import png, settle, style, svg
+from ponder.reports.reading import Summary, curve, load
+from ponder.types import Curve, PonderError
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One plot in the page: `alt` says in words what it shows; `numbers` is the table behind it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    drawing: Markup
+    numbers: tables.Grid | None = None
+
+
+def render(run_folder: Path) -> Path:
+    """Write `report.html` and the PNGs into the run folder from its `summary.json`; returns the page's path.
+
+    Raises PonderError if the summary is missing or broken, or the files cannot be written.
+    """
+    summary = load(run_folder)
+    target = run_folder / "report.html"
+    try:
+        page = _page(summary, run_folder)
+        partial = target.with_suffix(".html.part")
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        for partial in run_folder.glob("*.part"):
+            with suppress(OSError):
+                partial.unlink()
+        raise PonderError(
+            f"The report cannot be written to {run_folder} ({error.strerror or error}). Make room or allow writing "
+            f"there, then run: ponder report {run_folder}"
+        ) from None
+    return target
+
+
+def _page(summary: Summary, run_folder: Path) -> str:
+    with style():
+        drawn = {plot.name: plot for plot in _plots(summary, run_folder)}
+    environment = Environment(
+        loader=PackageLoader("ponder.reports", "."),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(**_content(summary), plots=drawn)
+
+
+def _content(summary: Summary) -> dict[str, Any]:
+    """Everything in the page but the plots."""
+    said = {
+        name: getattr(sentences, name)(summary)
+        for name in ("headline", "conditions", "control", "unsolved", "verifier_gain", "fit")
+    }
+    return {
+        "said": said,
+        "accuracy": tables.accuracy(summary),
+        "greedy": tables.accuracy(summary, "greedy"),
+        "harder": tables.accuracy(summary, "harder"),
+        "families": [f"test_time_{name}" for name in tables.strategies(summary) if name != "all"],
+        "troubles": provenance.troubles(summary),
+        "rounds": tables.rounds(summary),
+        "transcripts": reading_room.transcripts(summary),
+        "transcripts_note": reading_room.note(summary),
+        "made": provenance.made(summary),
+        "versions": provenance.versions(summary),
+        "glossary": GLOSSARY,
+    }
+
+
+def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
+    """Draw each plot that has something to show; its PNG goes into the folder at once."""
+    panels = tables.strategies(summary)
+    everything = {"all": panels.get("all", [])}
+    figures: dict[str, tuple[Figure | None, list[Curve]]] = {
+        "accuracy": (plots.accuracy(summary), []),
+        "train_time": (plots.training(summary), _curves(summary, ("train_time", "curve"), ("train_time", "control"))),
+        "test_time": (
+            plots.thinking(everything, summary),
+            [*everything["all"], *_curves(summary, ("coverage",), ("natural",))],
+        ),
+        "verifier": (plots.verifier(summary), []),
+        "levels": (plots.by_round(summary, "levels", "level"), []),
+        "tokens": (plots.by_round(summary, "tokens", "tokens a response"), []),
+        "solve_rate": (plots.by_round(summary, "solve_rate", "solve rate in training"), []),
+    }
+    for name, (figure, lines) in figures.items():
+        if figure is not None:
+            settle(figure)
+            png(figure, folder / f"{name}.png")
+            alt = sentences.headline(summary) if name == "accuracy" else plots.in_words(figure)
+            yield _plot(name, *CAPTIONS[name], alt, figure, lines)
+    yield from _family_plots(panels, folder)
+
+
+def _family_plots(panels: Mapping[str, list[Curve]], folder: Path) -> Iterator[Plot]:
+    """Small multiples: a drawing each in the page, where they can restack, and one PNG with all of them."""
+    families = {name: lines for name, lines in panels.items() if name != "all"}
+    for name, lines in families.items():
+        figure = plots.thinking({name: lines}, key=False)
+        if figure is not None:
+            title = f"{say.human(name)}: accuracy against thinking"
+            yield _plot(f"test_time_{name}", title, "", plots.in_words(figure), figure, lines)
+    together = plots.thinking(families)
+    if together is not None:
+        png(together, folder / "test_time_families.png")
+
+
+def _plot(name: str, title: str, caption: str, alt: str, figure: Figure, lines: list[Curve]) -> Plot:
+    numbers = tables.points(lines) if lines else None
+    return Plot(name, title, caption, f"{title}. {alt}", Markup(svg(figure, name)), numbers)
+
+
+def _curves(summary: Summary, *paths: tuple[str, ...]) -> list[Curve]:
+    return [found for path in paths if (found := curve(summary, "curves", *path)) is not None]
