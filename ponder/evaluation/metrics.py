@@ -90,7 +90,8 @@ def best_of_n(scores_G: Sequence[float], outcomes_G: Sequence[float], best_of: i
     tied: dict[float, list[float]] = {}
     for score, outcome in zip(scores_G, outcomes_G, strict=True):
         tied.setdefault(score, []).append(outcome)
-    ranked = [sum(tied[score]) / len(tied[score]) for score in sorted(scores_G, reverse=True)]
+    means = {score: sum(outcomes) / len(outcomes) for score, outcomes in tied.items()}
+    ranked = [means[score] for score in sorted(scores_G, reverse=True)]
     total, chance = 0.0, best_of / n
     for j, y in enumerate(ranked, start=1):
         total += y * chance
