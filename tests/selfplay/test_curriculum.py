@@ -1,0 +1,75 @@
+"""The curriculum: harder when solved, and drawn where verdicts vary."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ponder.problems.arithmetic import Arithmetic
+from ponder.problems.countdown import Countdown
+from ponder.selfplay.curriculum import Curriculum
+from ponder.types import Group, Problem, Step, StopReason, Trajectory, Verdict
+
+
+def group(problem: Problem, outcomes: list[float | None]) -> Group:
+    leaf = Step((1,), (0.0,), "x", 0, StopReason.END)
+    verdicts = tuple(Verdict(outcome=o) if o is not None else Verdict(failure="timeout") for o in outcomes)
+    return Group(problem, tuple(Trajectory(problem.question, leaf) for _ in outcomes), verdicts)
+
+
+def curriculum(**options: float) -> Curriculum:
+    return Curriculum([Arithmetic(), Countdown()], seed=0, unlock=0.8, memory=0.5, **options)  # type: ignore[arg-type]
+
+
+def test_families_take_turns_and_no_problem_comes_twice() -> None:
+    some = curriculum()
+    problems = some.next(6) + some.next(6)
+    assert Counter(p.family for p in problems) == {"arithmetic": 6, "countdown": 6}
+    assert len({p.id for p in problems}) == 12
+    assert all("train" in p.id for p in problems)
+
+
+def test_the_next_level_opens_when_the_hardest_open_one_is_solved() -> None:
+    some = curriculum()
+    problems = [p for p in some.next(4) if p.family == "arithmetic"]
+    some.observe([group(p, [1.0, 1.0, 1.0, 0.0]) for p in problems])
+    assert some.levels == {"arithmetic": 6, "countdown": 3}
+    for _ in range(4):
+        some.observe([group(p, [1.0] * 4) for p in problems])
+    assert some.levels == {"arithmetic": 7, "countdown": 3}
+
+
+def test_no_more_levels_open_than_allowed() -> None:
+    some = curriculum(most_levels=1)
+    some.observe([group(p, [1.0] * 4) for p in some.next(4)])
+    assert some.levels == {"arithmetic": 6, "countdown": 3}
+
+
+def test_the_level_whose_verdicts_vary_most_is_drawn_most() -> None:
+    some = curriculum()
+    some.rates["arithmetic"] = {6: 0.99, 7: 0.5}
+    drawn = Counter(p.level for p in some.next(400) if p.family == "arithmetic")
+    # Weights are max(0.05, 0.0099) and 0.25: one in six. 200 draws stay within 4 standard deviations (21).
+    assert abs(drawn[6] - 200 / 6) < 21
+    assert drawn[6] + drawn[7] == 200
+
+
+def test_a_running_rate_forgets_by_its_memory() -> None:
+    some = curriculum()
+    [problem] = [p for p in some.next(2) if p.family == "arithmetic"]
+    some.observe([group(problem, [1.0, 0.0])])
+    some.observe([group(problem, [0.0, 0.0])])
+    assert some.rates["arithmetic"][6] == 0.25
+
+
+def test_groups_that_could_not_be_graded_change_nothing() -> None:
+    some = curriculum()
+    some.observe([group(some.next(1)[0], [None, None])])
+    assert some.rates["arithmetic"] == {6: None}
+
+
+def test_saved_and_restored_it_draws_the_same_problems() -> None:
+    some = curriculum()
+    some.observe([group(p, [1.0, 0.0, 1.0, 1.0]) for p in some.next(10)])
+    other = curriculum()
+    other.load_state(some.state())
+    assert [p.id for p in other.next(30)] == [p.id for p in some.next(30)]
