@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "learning": {"models"},
     "rollout": {"search"},
     "evaluation": {"problems", "search", "rollout"},
-    "selfplay": {"problems", "rollout", "learning", "evaluation", "verifiers"},
+    "selfplay": {"problems", "policy", "models", "search", "rollout", "learning", "evaluation", "verifiers"},
     "distributed": {"engines", "rollout", "learning", "selfplay"},
     "serving": {"policy", "search", "verifiers"},
 }
