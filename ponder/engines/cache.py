@@ -1,4 +1,4 @@
-"""Keys and values of every active row, in one tensor a layer."""
+"""Keys and values of every active row, in two tensors a layer."""
 
 from __future__ import annotations
 
@@ -9,56 +9,71 @@ from torch import Tensor
 
 from ponder.models.lean import Shape
 
-_LENGTH_STEP = 64
-
 
 class SlotCache:
-    """`layers[i]` is [2, slots, kv_heads, length, head_dim], keys before values. Slot b belongs to row b.
+    """`keys[i]` is [slots, kv_heads, head_dim, length], `values[i]` [slots, kv_heads, length, head_dim].
 
-    The tensors grow with the rows and the lengths that are really used, so that a short generation of a model with a
-    long context stays small. New memory is zeroed: masked positions meet a weight of zero, and zero times what
-    uninitialised memory may hold (infinity) would not be zero.
+    Keys lie transposed because a product of few queries with [D, T] reads memory in order, which is twice as fast.
+    The tensors grow with the rows and lengths that are really used, so that a short generation of a model with a long
+    context stays small. New memory is zeroed: masked positions meet a weight of zero, and zero times what uninitialised
+    memory may hold (infinity) would not be zero.
     """
 
-    def __init__(self, layers: int, shape: Shape, dtype: torch.dtype, device: torch.device, max_bytes: int) -> None:
-        self._count = layers
+    def __init__(
+        self, layers: int, shape: Shape, dtype: torch.dtype, device: torch.device, max_slots: int, max_bytes: int
+    ) -> None:
         self._shape = shape
-        self._options = {"dtype": dtype, "device": device}
+        self._max_slots = max_slots
+        self._dtype = dtype
+        self._device = device
         self._max_bytes = max_bytes
-        self.bytes_per_token = 2 * layers * shape.kv_heads * shape.head_dim * torch.empty((), dtype=dtype).element_size()
+        self._bytes_per_token = 2 * layers * shape.kv_heads * shape.head_dim * dtype.itemsize
+        self._layers = layers
         self.clear()
 
     def clear(self) -> None:
+        """Give the memory back."""
         self.slots = 0
         self.length = 0
-        self.layers = [self._allocate(0, 0) for _ in range(self._count)]
+        self.keys = [self._allocate(0, 0, transposed=True) for _ in range(self._layers)]
+        self.values = [self._allocate(0, 0, transposed=False) for _ in range(self._layers)]
 
     def rows(self, length: int) -> int:
-        """How many rows of `length` tokens fit into the byte limit; at least one, or nothing could ever run."""
-        return max(1, self._max_bytes // (_round_up(length) * self.bytes_per_token))
+        """How many rows of `length` tokens fit into the limits; at least one, or nothing could ever run."""
+        return max(1, min(self._max_slots, self._max_bytes // (_round_up(length) * self._bytes_per_token)))
 
-    def reserve(self, slots: int, length: int, kept: int) -> None:
-        """Make room for that many slots and positions; the first `kept` slots keep what they hold."""
+    def reserve(self, slots: int, length: int) -> None:
+        """Make room for that many slots and positions; what the slots hold stays.
+
+        Grows by half at least, so that a long generation copies its cache a few times and not at every block.
+        """
         if slots <= self.slots and length <= self.length:
             return
-        new_length = max(self.length, _round_up(length))
-        spacious = max(self.slots, 1 << (slots - 1).bit_length())
-        new_slots = spacious if spacious <= self.rows(new_length) else slots
-        for i, old in enumerate(self.layers):
-            new = self._allocate(new_slots, new_length)
-            new[:, :kept, :, : self.length] = old[:, :kept]
-            self.layers[i] = new
+        new_length = self.length if length <= self.length else _round_up(max(length, self.length * 3 // 2))
+        if self.rows(new_length) < slots:
+            new_length = _round_up(length)
+        new_slots = max(slots, min(max(self.slots, 2 * slots), self.rows(new_length)))
+        for i in range(self._layers):
+            keys, values = self._allocate(new_slots, new_length, True), self._allocate(new_slots, new_length, False)
+            kept = min(self.slots, new_slots)
+            keys[:kept, :, :, : self.length] = self.keys[i][:kept]
+            values[:kept, :, : self.length] = self.values[i][:kept]
+            self.keys[i], self.values[i] = keys, values
         self.slots, self.length = new_slots, new_length
 
     def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
         """Copy the first `length` positions of slots into other slots; no slot is both."""
-        if sources:
-            for layer in self.layers:
-                layer[:, targets, :, :length] = layer[:, sources, :, :length]
+        if not sources:
+            return
+        for keys, values in zip(self.keys, self.values, strict=True):
+            keys[targets, :, :, :length] = keys[sources, :, :, :length]
+            values[targets, :, :length] = values[sources, :, :length]
 
-    def _allocate(self, slots: int, length: int) -> Tensor:
-        return torch.zeros(2, slots, self._shape.kv_heads, length, self._shape.head_dim, **self._options)
+    def _allocate(self, slots: int, length: int, transposed: bool) -> Tensor:
+        tail = (self._shape.head_dim, length) if transposed else (length, self._shape.head_dim)
+        return torch.zeros((slots, self._shape.kv_heads, *tail), dtype=self._dtype, device=self._device)
 
 
 def _round_up(length: int) -> int:
-    return -(-length // _LENGTH_STEP) * _LENGTH_STEP
+    """An odd multiple of 16: a stride that is a power of two would fold many rows onto few lines of the CPU's cache."""
+    return (length + 15) // 32 * 32 + 16

@@ -1,4 +1,4 @@
-"""What the scheduler asks of a decoder: rows that each hold a prompt's cache and advance by one token a step."""
+"""What the scheduler asks of a decoder: rows that each hold the cache of one text and advance by one token a step."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Decoder(Protocol):
         """How many rows of up to `length` tokens the cache may hold."""
         ...
 
-    def prefill(self, prompts: Sequence[tuple[int, ...]], first: int) -> Prefill:
-        """Take prompts into the rows from `first` on; rows below it stay as they are."""
+    def prefill(self, prompts: Sequence[tuple[int, ...]], rows: Sequence[int]) -> Prefill:
+        """Take prompts into these free rows; the others stay as they are."""
         ...
 
     def decode(self, tokens_B: NDArray[np.int64], positions_B: NDArray[np.int64]) -> Tensor:
         """Append one token to each active row, at its position; logits [B, V] of the next."""
         ...
 
-    def compact(self, holes: Sequence[int], movers: Sequence[int], rows: int) -> None:
-        """Move each row in `movers` into the hole beside it; afterwards only the first `rows` are active."""
+    def compact(self, order: Sequence[int]) -> None:
+        """Keep only the rows named in `order`, so that row i is what row `order[i]` was; most stay where they are."""
         ...
 
     def score(self, prompts: Sequence[tuple[int, ...]], continuations: Sequence[tuple[int, ...]]) -> list[list[float]]:
@@ -48,5 +48,9 @@ class Decoder(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Forget everything derived from the weights; called after they were replaced and after a failure."""
+        """Derive again what hangs on the weights, which were just replaced."""
+        ...
+
+    def reset(self) -> None:
+        """Forget every row, after a failure."""
         ...

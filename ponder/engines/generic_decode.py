@@ -30,9 +30,12 @@ class GenericDecoder:
         self._max_bytes = cache_bytes
         self._bytes_per_token = _bytes_per_token(model)
         self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
-        self.refresh()
+        self.reset()
 
     def refresh(self) -> None:
+        """Nothing is derived from the weights; the module itself is used."""
+
+    def reset(self) -> None:
         self._cache: Any = None
         self._mask_BT = torch.zeros(0, 0, dtype=torch.long)
 
@@ -40,16 +43,16 @@ class GenericDecoder:
         return max(1, self._max_bytes // (length * self._bytes_per_token))
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[tuple[int, ...]], first: int) -> Prefill:
+    def prefill(self, prompts: Sequence[tuple[int, ...]], rows: Sequence[int]) -> Prefill:
         """Identical prompts go through the model once and then share a copy of its cache."""
-        unique = list(dict.fromkeys(prompts))
-        ids_BT, mask_BT = left_padded(unique, self._model.device)
+        del rows  # a new batch takes all rows from the first on
+        place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
+        ids_BT, mask_BT = left_padded(list(place), self._model.device)
         self._cache = DynamicCache(config=self._model.config)
         logits_BV = self._forward(ids_BT, mask_BT, (mask_BT.cumsum(-1) - 1).clamp(min=0))
-        order = torch.tensor([unique.index(p) for p in prompts], device=ids_BT.device)
+        order = [place[prompt] for prompt in prompts]
         self._select(order, mask_BT)
-        seen: set[tuple[int, ...]] = set()
-        computed = tuple(0 if p in seen or seen.add(p) else len(p) for p in prompts)
+        computed = tuple(len(p) if prompts.index(p) == i else 0 for i, p in enumerate(prompts))
         return Prefill(logits_BV[order], computed)
 
     @torch.inference_mode()
@@ -61,13 +64,11 @@ class GenericDecoder:
         return self._forward(tokens[:, None], mask_BT, positions[:, None])
 
     @torch.inference_mode()
-    def compact(self, holes: Sequence[int], movers: Sequence[int], rows: int) -> None:
-        order = list(range(rows))
-        for hole, mover in zip(holes, movers, strict=True):
-            order[hole] = mover
-        self._select(torch.tensor(order, dtype=torch.long, device=self._model.device), self._mask_BT)
+    def compact(self, order: Sequence[int]) -> None:
+        self._select(order, self._mask_BT)
 
-    def _select(self, order_B: Tensor, mask_BT: Tensor) -> None:
+    def _select(self, order: Sequence[int], mask_BT: Tensor) -> None:
+        order_B = torch.tensor(order, dtype=torch.long, device=self._model.device)
         self._cache.batch_select_indices(order_B)
         self._mask_BT = mask_BT[order_B]
 
@@ -82,10 +83,13 @@ class GenericDecoder:
     @torch.inference_mode()
     def score(self, prompts: Sequence[tuple[int, ...]], continuations: Sequence[tuple[int, ...]]) -> list[list[float]]:
         def forward(ids_BT: Tensor) -> Tensor:
-            logits: Tensor = self._model(input_ids=ids_BT, use_cache=False).logits
-            return logits
+            logits_BTV: Tensor = self._model(input_ids=ids_BT, use_cache=False).logits
+            return logits_BTV
 
-        return chosen_logprobs(prompts, continuations, forward, None, self._model.device)
+        def head(logits_NV: Tensor) -> Tensor:
+            return logits_NV
+
+        return chosen_logprobs(prompts, continuations, forward, head, self._model.device)
 
 
 def _bytes_per_token(model: PreTrainedModel) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from ponder.engines import weights
@@ -49,17 +50,17 @@ class LocalEngine:
         version: int = 0,
     ) -> None:
         on_cpu = torch.device(device).type == "cpu"
-        self._model = model.to(device=device, dtype=dtype or (torch.float32 if on_cpu else torch.bfloat16)).eval()
+        self._model = _prepared(model, device, dtype)
         own = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 4096)
         self._context = min(context or own, own)
+        rows = max_batch or (256 if on_cpu else 1024)
         decoder: Decoder = (
-            LeanDecoder(self._model, self._context, cache_bytes)
+            LeanDecoder(self._model, self._context, rows, cache_bytes)
             if lean.supports(self._model)
             else GenericDecoder(self._model, cache_bytes)
         )
         self._decoder = decoder
         stops = Stops(tokenizer, self._model.config.get_text_config().vocab_size)
-        rows = max_batch or (256 if on_cpu else 1024)
         self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows, self._model.device)
         self._scheduler.version = version
         self._waiters: dict[Job, asyncio.Future[Completion]] = {}
@@ -201,6 +202,13 @@ class LocalEngine:
                 future.cancel()
             else:
                 future.set_exception(error)
+
+
+def _prepared(model: PreTrainedModel, device: str, dtype: torch.dtype | None) -> PreTrainedModel:
+    default = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
+    nn.Module.to(model, device=torch.device(device), dtype=dtype or default)
+    model.eval()
+    return model
 
 
 def _resolve(future: asyncio.Future[Completion], completion: Completion) -> None:

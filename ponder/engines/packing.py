@@ -7,12 +7,12 @@ from itertools import islice
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 Tokens = tuple[int, ...]
 
 _SCORE_TOKENS = 8192
-_LOGITS = 1 << 24
+# Rows of logits at once; with a vocabulary of 150,000 this is 300 MB.
+_ROWS = 512
 
 
 def batches_by_length(rows: Sequence[Tokens], limit: int) -> Iterator[list[Tokens]]:
@@ -45,13 +45,13 @@ def chosen_logprobs(
     prompts: Sequence[Tokens],
     continuations: Sequence[Tokens],
     forward: Callable[[Tensor], Tensor],
-    head_VH: Tensor | None,
+    head: Callable[[Tensor], Tensor],
     device: torch.device,
 ) -> list[list[float]]:
     """Log-probabilities of each continuation's tokens; rows are taken in batches of similar length.
 
-    `forward` maps ids [B, T] to hidden states, which `head_VH` turns into logits only where a continuation needs
-    them; without a head it gives logits itself.
+    `forward` maps ids [B, T] to hidden states [B, T, hidden], which `head` turns into logits [N, V], only where a
+    continuation needs them.
     """
     joined = {(p + c, len(p)) for p, c in zip(prompts, continuations, strict=True) if c}
     starts: dict[Tokens, list[int]] = {}
@@ -63,7 +63,7 @@ def chosen_logprobs(
         firsts = [min(starts[row]) for row in batch]
         states = torch.cat([o[f - 1 : len(r) - 1] for o, f, r in zip(output_BTX, firsts, batch, strict=True)])
         targets = [token for row, first in zip(batch, firsts, strict=True) for token in row[first:]]
-        values = iter(_gathered(states, torch.tensor(targets, device=device), head_VH))
+        values = iter(_gathered(states, torch.tensor(targets, device=device), head))
         for row, first in zip(batch, firsts, strict=True):
             scored[row] = (first, list(islice(values, len(row) - first)))
     return [_tail(scored, p, c) for p, c in zip(prompts, continuations, strict=True)]
@@ -76,12 +76,10 @@ def _tail(scored: dict[Tokens, tuple[int, list[float]]], prompt: Tokens, continu
     return values[len(prompt) - first :]
 
 
-def _gathered(states_NX: Tensor, targets_N: Tensor, head_VX: Tensor | None) -> list[float]:
-    width = states_NX.shape[1] if head_VX is None else head_VX.shape[0]
+def _gathered(states_NX: Tensor, targets_N: Tensor, head: Callable[[Tensor], Tensor]) -> list[float]:
     values: list[float] = []
-    size = max(1, _LOGITS // width)
-    for states, targets in zip(states_NX.split(size), targets_N.split(size), strict=True):
-        logits = (states if head_VX is None else F.linear(states, head_VX)).float()
+    for states, targets in zip(states_NX.split(_ROWS), targets_N.split(_ROWS), strict=True):
+        logits = head(states).float()
         chosen = logits.gather(-1, targets[:, None])[:, 0] - logits.logsumexp(-1)
         values.extend(chosen.tolist())
     return values

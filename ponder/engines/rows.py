@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ponder.engines.sampling import stream
 from ponder.protocols import Request
 from ponder.types import StopReason
 
@@ -21,18 +22,26 @@ class Job:
     cut: StopReason
     computed: int = 0
 
+    @property
+    def need(self) -> int:
+        """The length that prompt and completion may reach."""
+        return len(self.request.prompt) + self.limit
+
 
 class Rows:
-    """Rows 0 to `active`-1 are under way. Fields of a row lie in the arrays of the same index."""
+    """Rows 0 to `size`-1; the fields of a row lie in the arrays at its index.
+
+    A row that ended is a hole (its job is None) until the next job takes it or `close_holes` moves a later row into it.
+    """
 
     def __init__(self, capacity: int) -> None:
-        self.active = 0
-        self.jobs: list[Job] = []
-        self.last = np.zeros(capacity, dtype=np.int64)  # token drawn last, not yet in the cache
+        self.jobs: list[Job | None] = []
+        self.holes: list[int] = []
+        self.last = np.zeros(capacity, dtype=np.int64)  # the token drawn last, not yet in the cache
         self.lengths = np.zeros(capacity, dtype=np.int64)  # prompt and drawn tokens
         self.drawn = np.zeros(capacity, dtype=np.int64)
         self.limits = np.zeros(capacity, dtype=np.int64)
-        self.needs = np.zeros(capacity, dtype=np.int64)  # length that the row may reach
+        self.needs = np.zeros(capacity, dtype=np.int64)
         self.streams = np.zeros(capacity, dtype=np.uint64)
         self.temperatures = np.ones(capacity, dtype=np.float32)
         self.top_p = np.ones(capacity, dtype=np.float32)
@@ -40,41 +49,67 @@ class Rows:
         self.tokens = np.zeros((capacity, 0), dtype=np.int64)
         self.logprobs = np.zeros((capacity, 0), dtype=np.float32)
 
-    def add(self, job: Job, stream: np.uint64, stop_row: int) -> int:
-        row, request = self.active, job.request
-        self.jobs.append(job)
-        self.active += 1
-        self.lengths[row], self.drawn[row], self.limits[row] = len(request.prompt), 0, job.limit
-        self.needs[row] = len(request.prompt) + job.limit
-        self.streams[row], self.stops[row] = stream, stop_row
+    @property
+    def size(self) -> int:
+        return len(self.jobs)
+
+    @property
+    def active(self) -> int:
+        return len(self.jobs) - len(self.holes)
+
+    @property
+    def need(self) -> int:
+        """The longest that any row may become."""
+        return int(self.needs[: self.size].max(initial=0))
+
+    def place(self, job: Job, stop_row: int) -> int:
+        """Give a job the first hole, or a new row at the end."""
+        if self.holes:
+            row = self.holes.pop()
+            self.jobs[row] = job
+        else:
+            row = self.size
+            self.jobs.append(job)
+        request = job.request
+        self.lengths[row], self.drawn[row] = len(request.prompt), 0
+        self.limits[row], self.needs[row] = job.limit, job.need
+        self.streams[row], self.stops[row] = stream(request.seed), stop_row
         self.temperatures[row], self.top_p[row] = request.temperature, request.top_p
         if job.limit > self.tokens.shape[1]:
-            self.tokens, self.logprobs = (_widened(a, job.limit) for a in (self.tokens, self.logprobs))
+            self.tokens, self.logprobs = _widened(self.tokens, job.limit), _widened(self.logprobs, job.limit)
         return row
 
-    def record(self, first: int, tokens: NDArray[np.int64], logprobs: NDArray[np.float32]) -> None:
-        """Append one drawn token to each row from `first` on."""
-        span = slice(first, self.active)
-        rows = np.arange(first, self.active)
-        self.last[span] = tokens
-        self.tokens[rows, self.drawn[span]] = tokens
-        self.logprobs[rows, self.drawn[span]] = logprobs
-        self.drawn[span] += 1
-        self.lengths[span] += 1
+    def record(self, rows: NDArray[np.int64], tokens: NDArray[np.int64], logprobs: NDArray[np.float32]) -> None:
+        """Append one drawn token to each of these rows."""
+        drawn = self.drawn[rows]
+        self.last[rows] = tokens
+        self.tokens[rows, drawn] = tokens
+        self.logprobs[rows, drawn] = logprobs
+        self.drawn[rows] = drawn + 1
+        self.lengths[rows] += 1
 
-    def drop(self, finished: list[int]) -> tuple[list[int], list[int]]:
-        """Close the holes that finished rows leave with the last rows; which rows moved, as (holes, movers)."""
-        gone, kept = set(finished), self.active - len(finished)
-        holes = sorted(row for row in gone if row < kept)
-        movers = [row for row in range(kept, self.active) if row not in gone]
-        if holes:
-            for array in self._arrays():
-                array[holes] = array[movers]
-        for hole, mover in zip(holes, movers, strict=True):
-            self.jobs[hole] = self.jobs[mover]
+    def leave(self, row: int) -> None:
+        self.jobs[row] = None
+        self.needs[row] = 0
+        self.holes.append(row)
+        if not self.active:
+            self.jobs.clear()
+            self.holes.clear()
+
+    def close_holes(self) -> list[int]:
+        """Move the last rows into the holes; for each row that is left, the row that it was."""
+        kept = self.active
+        order = list(range(kept))
+        movers = [row for row in range(kept, self.size) if self.jobs[row] is not None]
+        targets = [row for row in self.holes if row < kept]
+        for target, mover in zip(targets, movers, strict=True):
+            order[target] = mover
+            self.jobs[target] = self.jobs[mover]
+        for array in self._arrays():
+            array[targets] = array[movers]
         del self.jobs[kept:]
-        self.active = kept
-        return holes, movers
+        self.holes.clear()
+        return order
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         return (

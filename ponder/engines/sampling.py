@@ -39,16 +39,18 @@ def uniforms(streams_B: NDArray[np.uint64], positions_B: NDArray[np.int64]) -> N
 
 
 def draw(
-    logits_BV: Tensor, temperatures_B: Tensor, uniforms_B: Tensor, top_p_B: Tensor | None = None
+    logits_BV: Tensor, uniforms_B: Tensor, temperatures_B: Tensor | None = None, top_p_B: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Tokens [B] and their log-probabilities [B] in float32.
+    """Tokens [B] and their log-probabilities [B] in float32. Temperature and `top_p` of None are 1 for all.
 
     The log-probability is that of the whole softmax at the row's temperature; `top_p` narrows what is drawn and not
     what is recorded. Temperature 0 takes the likeliest token and records its log-probability at temperature 1.
     """
-    greedy_B = temperatures_B == 0
-    scaled_BV = logits_BV.float() / torch.where(greedy_B, 1.0, temperatures_B)[:, None]
-    logprobs_BV = scaled_BV.log_softmax(-1)
+    logits_BV = logits_BV.float()
+    if temperatures_B is not None:
+        greedy_B1 = temperatures_B[:, None] == 0
+        logits_BV = logits_BV / temperatures_B[:, None].masked_fill(greedy_B1, 1.0)
+    logprobs_BV = logits_BV.log_softmax(-1)
     probs_BV = logprobs_BV.exp()
     if top_p_B is not None:
         probs_BV = nucleus(probs_BV, top_p_B)
@@ -56,9 +58,11 @@ def draw(
     # Rounding keeps u * total strictly below total for every u <= 1 - 2^-24, so the last token of zero probability
     # is never drawn.
     threshold_B1 = uniforms_B[:, None] * cumulative_BV[:, -1:]
-    tokens_B1 = torch.searchsorted(cumulative_BV, threshold_B1, right=True)
-    tokens_B1 = torch.where(greedy_B[:, None], logprobs_BV.argmax(-1, keepdim=True), tokens_B1)
-    return tokens_B1[:, 0], logprobs_BV.gather(-1, tokens_B1.clamp_(max=logits_BV.shape[1] - 1))[:, 0]
+    # Only where the model's logits are not finite can the search run past the end; the caller sees it in `logprobs`.
+    tokens_B1 = torch.searchsorted(cumulative_BV, threshold_B1, right=True).clamp_(max=logits_BV.shape[1] - 1)
+    if temperatures_B is not None:
+        tokens_B1 = torch.where(greedy_B1, logprobs_BV.argmax(-1, keepdim=True), tokens_B1)
+    return tokens_B1[:, 0], logprobs_BV.gather(-1, tokens_B1)[:, 0]
 
 
 def nucleus(probs_BV: Tensor, top_p_B: Tensor) -> Tensor:

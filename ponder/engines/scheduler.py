@@ -7,11 +7,12 @@ from collections import deque
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ponder.engines.decoder import Decoder
 from ponder.engines.rows import Job, Rows
-from ponder.engines.sampling import draw, stream, uniforms
+from ponder.engines.sampling import draw, uniforms
 from ponder.engines.stopping import Stops
 from ponder.protocols import Completion
 from ponder.types import PonderError, StopReason
@@ -49,96 +50,102 @@ class Scheduler:
         self._waiting.append(job)
 
     def cancel(self, job: Job) -> None:
-        """Take a job out, wherever it is; its row is free for the next step."""
+        """Take a job out, wherever it is; its row is free for the next one."""
         if job in self._waiting:
             self._waiting.remove(job)
         elif job in self._rows.jobs:
-            self._drop([self._rows.jobs.index(job)])
+            self._rows.leave(self._rows.jobs.index(job))
 
     def clear(self) -> None:
-        """Forget all jobs and everything derived from the weights."""
+        """Forget all jobs, after a failure."""
         self._waiting.clear()
-        self._drop(list(range(self._rows.active)))
-        self._decoder.refresh()
+        self._rows = Rows(self._max_batch)
+        self._decoder.reset()
 
     def step(self) -> Finished:
         """Admit what fits, draw one token for each row, and return the jobs that ended."""
         started = time.perf_counter()
         finished = self._admit()
-        if self._rows.active:
-            rows = slice(0, self._rows.active)
-            # The token drawn last enters the cache at the position before the one drawn now.
+        if self._rows.holes:
+            self._decoder.compact(self._rows.close_holes())
+        if self._rows.size:
+            rows = np.arange(self._rows.size)
+            # The token drawn last enters the cache at the position before the one that is drawn now.
             logits_BV = self._decoder.decode(self._rows.last[rows], self._rows.lengths[rows] - 1)
-            finished += self._advance(0, logits_BV)
+            finished += self._advance(rows, logits_BV)
         self.seconds_busy += time.perf_counter() - started
         return finished
 
     def _admit(self) -> Finished:
-        first = self._rows.active
-        if first and not self._decoder.continuous:
+        """Prefill jobs from the head of the line while there is a row for the longest that each may become."""
+        if self._rows.active and not self._decoder.continuous:
             return []
-        need = int(self._rows.needs[:first].max(initial=0))
+        joined: dict[int, Job] = {}
         while self._waiting and self._rows.active < self._max_batch:
             job = self._waiting[0]
-            need = max(need, len(job.request.prompt) + job.limit)
-            if self._rows.active and self._rows.active >= self._decoder.rows(need):
+            if self._rows.active and self._rows.active >= self._decoder.rows(max(self._rows.need, job.need)):
                 break
             self._waiting.popleft()
-            self._rows.add(job, stream(job.request.seed), self._stops.row(job.request.stop))
-        joined = self._rows.jobs[first:]
+            joined[self._rows.place(job, self._stops.row(job.request.stop))] = job
         if not joined:
             return []
-        prefill = self._decoder.prefill([job.request.prompt for job in joined], first)
-        for job, computed in zip(joined, prefill.computed, strict=True):
+        prefill = self._decoder.prefill([job.request.prompt for job in joined.values()], list(joined))
+        for job, computed in zip(joined.values(), prefill.computed, strict=True):
             job.computed = computed
             self.tokens_prefilled += computed
             self.tokens_reused += len(job.request.prompt) - computed
-        return self._advance(first, prefill.logits_BV)
+        return self._advance(np.array(list(joined)), prefill.logits_BV)
 
-    def _advance(self, first: int, logits_BV: Tensor) -> Finished:
-        """Draw a token for each row from `first` on, record it and take out the rows that it ended."""
-        rows, span = self._rows, slice(first, self._rows.active)
-        top_p = rows.top_p[span]
+    def _advance(self, rows: NDArray[np.int64], logits_BV: Tensor) -> Finished:
+        """Draw a token for each of these rows, record it and take out the rows that it ended."""
+        state = self._rows
+        tokens, logprobs = self._draw(rows, logits_BV)
+        self.tokens_generated += len(tokens)
+        state.record(rows, tokens, logprobs)
+        suspects = self._stops.table[state.stops[rows], tokens] | (state.drawn[rows] >= state.limits[rows])
+        finished: Finished = []
+        for row in rows[suspects].tolist():
+            job = state.jobs[row]
+            if job is not None and (stop := self._ending(row, job)):
+                finished.append((job, self._completion(row, job, stop)))
+                state.leave(row)
+        return finished
+
+    def _draw(self, rows: NDArray[np.int64], logits_BV: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        state = self._rows
+        temperatures, top_p = state.temperatures[rows], state.top_p[rows]
         tokens_B, logprobs_B = draw(
             logits_BV,
-            torch.from_numpy(rows.temperatures[span]).to(self._device),
-            torch.from_numpy(uniforms(rows.streams[span], rows.lengths[span])).to(self._device),
-            torch.from_numpy(top_p).to(self._device) if (top_p < 1).any() else None,
+            self._tensor(uniforms(state.streams[rows], state.lengths[rows])),
+            self._tensor(temperatures) if (temperatures != 1).any() else None,
+            self._tensor(top_p) if (top_p < 1).any() else None,
         )
-        tokens, logprobs = tokens_B.cpu().numpy(), logprobs_B.cpu().numpy()
+        logprobs = logprobs_B.cpu().numpy()
         if not np.isfinite(logprobs).all():
             raise PonderError(
                 f"the model gave log-probabilities that are not finite (weights version {self.version}); "
                 "load an earlier checkpoint or lower the learning rate"
             )
-        self.tokens_generated += len(tokens)
-        rows.record(first, tokens, logprobs)
-        suspects = self._stops.table[rows.stops[span], tokens] | (rows.drawn[span] >= rows.limits[span])
-        ended = {row: stop for row in (np.flatnonzero(suspects) + first).tolist() if (stop := self._ending(row))}
-        finished = [(rows.jobs[row], self._completion(row, stop)) for row, stop in ended.items()]
-        self._drop(list(ended))
-        return finished
+        return tokens_B.cpu().numpy(), logprobs
 
-    def _ending(self, row: int) -> StopReason | None:
-        rows, job = self._rows, self._rows.jobs[row]
-        if rows.last[row] == self._eos_id:
+    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+    def _ending(self, row: int, job: Job) -> StopReason | None:
+        state = self._rows
+        if state.last[row] == self._eos_id:
             return StopReason.END
-        if self._stops.reached(rows.tokens[row, : rows.drawn[row]].tolist(), job.request.stop):
+        if self._stops.reached(state.tokens[row, : state.drawn[row]].tolist(), job.request.stop):
             return StopReason.STEP
-        return job.cut if rows.drawn[row] >= rows.limits[row] else None
+        return job.cut if state.drawn[row] >= state.limits[row] else None
 
-    def _completion(self, row: int, stop: StopReason) -> Completion:
-        rows, job = self._rows, self._rows.jobs[row]
+    def _completion(self, row: int, job: Job, stop: StopReason) -> Completion:
+        state, drawn = self._rows, self._rows.drawn[row]
         return Completion(
-            tokens=tuple(rows.tokens[row, : rows.drawn[row]].tolist()),
-            logprobs=tuple(rows.logprobs[row, : rows.drawn[row]].tolist()),
+            tokens=tuple(state.tokens[row, :drawn].tolist()),
+            logprobs=tuple(state.logprobs[row, :drawn].tolist()),
             stop=stop,
             version=self.version,
             computed=job.computed,
             reused=len(job.request.prompt) - job.computed,
         )
-
-    def _drop(self, finished: list[int]) -> None:
-        if finished:
-            holes, movers = self._rows.drop(finished)
-            self._decoder.compact(holes, movers, self._rows.active)

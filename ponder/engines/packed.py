@@ -1,0 +1,149 @@
+"""The weights of a Llama, Qwen2 or Qwen3 model laid out for generation, and the forward's parts over them.
+
+Small models spend a decode step on reading memory and on calling operations, so the layout saves both:
+a product's weights lie as [in, out]; a key head, its value head and the query heads that read it lie side by side, so
+that grouped-query attention is one batched product; the two halves that a rotation mixes lie interleaved, so that it is
+one complex multiplication, which also scales the queries and leaves the values alone; in float32 the norms' weights
+are multiplied into the products that follow them. The results equal the library's forward to rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from ponder.models import lean
+
+
+@dataclass(frozen=True)
+class PackedLayer:
+    """One layer; norms that are multiplied into the next product are None. `head_norm` is [group+1, D]: q heads, k."""
+
+    norm_in: Tensor | None
+    qkv: Tensor
+    qkv_bias: Tensor | None
+    head_norm: Tensor | None
+    out: Tensor
+    norm_mid: Tensor | None
+    gate_up: Tensor
+    down: Tensor
+
+
+@dataclass(frozen=True)
+class Packed:
+    """All weights of one version. `rotation_TD` is complex [context, D/2]; `group` query heads share a key head."""
+
+    shape: lean.Shape
+    group: int
+    embedding: Tensor
+    layers: tuple[PackedLayer, ...]
+    norm_out: Tensor | None
+    head: Tensor
+    rotation_TD: Tensor
+
+
+def pack(model: PreTrainedModel, context: int) -> Packed:
+    """Copy the module's weights into the layout; the copies do not follow later changes of the module."""
+    shape = lean.Shape.of(model)
+    cos, sin = lean.rotary(model, context, model.device)
+    half = shape.head_dim // 2
+    parts: Any = model  # the supported families share these names, which the library's types do not show
+    head, norm_out = _absorb(parts.lm_head.weight.detach(), parts.model.norm.weight.detach())
+    return Packed(
+        shape=shape,
+        group=shape.heads // shape.kv_heads,
+        embedding=parts.model.embed_tokens.weight.detach(),
+        layers=tuple(_pack_layer(layer, shape) for layer in lean.layers(model)),
+        norm_out=norm_out,
+        head=head,
+        rotation_TD=torch.complex(cos[:, :half].contiguous(), sin[:, :half].contiguous()),
+    )
+
+
+def _pack_layer(layer: lean.Layer, shape: lean.Shape) -> PackedLayer:
+    rows = _head_order(shape).to(layer.qkv.device)
+    qkv, norm_in = _absorb(layer.qkv[rows], layer.norm_in)
+    gate_up, norm_mid = _absorb(layer.gate_up, layer.norm_mid)
+    head_norm = None
+    if layer.q_norm is not None and layer.k_norm is not None:
+        group = shape.heads // shape.kv_heads
+        pairs = _pairs(shape.head_dim).to(layer.qkv.device)
+        head_norm = torch.stack([layer.q_norm[pairs]] * group + [layer.k_norm[pairs]])
+    return PackedLayer(
+        norm_in=norm_in,
+        qkv=qkv,
+        qkv_bias=None if layer.qkv_bias is None else layer.qkv_bias[rows],
+        head_norm=head_norm,
+        out=layer.out.t().contiguous(),
+        norm_mid=norm_mid,
+        gate_up=gate_up,
+        down=layer.down.t().contiguous(),
+    )
+
+
+def _absorb(weight: Tensor, norm: Tensor) -> tuple[Tensor, Tensor | None]:
+    """[out, in] to [in, out], times the norm's weight; below float32 that would round once more, so it stays apart."""
+    if weight.dtype != torch.float32:
+        return weight.t().contiguous(), norm
+    return (weight * norm).t().contiguous(), None
+
+
+def _pairs(head_dim: int) -> Tensor:
+    """The order that puts dimension i beside i + D/2, the one that the rotation mixes with it."""
+    return torch.arange(head_dim).view(2, -1).t().reshape(-1)
+
+
+def _head_order(shape: lean.Shape) -> Tensor:
+    """Rows of the stacked q, k and v weights in the order: for each key head its queries, itself, its values."""
+    heads, kv, dim = shape.heads, shape.kv_heads, shape.head_dim
+    paired = torch.arange((heads + kv) * dim).view(-1, dim)[:, _pairs(dim)]
+    q, k = paired[:heads].view(kv, -1, dim), paired[heads:, None]
+    v = torch.arange((heads + kv) * dim, (heads + 2 * kv) * dim).view(kv, 1, dim)
+    return torch.cat([q, k, v], dim=1).reshape(-1)
+
+
+def rotation_for(packed: Packed, positions_N: Tensor) -> Tensor:
+    """Complex factors [N, K, group+2, D/2] for tokens at these positions: queries scaled, values left alone."""
+    group, scale = packed.group, packed.shape.head_dim**-0.5
+    turn = packed.rotation_TD[positions_N]
+    factors = turn.new_ones(len(positions_N), 1, group + 2, turn.shape[-1])
+    factors[:, 0, :group] = turn[:, None] * scale
+    factors[:, 0, group] = turn
+    return factors.expand(-1, packed.shape.kv_heads, -1, -1).contiguous()
+
+
+def project(x_NH: Tensor, layer: PackedLayer, packed: Packed, rotation: Tensor) -> Tensor:
+    """Residual stream [N, hidden] to rotated heads [N, K, group+2, D]: the queries, the key, the value."""
+    h = normed(x_NH, layer.norm_in, packed.shape.epsilon)
+    fused = torch.mm(h, layer.qkv) if layer.qkv_bias is None else torch.addmm(layer.qkv_bias, h, layer.qkv)
+    heads = fused.view(len(x_NH), packed.shape.kv_heads, packed.group + 2, packed.shape.head_dim)
+    if layer.head_norm is not None:
+        scored = heads[:, :, : packed.group + 1]
+        scored.copy_(F.rms_norm(scored, scored.shape[-1:], None, packed.shape.epsilon) * layer.head_norm)
+    pairs = torch.view_as_complex(heads.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rotation).flatten(-2).to(x_NH.dtype)
+
+
+def finish(x_NH: Tensor, attended: Tensor, layer: PackedLayer, packed: Packed) -> Tensor:
+    """Residual after attention ([N, H*D]) and the SwiGLU block."""
+    x = torch.addmm(x_NH, attended, layer.out)
+    gate, up = torch.mm(normed(x, layer.norm_mid, packed.shape.epsilon), layer.gate_up).chunk(2, dim=-1)
+    return x.addmm_(F.silu(gate).mul_(up), layer.down)
+
+
+def normed(x_NH: Tensor, weight: Tensor | None, epsilon: float) -> Tensor:
+    """Root-mean-square norm (Zhang and Sennrich 2019); fewer passes than torch's own on the CPU."""
+    if weight is not None:
+        return F.rms_norm(x_NH, x_NH.shape[-1:], weight, epsilon)
+    length_N1: Tensor = torch.linalg.vector_norm(x_NH, dim=-1, keepdim=True)
+    return x_NH * length_N1.square_().div_(x_NH.shape[-1]).add_(epsilon).rsqrt_()
+
+
+def logits(x_NH: Tensor, packed: Packed) -> Tensor:
+    """Final norm and output head: [N, hidden] to [N, V]."""
+    return torch.mm(normed(x_NH, packed.norm_out, packed.shape.epsilon), packed.head)
