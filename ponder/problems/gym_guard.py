@@ -18,9 +18,8 @@ _EVALUATORS = (
 )
 # Tasks whose scorers hand the answer to sympy's parser, which evaluates it.
 _FORMULAS = {"simple_integration", "intermediate_integration", "polynomial_multiplication", "puzzle24", "countdown"}
-_FUNCTIONS = frozenset(
-    "exp log ln sqrt sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh pi Abs".split()
-)
+_NAMES = "exp log ln sqrt sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh pi Abs"
+_FUNCTIONS = frozenset(_NAMES.split())
 _FORMULA = re.compile(r"[A-Za-z0-9\s+\-*/^().,=]{0,2000}")
 
 

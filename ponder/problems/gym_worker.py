@@ -11,17 +11,17 @@ import os
 import random
 import resource
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy
-import reasoning_gym
 from reasoning_gym.factory import CURRICULA, DATASETS
 
 from ponder.problems.gym_gold import gold
 from ponder.problems.gym_guard import disarm, is_harmless
+from ponder.problems.gym_strict import passes
 from ponder.problems.overlap import normalise
 from ponder.problems.splits import draw
 from ponder.types import PonderError
@@ -115,11 +115,14 @@ def score(task: str, level: int, parameters: str, seed: int, answer: str) -> tup
     if not is_harmless(task, answer):
         return 0.0, "not a formula"
     try:
-        return float(data.score_answer(answer, entry)), ""
+        mark = float(data.score_answer(answer, entry))
     except MemoryError:
         raise
     except Exception as error:  # scorers assume well-formed answers
         return 0.0, f"the scorer stumbles: {type(error).__name__}"
+    if mark == 1.0 and not passes(task, answer, gold(task, entry)):
+        return 0.0, "the scorer gives it the full mark, but to wrong answers too"
+    return mark, ""
 
 
 def serve(request: Mapping[str, Any]) -> Any:
@@ -136,9 +139,9 @@ def serve(request: Mapping[str, Any]) -> Any:
     return score(*setting, request["item"], request["answer"])
 
 
-def _reply(work: Callable[[], Any]) -> dict[str, Any]:
+def _reply(line: bytes) -> dict[str, Any]:
     try:
-        return {"value": work()}
+        return {"value": serve(json.loads(line))}
     except MemoryError:
         return {"failure": "memory", "detail": f"more than {MEMORY >> 30} GiB"}
     except Exception as error:  # bad parameters come as whatever the package raises
@@ -154,10 +157,8 @@ def main() -> None:
     disarm()
     replies.write(b'{"value": "ready"}\n')
     for line in sys.stdin.buffer:
-        request = json.loads(line)
-        replies.write(json.dumps(_reply(lambda: serve(request))).encode() + b"\n")  # noqa: B023 - called at once
+        replies.write(json.dumps(_reply(line)).encode() + b"\n")
 
 
 if __name__ == "__main__":
-    assert reasoning_gym is not None
     main()

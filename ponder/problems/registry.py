@@ -1,0 +1,108 @@
+"""Families by name. A spec names one: `countdown`, `arithmetic?terms=4&largest=9`, `gym:chain_sum`, `jsonl:PATH`.
+
+Several specs stand side by side with commas. A new family is one file and one line in `FAMILIES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from inspect import getdoc
+from typing import Any
+
+from ponder.problems.arithmetic import Arithmetic
+from ponder.problems.cipher import Cipher
+from ponder.problems.countdown import Countdown
+from ponder.problems.gym import Gym, gym
+from ponder.problems.hub import Hub
+from ponder.problems.jsonl import Jsonl
+from ponder.problems.names import known, typed
+from ponder.protocols import Family
+from ponder.types import PonderError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a family is made. `target` names what stands after the colon ("" if nothing does).
+
+    `parameters` are names with defaults; None where the target decides, and then `build` checks them.
+    """
+
+    summary: str
+    build: Callable[..., Family]
+    parameters: Mapping[str, Any] | None
+    target: str = ""
+
+
+def _generated(cls: type[Any]) -> Entry:
+    """The entry of a dataclass whose fields (all but its name) are its parameters."""
+    parameters = {f.name: f.default for f in fields(cls) if f.name != "name"}
+    return Entry(_summary(cls), cls, parameters)
+
+
+def _summary(cls: type[Any]) -> str:
+    return (getdoc(cls) or "").partition("\n")[0]
+
+
+def _gym(task: str, **parameters: str) -> Gym:
+    return gym(task, parameters)
+
+
+_COLUMNS = {"config": "", "question": "question", "answer": "answer", "after": ""}
+FAMILIES: dict[str, Entry] = {
+    "arithmetic": _generated(Arithmetic),
+    "cipher": _generated(Cipher),
+    "countdown": _generated(Countdown),
+    "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),
+    "jsonl": Entry("The rows of a file, one JSON object a line.", Jsonl, {"split": "", "verifier": ""}, "PATH"),
+    "hf": Entry("A data set of the Hugging Face hub.", Hub, _COLUMNS, "DATASET"),
+}
+
+
+def parse(spec: str) -> Family:
+    """The family that `spec` names. Raises PonderError with the nearest name and what is allowed."""
+    head, _, tail = spec.strip().partition("?")
+    name, colon, target = head.partition(":")
+    entry = FAMILIES[known("problem family", name, FAMILIES)]
+    if bool(entry.target) != bool(target):
+        form = f"{name}:{entry.target}" if entry.target else f"{name} without a colon"
+        raise PonderError(f"problems {spec!r}: write {form}")
+    given = _pairs(spec, tail)
+    build = partial(entry.build, target) if colon else entry.build
+    if entry.parameters is None:
+        return build(**given)
+    return build(**{key: typed(head, key, text, entry.parameters) for key, text in given.items()})
+
+
+def parse_many(spec: str) -> list[Family]:
+    """The families of a comma-separated spec; commas inside square brackets belong to a value."""
+    families = [parse(part) for part in _split(spec)]
+    names = [family.name for family in families]
+    for name in names:
+        if names.count(name) > 1:
+            raise PonderError(f"problems {spec!r}: {name} is there twice; results are kept by name, so name it once")
+    return families
+
+
+def _split(spec: str) -> list[str]:
+    parts, depth = [""], 0
+    for character in spec:
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    if not all(part.strip() for part in parts):
+        raise PonderError(f"problems {spec!r}: a family is missing; write for example countdown,arithmetic?terms=4")
+    return parts
+
+
+def _pairs(spec: str, tail: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for part in tail.split("&") if tail else ():
+        key, equals, value = part.partition("=")
+        if not key or not equals or key in pairs:
+            raise PonderError(f"problems {spec!r}: {part!r} is not one key=value; write NAME?key=value&key=value")
+        pairs[key] = value
+    return pairs
