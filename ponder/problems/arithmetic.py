@@ -29,7 +29,7 @@ INSTRUCTIONS = (
     "After your thinking, answer with the number alone."
 )
 # Share of demonstrators who go one operation a line, take leaps of two or more, or answer at once.
-PACES = {"careful": 0.25, "hasty": 0.40, "instant": 0.35}
+PACES = {"careful": 0.35, "hasty": 0.35, "instant": 0.30}
 
 
 @dataclass(frozen=True)

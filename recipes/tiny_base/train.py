@@ -26,11 +26,15 @@ from ponder.problems.countdown import Countdown
 
 # Families and levels with their share of examples. Levels reach past the defaults, so that harder problems are not
 # foreign when the curriculum comes to them.
-MIXTURE = [
-    *[(Arithmetic(terms=n), w) for n, w in ((2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (7, 4), (8, 4), (9, 2), (10, 2))],
-    *[(Cipher(words=n), w) for n, w in ((1, 2), (2, 5), (3, 7), (4, 3), (5, 2))],
-    *[(Countdown(numbers=n), w) for n, w in ((2, 1), (3, 17), (4, 4))],
+LEVELS: list[tuple[Arithmetic | Cipher | Countdown, float]] = [
+    *[(Arithmetic(terms=n), w / 32) for n, w in enumerate((2, 3, 4, 5, 6, 4, 4, 2, 2), start=2)],
+    *[(Cipher(words=n), w / 19) for n, w in enumerate((2, 5, 7, 3, 2), start=1)],
+    *[(Countdown(numbers=n), w / 22) for n, w in enumerate((1, 17, 4), start=2)],
 ]
+# Share of each family before and after step LATE. Countdown is learned first; arithmetic needs the most examples.
+EARLY = {"arithmetic": 0.44, "cipher": 0.26, "countdown": 0.30}
+AFTER = {"arithmetic": 0.76, "cipher": 0.15, "countdown": 0.09}
+LATE = 1500
 LONGEST = 512
 MICRO = 4  # parts of a batch, each small enough to stay in the processor's cache
 CHUNK = 1024  # examples that are drawn, sorted by length and cut into batches together
@@ -38,13 +42,15 @@ CHUNK = 1024  # examples that are drawn, sorted by length and cut into batches t
 Row = tuple[list[int], int]  # tokens, and where the response begins
 
 
-def rows(tokenizer: PreTrainedTokenizerFast, split: str, seed: int, count: int) -> list[Row]:
-    """`count` tokenized demonstrations; a pure function of (split, seed)."""
+def rows(
+    tokenizer: PreTrainedTokenizerFast, split: str, seed: int, count: int, shares: dict[str, float]
+) -> list[Row]:
+    """`count` tokenized demonstrations; a pure function of the arguments."""
     rng = random.Random(f"tiny_base/{split}/{seed}")
     vocabulary = tokenizer.get_vocab()
     out: list[Row] = []
     while len(out) < count:
-        family = rng.choices([f for f, _ in MIXTURE], weights=[w for _, w in MIXTURE])[0]
+        family = rng.choices([f for f, _ in LEVELS], weights=[w * shares[f.name] for f, w in LEVELS])[0]
         problem = family.problem(rng.randrange(2**40), split=split, seed=seed)
         demonstration = family.demonstration(problem, seed)
         prompt = [vocabulary["<user>"], *map(vocabulary.__getitem__, problem.question.text)]
@@ -134,7 +140,7 @@ def main() -> None:
     opts = optimizers(model)
     peaks = [group["lr"] for opt in opts for group in opt.param_groups]
     rng = random.Random(options.seed)
-    validation = batches(rows(tokenizer, "validation", 0, 1500), 4_000, random.Random(0))
+    validation = batches(rows(tokenizer, "validation", 0, 1500, EARLY), 4_000, random.Random(0))
     step, chunk_index, seconds = 0, 0, 0.0
     state_file = options.out / "state.pt"
     if options.resume and state_file.exists():
@@ -152,7 +158,7 @@ def main() -> None:
 
     started, seen, running = time.monotonic() - seconds, 0, math.nan
     while step < options.steps:
-        micro = batches(rows(tokenizer, "train", chunk_index, CHUNK), options.tokens // MICRO, rng)
+        micro = batches(rows(tokenizer, "train", chunk_index, CHUNK, EARLY if step < LATE else AFTER), options.tokens // MICRO, rng)
         for at in range(0, len(micro) - MICRO + 1, MICRO):
             groups = [group for opt in opts for group in opt.param_groups]
             for group, peak in zip(groups, peaks, strict=True):
