@@ -178,12 +178,15 @@ def report(run_folder: Annotated[Path, typer.Argument(help="The folder of a fini
 
 
 @problems_app.command("list")
-def list_problems(as_json: Json = False) -> None:
+def list_problems(
+    gym: Annotated[bool, typer.Option("--gym", help="The tasks of reasoning-gym too.")] = False, as_json: Json = False
+) -> None:
     """Every family with its parameters."""
-    from ponder.commands import problems as listing
+    from ponder.commands import problems as shown
+    from ponder.problems import listing
 
-    rows = listing.all_families()
-    _print_json(rows) if as_json else Console().print(listing.table(rows))
+    rows = listing.listed() + (listing.listed_gym() if gym else [])
+    _print_json(rows) if as_json else Console().print(shown.families(rows))
 
 
 @problems_app.command("show")
@@ -195,10 +198,11 @@ def show_problems(
     as_json: Json = False,
 ) -> None:
     """Some problems of a family, with their keys."""
-    from ponder.commands import problems as listing
+    from ponder.commands import problems as shown
+    from ponder.problems import listing
 
-    rows = listing.some(spec, n, split, seed)
-    _print_json(rows) if as_json else Console().print(listing.shown(rows))
+    found = listing.shown(spec, n, split=split, seed=seed)
+    _print_json(found) if as_json else Console().print(shown.problems(found))
 
 
 @app.command()
