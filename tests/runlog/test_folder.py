@@ -102,6 +102,15 @@ def test_a_resumed_run_drops_the_lines_of_the_unfinished_round(tmp_path):
     assert [row["kind"] for row in log.events()] == ["started"]
 
 
+def test_the_first_line_after_a_kill_does_not_continue_the_torn_one(tmp_path):
+    RunLog.open(tmp_path, CONFIG).close()
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0}\n{"step": 1, "lo')
+    with RunLog.open(tmp_path, CONFIG, resume=True) as log:
+        log.metric(1)
+        log.metric(2)
+    assert [row["step"] for row in read_metrics(tmp_path)] == [0, 1, 2]
+
+
 def test_a_second_opener_in_the_same_process_is_refused_until_the_first_closes(tmp_path):
     first = RunLog.open(tmp_path, CONFIG)
     with pytest.raises(PonderError, match="already open in this process"):
