@@ -1,0 +1,1 @@
+"""Causal language models: loading and saving, their size, a lean forward, heads."""
