@@ -47,7 +47,7 @@ trap 'rm -f "$others"' EXIT
 grep -v -E '^(#|torch==|pycosat==)' requirements.lock >"$others"
 pip install --quiet --no-deps --requirement "$others"
 if ! pip install --quiet --no-deps "$(grep '^pycosat==' requirements.lock)" >/dev/null 2>&1; then
-    echo "setup: pycosat could not be built (no C compiler?); of all problems only gym:zebra_puzzles needs it"
+    echo "setup: pycosat could not be built (no C compiler?); the gym: problems that need it will not run"
 fi
 pip install --quiet --no-deps --no-build-isolation --editable .
 
