@@ -42,7 +42,7 @@ class Learner:
     """Owns the optimizer of `model`, whose weights it changes in place. Dropout stays off: the sampler has none."""
 
     def __init__(self, model: PreTrainedModel, config: LearnerConfig | None = None) -> None:
-        self.model = model.eval()
+        self.model: PreTrainedModel = model.eval()
         self.config = config or LearnerConfig()
         self.steps = 0
         self.skips = 0
