@@ -56,7 +56,9 @@ def report(name: str, rows: list[dict[str, str]], results: list[dict[str, object
     failures = [result for result in results if result["failure"] is not None]
     times = milliseconds(rows)
     p99 = times[int(0.99 * (len(times) - 1))]
-    print(f"{name}: {len(rows)} rows, {right} right, {len(rows) - right - len(failures)} wrong, {len(failures)} failures")
+    print(
+        f"{name}: {len(rows)} rows, {right} right, {len(rows) - right - len(failures)} wrong, {len(failures)} failures"
+    )
     print(f"  median {statistics.median(times):.2f} ms, p99 {p99:.2f} ms, worst {times[-1]:.1f} ms")
     for row, result in zip(rows, results, strict=True):
         if result["outcome"] != 1.0:

@@ -1,0 +1,1 @@
+"""What a trajectory is worth: ground truth by exact checks, and a learned verifier of steps."""

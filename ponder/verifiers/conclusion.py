@@ -10,6 +10,12 @@ from __future__ import annotations
 
 import re
 
+# What belongs to the formula round a number: before it single letters, digits and operators back to a word or an equals
+# sign; after it a variable (g alone is grams) or an operator and what it takes.
+_OPERATOR = re.compile(r"(?:[+*^_×]|\\(?:cdot|times|div))\s*$")
+_LEFT = re.compile(r"(?:\\[A-Za-z]+|(?<![A-Za-z])[A-Za-z](?![A-Za-z])|[^A-Za-z=\0:;])*$")
+_RIGHT = re.compile(r"(?:[A-Za-fh-z](?![A-Za-z])|\s?[*^+]\s?|\\[a-z]+|\((?=[A-Za-z0-9])[^()]*\)|(?<=[*^+ ])\d+)*")
+_SIDE_BY_SIDE = re.compile(r"\s*(?:,|;|,?\s+and)?\s*")
 _RESULT = "\0"  # stands for a calculator mark once its content is gone
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<sign>[-−])?\s?(?P<money>\\?\$)?\s?(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?: \d{3})+(?!\d)"
@@ -19,7 +25,7 @@ _SENTENCE = re.compile(r"\n+|(?<=[.!?])\s+(?=[A-Z\"'(])")
 _MARK = re.compile(r"<<[^<>]*?=\s*([^<>=]*)>>")
 # After these words a sentence says something else than its result so far, or only why.
 _TURN = re.compile(
-    r"[;:=]\s|, (?!and\b)|[+*/] |\b(?:so|but|then|thus|hence|therefore|is|wait|no|not|actually|which|leaving)\b"
+    r"[;:=]\s|, (?!and\b)|[+*/] |\b(?:so|but|then|thus|hence|therefore|is|wait|no|not|actually|leaving|which rounds)\b"
 )
 _REASON = re.compile(rf"\bbecause\b(?!.*[={_RESULT}])|,? since\b(?!.*[={_RESULT}])", re.DOTALL)
 _OPEN = re.compile(r"\b(?:or|either|maybe|perhaps|between)\b")
@@ -52,9 +58,17 @@ def _choose(clause: str, numbers: list[re.Match[str]], computed: str | None) -> 
         return computed
     if result >= 0 and after:
         return _text(after[-1] if _turns(clause, after) else after[0])
-    if computed is not None and _text(numbers[0]) == computed:
+    if computed is not None and _plain(numbers[0]) == computed:
         return computed
-    return _text(numbers[-1])
+    return ", ".join(_text(number) for number in _enumerated(clause, numbers))
+
+
+def _enumerated(clause: str, numbers: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The last number; or, where three or more stand side by side, all of them: a list and no single answer."""
+    start = len(numbers) - 1
+    while start > 0 and _SIDE_BY_SIDE.fullmatch(clause, numbers[start - 1].end(), numbers[start].start()):
+        start -= 1
+    return numbers[start:] if len(numbers) - start > 2 else numbers[-1:]
 
 
 def _turns(clause: str, after: list[re.Match[str]]) -> bool:
@@ -76,5 +90,19 @@ def _left_open(clause: str, numbers: list[re.Match[str]]) -> str | None:
 
 
 def _text(number: re.Match[str]) -> str:
+    r"""The number as written; or the formula that it is only a part of (`x^2 + 5`, `5x`, `\frac{1}{5}` are not 5)."""
+    before, after = number.string[: number.start()], number.string[number.end() :]
+    run = (before.split(" ")[-1] + number.group() + after.split(" ")[0]).replace(_RESULT, "")
+    if re.search(r"[\\^_{]|[A-Za-z]\(", run) and "=" not in run:
+        return run.strip().strip("$,;:.'\"*")
+    left, right = _LEFT.search(before), _RIGHT.match(after)
+    if left and (_OPERATOR.search(before) or (number["sign"] and re.search(r"[\w)]\s*$", before))):
+        return (left.group() + number.group() + (right.group() if right else "")).strip(" $,(")
+    if right and right.group():
+        return number.group().strip(" $") + right.group()
+    return _plain(number)
+
+
+def _plain(number: re.Match[str]) -> str:
     sign, rest = (number["sign"] or "").replace("−", "-"), (number["rest"] or "")
     return f"{sign}{number['number']}{rest}".replace(" ", "")

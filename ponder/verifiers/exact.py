@@ -19,7 +19,9 @@ _RATIO = re.compile(
 _MIXED = re.compile(
     rf"([-+]?)\s*({_DIGITS})(?:\s*\\frac\{{\s*([0-9]+)\s*\}}\{{\s*([0-9]+)\s*\}}|\s+([0-9]+)\s*/\s*([0-9]+))"
 )
-_POWER_OF_TEN = re.compile(rf"([-+]?\s*{_DECIMAL})\s*(?:\\cdot\s*10\s*\^\s*\{{?\s*([-+]?[0-9]+)\s*\}}?|[eE]([-+]?[0-9]+))")
+_POWER_OF_TEN = re.compile(
+    rf"([-+]?\s*{_DECIMAL})\s*(?:\\cdot\s*10\s*\^\s*\{{?\s*([-+]?[0-9]+)\s*\}}?|[eE]([-+]?[0-9]+))"
+)
 _POWER = re.compile(r"([-+]?)([0-9]{1,6})\s*\^\s*\{?\s*([0-9]{1,5})\s*\}?")
 _REPEATING = re.compile(r"([-+]?)([0-9]*)\.([0-9]*)\\overline\{([0-9]+)\}")
 _SIGN = {"-": -1, "+": 1, "": 1}

@@ -64,7 +64,9 @@ def extract(response: str) -> Extraction:
         return Extraction((marked,), "mark")
     if len(text) <= SHORT and _is_bare(text):
         return Extraction((text,), "whole text")
-    if len(text) > TAIL and re.fullmatch(r"\S+", text):
+    if re.fullmatch(r"[-+\d\s.,;]*", tail) and len(re.findall(r"\d+", tail)) > 2:
+        return Extraction((), "a list of numbers")
+    if "=" not in text and "\n" not in text and not re.search(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", " ", tail)):
         return Extraction((text,), "whole text")
     concluded = conclude(tail)
     return Extraction((concluded,) if concluded else (), "conclusion" if concluded else "no number in the text")
@@ -100,7 +102,8 @@ def _boxed(text: str) -> Extraction | None:
         answers.insert(0, run[-2][0])
     later = text[found[-1][1] :][-TAIL:]
     marks = list(_MARK.finditer(later))
-    if marks and (marked := _marked(later[marks[-1].end() :])):
+    # "the answer is correct" after a box says nothing new; a mark with a value does.
+    if marks and re.search(r"\d", marked := _marked(later[marks[-1].end() :])):
         answers.append(marked)
     return Extraction(tuple(dict.fromkeys(answers)), "box")
 
@@ -129,8 +132,8 @@ def _marked(rest: str) -> str:
 
 
 def _is_bare(text: str) -> bool:
-    """Whether a text is an answer and no sentence: one line, few words in a row, no sum worked out in words."""
+    """Whether a text is an answer and no sentence: one line, at most three words, no sum worked out in words."""
     prose = re.sub(r"\\text\s*\{[^{}]*\}|\\[A-Za-z]+", " ", text)
     if "\n" in text or "<<" in text or ("=" in text and re.search(r"\b[A-Za-z]{3,}\b", prose)):
         return False
-    return not re.search(r"(?:\b[A-Za-z]{2,}\b[\s,]+){3}[A-Za-z]{2,}\b", prose)
+    return len(re.findall(r"\b[A-Za-z]{2,}\b", prose)) <= 3

@@ -144,6 +144,6 @@ def _problem(row: dict[str, Any]) -> Problem:
         answer = json.dumps(answer)
     if verifier is None:
         verifier = "math" if "answer" in row else "code" if "tests" in row else "constraints"
-    if verifier == "math" and not isinstance(answer, str | None):
-        verifier = f"{type(answer).__name__} answer"
+    if not isinstance(answer, str | None):
+        answer, verifier = None, verifier if verifier != "math" else f"{type(answer).__name__} answer"
     return Problem(Question(str(row["id"]), "file", ""), Key(answer, {"verifier": verifier}))

@@ -22,38 +22,46 @@ _PROGRAM = re.compile(
     r"(?![A-Za-z])|\\write18|__|\b(?:import|lambda|eval|exec|open|getattr|globals|subprocess|sympify)\b\s*[\s(]|\bos\.",
 )
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[{(]?\s*[-+]?\s*(\d+)")
-_FACTORIAL = re.compile(r"(\d+|[)}\]!])\s*!")
+_POWER_IN_EXPONENT = re.compile(r"(?:\^|\*\*)[\s{(]*(\d+)[\s})]*(?:\^|\*\*)[\s{(]*(\d+)")
+_FACTORIAL = re.compile(r"(\d+|[)}\]!])(?=\s*!)")
 _TOWER = re.compile(r"(?:\^|\*\*)[\s{(]*[\d.]+[\s})]*(?:\^|\*\*)[\s{(]*[\d.]+[\s})]*(?:\^|\*\*)")
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
 class RefusedError(ValueError):
-    """This text is not read as mathematics; the message says why."""
+    """A text that is not read as mathematics; the message says why."""
 
 
 def check(text: str) -> None:
-    """Refuse what is too long, hidden or a program. Cheap enough for every answer."""
+    """Refuse what is too long, too deep, hidden or a program. Cheap enough for every answer."""
     if len(text) > LONGEST:
         raise RefusedError(f"{len(text)} characters; at most {LONGEST} are read")
     for character in text:
         if character not in "\n\t\r" and unicodedata.category(character) in _HIDDEN:
             raise RefusedError(f"hidden character U+{ord(character):04X}")
+    if nesting(text) > DEEPEST:
+        raise RefusedError(f"more than {DEEPEST} nested brackets")
     if match := _PROGRAM.search(text):
         raise RefusedError(f"not mathematics: {match.group().strip()[:20]!r}")
 
 
 def check_formula(text: str) -> None:
-    """Refuse what would be dear to parse or compute: length, nesting, digits, exponents, factorials."""
+    """Refuse what would be dear to parse or compute: length, digits, exponents, factorials."""
     if len(text) > LONGEST_FORMULA:
         raise RefusedError(f"a formula of {len(text)} characters; at most {LONGEST_FORMULA} are read")
-    if nesting(text) > DEEPEST:
-        raise RefusedError(f"more than {DEEPEST} nested brackets")
     if re.search(rf"\d{{{MOST_DIGITS}}}", text):
         raise RefusedError(f"a number of more than {MOST_DIGITS} digits")
     if _TOWER.search(text):
         raise RefusedError("a tower of powers")
     if any(_exceeds(match.group(1), LARGEST_EXPONENT) for match in _EXPONENT.finditer(text)):
         raise RefusedError(f"an exponent above {LARGEST_EXPONENT}")
+    for match in _POWER_IN_EXPONENT.finditer(text):
+        if (
+            len(match.group(1)) > 5
+            or len(match.group(2)) > 2
+            or int(match.group(1)) ** int(match.group(2)) > LARGEST_EXPONENT
+        ):
+            raise RefusedError(f"an exponent above {LARGEST_EXPONENT}")
     for match in _FACTORIAL.finditer(text):
         if not match.group(1).isdigit() or _exceeds(match.group(1), LARGEST_FACTORIAL):
             raise RefusedError(f"a factorial of more than a number up to {LARGEST_FACTORIAL}")

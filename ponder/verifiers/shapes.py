@@ -80,6 +80,9 @@ def _several(text: str) -> Shape | None:
         return Shape("list", text)
     if _THOUSANDS.fullmatch(text):
         return None
+    worded = re.fullmatch(r"\\text\s*\{([^{}]*,[^{}]*)\}", text)
+    if worded:
+        return Shape("list", text, tuple(Shape("value", part.strip()) for part in worded.group(1).split(",")))
     if text.startswith(r"\{") and text.endswith(r"\}") and _closes_at_end(text):
         inner = read(text[2:-2].strip())
         return inner if inner.kind == "list" else Shape("list", text, (inner,))

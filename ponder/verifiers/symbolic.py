@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from ponder.verifiers.guard import check_formula
@@ -29,6 +30,7 @@ def prepare() -> None:
     equal(r"\frac{x}{2}+\sqrt{3}", r"\sqrt{3}+\frac{x}{2}")
 
 
+@lru_cache(maxsize=64)
 def parse(text: str) -> Any:
     """A sympy expression; `i` is the imaginary unit. Raises UnreadableError or guard.RefusedError."""
     import sympy
@@ -76,7 +78,7 @@ def same(first: Any, second: Any) -> bool:
     """Refute by numbers, else prove."""
     if first == second:
         return not first.has(*_undefined())
-    if first.is_Rational and second.is_Rational or first.has(*_undefined()) or second.has(*_undefined()):
+    if (first.is_Rational and second.is_Rational) or first.has(*_undefined()) or second.has(*_undefined()):
         return False
     return not _refuted(first, second) and _proved(first - second)
 

@@ -55,7 +55,7 @@ class GroundTruth:
 
     def _in_process(self, problem: Problem, response: str) -> Verdict | None:
         """The verdict of the family's own grader, or that there is no verifier; None if mathematics is to decide."""
-        family = self.families.get(problem.family)
+        family: object = self.families.get(problem.family)
         if isinstance(family, Graded):
             return _by_family(family, problem, response)
         name = problem.key.data.get("verifier")

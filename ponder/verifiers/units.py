@@ -16,7 +16,7 @@ _NAMES = {
     "min": "minute", "h": "hour hr", "day": "day", "week": "week", "month": "month", "year": "year yr",
     "mg": "milligram", "g": "gram gm", "kg": "kilogram", "lb": "pound lbs", "oz": "ounce", "ml": "milliliter",
     "l": "liter litre", "gal": "gallon", "dollar": "dollar usd bucks", "cent": "cent", "euro": "euro",
-    "percent": "percent %", "degree": "degree deg", "radian": "radian rad", "am": "a.m.", "pm": "p.m.",
+    "percent": "percent %", "degree": "degree deg", "radian": "radian rad", "am": "a.m.", "pm": "p.m.", "unit": "unit",
 }  # fmt: skip
 _MEASURES = {word: unit for unit, words in _NAMES.items() for word in (unit, *words.split())}
 _POWERS = {"square": "2", "squared": "2", "sq": "2", "cubic": "3", "cubed": "3", "cu": "3"}
@@ -25,14 +25,19 @@ _SCALES = {
 }  # fmt: skip
 # Words after a number that are no unit: what they do to the number is not ours to guess.
 _NOT_UNITS = frozenset(
-    "is are was not no or and but if then so maybe perhaps wrong right correct incorrect plus minus times over half "
-    "more less than about approximately nearly almost to except only exactly actually wait divided multiplied by "
-    "factorial squared cubed mod modulo base "
-    "one two three four five six seven eight nine ten twenty thirty forty fifty quarter third thirds "
-    "infinity true false undefined none".split()
-) - {"squared", "cubed"}
+    {
+        "is", "are", "was", "not", "no", "or", "and", "but", "if", "then", "so", "maybe", "perhaps", "wrong",
+        "right", "correct", "incorrect", "plus", "minus", "times", "over", "half", "more", "less", "than", "about",
+        "approximately", "nearly", "almost", "to", "except", "only", "exactly", "actually", "wait", "divided",
+        "multiplied", "by", "factorial", "mod", "modulo", "base", "one", "two", "three", "four", "five", "six",
+        "seven", "eight", "nine", "ten", "twenty", "thirty", "forty", "fifty", "quarter", "third", "thirds",
+        "infinity", "true", "false", "undefined", "none",
+    }
+)  # fmt: skip
 _TEXT_UNIT = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*(?:\^\s*\{?\s*([23])\s*\}?)?\s*$")
-_WORD_UNIT = re.compile(r"(?<=[\d})%.])(\s*)([A-Za-z][A-Za-z.]*(?:[ -][A-Za-z][A-Za-z.]*){0,3})\s*(?:\^\s*\{?\s*([23])\s*\}?)?$")
+_WORD_UNIT = re.compile(
+    r"(?<=[\d})%.])(\s*)([A-Za-z][A-Za-z.]*(?:[ -][A-Za-z][A-Za-z.]*){0,3})\s*(?:\^\s*\{?\s*([23])\s*\}?)?$"
+)
 _FUNCTION = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot|arc)")  # 13 degrees inside a function are no unit of its value
 _ONE_LETTER_UNITS = frozenset("mgshl")
 

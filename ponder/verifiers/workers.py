@@ -231,6 +231,7 @@ class Pool:
         gone = "closed" in reply or "late" in reply or reply.get("failure") == "memory"
         if gone or worker.served >= self.recycle:
             self._remove(worker)
+            self._start()  # now, so that its imports run while others work
         return {} if item is None else {item: self._result(reply, seconds)}
 
     def _result(self, reply: dict[str, Any], seconds: float) -> Result:

@@ -42,7 +42,7 @@ def test_results_come_in_input_order():
      ("raise", "crash")],
 )  # fmt: skip
 def test_a_hostile_item_fails_by_its_type_and_its_neighbours_are_judged(deed, failure):
-    with _pool(seconds=1.5) as pool:
+    with _pool(seconds=1.5 if failure == "timeout" else 60, memory=64 * 2**20) as pool:
         results = list(pool.map([{"do": "echo", "say": 1}, {"do": deed}, {"do": "echo", "say": 2}]))
     assert [result.value for result in results] == [1, None, 2]
     assert [result.failure for result in results] == [None, failure, None]
