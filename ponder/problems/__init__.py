@@ -1,0 +1,1 @@
+"""Where problems come from: families of checkable questions, each a pure function of (split, seed, index)."""

@@ -1,4 +1,4 @@
-"""Chains of operations, worked step by step: `Compute 3*9+7-6*8+5.`
+"""Chains of operations, worked step by step: `Compute 3*9+7-6*8+5.`.
 
 A response writes the expression again after each reduction and ends with its value:
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from ponder.problems.answers import final_answer
 from ponder.problems.splits import draw
-from ponder.types import Key, Problem, PonderError, Question, Verdict
+from ponder.types import Key, PonderError, Problem, Question, Verdict
 
 INSTRUCTIONS = (
     "Work out the value of the expression step by step: write the expression again after each operation. "
@@ -82,6 +82,11 @@ class Arithmetic:
             return Verdict(outcome=0.0, detail="no answer after the thinking")
         right = re.fullmatch(r"[+-]?[0-9]{1,40}", text) is not None and int(text) == int(problem.key.answer or "")
         return Verdict(outcome=float(right), extracted=text)
+
+    def equivalents(self, problem: Problem) -> list[str]:
+        """Other ways to write the answer that must be accepted."""
+        value = int(problem.key.answer or "")
+        return [f"{value:+d}", f"{value:05d}"]
 
     def near_misses(self, problem: Problem) -> list[str]:
         """Responses that must be refused."""

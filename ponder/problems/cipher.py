@@ -1,4 +1,4 @@
-"""Pairs of letters hide one letter each, their average in the alphabet: `Decode oyfjdnisdr rtqwainr.` -> think step
+"""Pairs of letters hide one letter each, their average in the alphabet: `Decode oyfjdnisdr rtqwainr.` -> think step.
 
 A response decodes pair by pair, word by word or all at once:
 
@@ -69,6 +69,11 @@ class Cipher:
             return Verdict(outcome=0.0, detail="no answer after the thinking")
         found = re.sub(r"\s+", " ", text).lower()
         return Verdict(outcome=float(found == problem.key.answer), extracted=found)
+
+    def equivalents(self, problem: Problem) -> list[str]:
+        """Other ways to write the answer that must be accepted."""
+        plain = problem.key.answer or ""
+        return [plain.upper(), plain.replace(" ", " \n ")]
 
     def near_misses(self, problem: Problem) -> list[str]:
         plain = problem.key.answer or ""

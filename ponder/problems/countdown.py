@@ -62,9 +62,7 @@ class Countdown:
 
     def problem(self, index: int, *, split: str = "train", seed: int = 0) -> Problem:
         stream = f"countdown/{self.numbers}/{self.largest}/{self.target}/{seed}/{index}"
-        numbers, target, expression = draw(
-            stream, split, self._item, lambda item: f"{sorted(item[0])}->{item[1]}"
-        )
+        numbers, target, expression = draw(stream, split, self._item, lambda item: f"{sorted(item[0])}->{item[1]}")
         question = Question(
             id=f"countdown-{self.numbers}-{self.largest}-{self.target}-{split}-{seed}-{index}",
             family=self.name,
@@ -86,6 +84,11 @@ class Countdown:
         data = problem.key.data
         right, detail = check(text, data["numbers"], data["target"])
         return Verdict(outcome=float(right), extracted=text, detail=detail)
+
+    def equivalents(self, problem: Problem) -> list[str]:
+        """Other ways to write the answer that must be accepted."""
+        good, target = problem.key.answer or "", problem.key.data["target"]
+        return [f"({good})", f"{good} = {target}", good.replace("*", " × ")]
 
     def near_misses(self, problem: Problem) -> list[str]:
         good, data = problem.key.answer or "", problem.key.data

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 _TOKEN = re.compile(r"\s*(\d+|[-+*/()])")
 _LONGEST = 400
+# Nested parentheses or signs; each costs three calls, and an answer must not exhaust the stack.
+_DEEPEST = 60
 
 
 class ExpressionError(ValueError):
@@ -37,6 +39,8 @@ def _tokenize(text: str) -> list[str]:
             raise ExpressionError(f"unexpected {text[at]!r} in expression")
         tokens.append(match.group(1))
         at = match.end()
+    if tokens.count("(") > _DEEPEST or re.search(rf"(-\s*){{{_DEEPEST}}}", text):
+        raise ExpressionError(f"more than {_DEEPEST} parentheses or signs")
     return tokens
 
 

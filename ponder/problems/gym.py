@@ -22,8 +22,9 @@ from ponder.problems.splits import check_split
 from ponder.types import Key, PonderError, Problem, Question, Verdict
 
 INSTRUCTIONS = "Think step by step. After your thinking, give the answer alone, in the form that the task asks for."
-# Seconds for one answer and for one item. Slow generators (knight_swap) need a second for each candidate.
-SCORE_SECONDS, DRAW_SECONDS = 2.0, 180.0
+# Seconds of waiting for one answer and for one item, on a busy machine. What one answer may compute is limited more
+# tightly in gym_worker; slow generators (knight_swap, futoshiki) need seconds for each candidate.
+SCORE_SECONDS, DRAW_SECONDS = 30.0, 300.0
 # Why a task of the package cannot be a family.
 REFUSED = {"composite": "it only mixes other tasks; write gym:a,gym:b instead"}
 # Tasks whose own scorer gives full marks to a right answer with other text behind it.

@@ -2,7 +2,7 @@
 
 One JSON object a line goes in, one comes out: `{"value": ...}`, or `{"failure": name, "detail": ...}` with the names
 
-    timeout         no reply within the limit
+    timeout         no reply within the limit, or too much computing for one answer (see gym_worker)
     memory          the limit of memory was hit
     crash           the process died
     generator       reasoning-gym could not make such an item
@@ -19,6 +19,7 @@ import importlib.util
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -94,7 +95,8 @@ def _read(process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
             return {"failure": "timeout", "detail": f"no reply within {seconds:g} seconds"}
         data = os.read(process.stdout.fileno(), 65536)
         if not data:
-            return {"failure": "crash", "detail": "the process died over it"}
+            timed_out = process.wait() == -signal.SIGPROF
+            return {"failure": "timeout" if timed_out else "crash", "detail": "the process ended over it"}
         received += data
     reply: dict[str, Any] = json.loads(received)
     return reply

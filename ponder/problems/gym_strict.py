@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 
+from ponder.problems.expressions import evaluate, numbers_in
+
 
 def _same_word(answer: str, gold: str) -> bool:
     return answer.casefold() == gold.casefold()
@@ -20,13 +22,16 @@ def _close(answer: str, gold: str) -> bool:
 
 
 def _same_data(answer: str, gold: str) -> bool:
-    """Data as JSON; what is no JSON is left to the scorer."""
+    """Equal as JSON if both are, else as text."""
     try:
-        right = json.loads(gold)
+        return bool(json.loads(answer) == json.loads(gold))
     except ValueError:
-        return True
-    first, last = answer.find("{"), answer.rfind("}")
-    return not isinstance(right, dict) or set(json.loads(answer[first : last + 1])) == set(right)
+        return answer.strip() == gold.strip()
+
+
+def _same_numbers(answer: str, gold: str) -> bool:
+    """Expressions of + - * / that use the same numbers and have exactly the same value."""
+    return sorted(numbers_in(answer)) == sorted(numbers_in(gold)) and evaluate(answer) == evaluate(gold)
 
 
 _RULES: dict[str, Callable[[str, str], bool]] = {
@@ -34,8 +39,12 @@ _RULES: dict[str, Callable[[str, str], bool]] = {
     "game_of_life_halting": _same_word,
     # Its partial credit for a common prefix reaches the full mark: "0" for every probability below one.
     "coin_flip": _close,
-    # It compares the keys that the answer has; an answer without any has nothing wrong.
+    # It measures how alike two trees are, and trees that differ can be wholly alike.
     "codeio": _same_data,
+    # It takes any four numbers of the allowed size, so 6+6+6+6 solves every item, and cuts 24.9 down to 24.
+    "puzzle24": _same_numbers,
+    # It reads more operators than the four that the task allows.
+    "countdown": _same_numbers,
 }
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
@@ -27,6 +28,9 @@ from ponder.problems.splits import draw
 from ponder.types import PonderError
 
 MEMORY = 4 * 2**30
+# Seconds of computing that one answer may cost. Counted in processor time: a busy machine must not turn a right answer
+# into a failure.
+SCORE_SECONDS = 1.8
 # Candidates in a row that a generator may fail on before its parameters are to blame.
 MOST_FAILURES = 200
 # Their data files take longer to read than an item to make; an item depends on nothing but the seed and these.
@@ -96,7 +100,7 @@ def draw_item(task: str, level: int, parameters: str, stream: str, split: str) -
         try:
             data, entry = make(task, level, parameters, seed)
             answer = gold(task, entry)
-            if answer and data.score_answer(answer, entry) == 1.0:
+            if answer and _marked(task, data, entry, answer)[0] == 1.0:
                 failures.clear()
                 return {"item": seed, "question": entry["question"], "gold": answer}
             failures.append("its gold answer does not get the full mark from its own scorer")
@@ -112,6 +116,14 @@ def draw_item(task: str, level: int, parameters: str, stream: str, split: str) -
 def score(task: str, level: int, parameters: str, seed: int, answer: str) -> tuple[float, str]:
     """The raw score and, if there is one to tell, why. A scorer that stumbles over an answer finds it wrong."""
     data, entry = make(task, level, parameters, seed)
+    signal.setitimer(signal.ITIMER_PROF, SCORE_SECONDS)  # ends this process, even inside one long operation
+    try:
+        return _marked(task, data, entry, answer)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _marked(task: str, data: Any, entry: dict[str, Any], answer: str) -> tuple[float, str]:
     if not is_harmless(task, answer):
         return 0.0, "not a formula"
     try:

@@ -34,9 +34,7 @@ def check_split(split: str) -> None:
         raise PonderError(f"split {split!r} is not one of {', '.join(SPLITS)}")
 
 
-def draw(
-    stream: str, split: str, make: Callable[[random.Random], T | None], content: Callable[[T], str]
-) -> T:
+def draw(stream: str, split: str, make: Callable[[random.Random], T | None], content: Callable[[T], str]) -> T:
     """The first item that `make` draws from the random stream named `stream` and that lies in `split`.
 
     `make` may return None for a draw that it rejects. Raises PonderError if a family is so small that no item of the

@@ -1,7 +1,6 @@
 """Common English words of three to six letters, the plaintext of the cipher family."""
 
-WORDS = tuple(
-    """
+_TEXT = """
     able above actor again agree alarm album alive allow alone among angle animal answer apple april arena argue arm
     army arrow art autumn away baby back bag bake ball band bank basket bath beach bean bear beauty bed begin behind
     bell below bench best better bird black blade blue board boat body bone book border bottle bottom bowl box brain
@@ -31,6 +30,6 @@ WORDS = tuple(
     turn twelve uncle under useful valley value view voice wait walk wall warm wash watch water wave weak wealth week
     west wheel white whole wide wild win wind window wing winter wise wolf wonder wood word work world write year
     yellow young
-    """.split()
-)
+"""
+WORDS = tuple(_TEXT.split())
 assert all(3 <= len(word) <= 7 and word.isalpha() for word in WORDS)
