@@ -18,12 +18,13 @@ from ponder.engines import weights
 from ponder.engines.decoder import Decoder
 from ponder.engines.generic_decode import GenericDecoder
 from ponder.engines.lean_decode import LeanDecoder
+from ponder.engines.limits import check_scored, check_tokens, limit_of
 from ponder.engines.rows import Job
 from ponder.engines.scheduler import Scheduler
 from ponder.engines.stopping import Stops
 from ponder.models import lean
 from ponder.protocols import Completion, Request, Tokenizer
-from ponder.types import PonderError, StopReason
+from ponder.types import PonderError
 
 # A finished request wakes its coroutine, that one its parent's gather, that one the parent, and the parent's new
 # children ask again: this many turns of the event loop let them all join the next batch.
@@ -60,7 +61,9 @@ class LocalEngine:
             else GenericDecoder(self._model, cache_bytes)
         )
         self._decoder = decoder
-        stops = Stops(tokenizer, self._model.config.get_text_config().vocab_size)
+        self._vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        check_tokens((tokenizer.eos_id,), self._vocabulary)
+        stops = Stops(tokenizer, self._vocabulary)
         self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows, self._model.device)
         self._scheduler.version = version
         self._waiters: dict[Job, asyncio.Future[Completion]] = {}
@@ -99,9 +102,8 @@ class LocalEngine:
         return self._scheduler.active
 
     async def generate(self, request: Request) -> Completion:
-        room = self._context - len(request.prompt)
-        self._check(request, room)
-        limit, cut = min((request.max_tokens, StopReason.LENGTH), (room, StopReason.CONTEXT), key=lambda pair: pair[0])
+        limit, cut = limit_of(request, self._context)
+        check_tokens(request.prompt, self._vocabulary)
         if limit == 0:
             return Completion((), (), cut, self.version)
         job = Job(request, limit, cut)
@@ -116,27 +118,9 @@ class LocalEngine:
                 self._scheduler.cancel(job)
             raise
 
-    def _check(self, request: Request, room: int) -> None:
-        if not request.prompt:
-            raise PonderError("the prompt is empty; a model needs at least one token to continue")
-        if room < 0:
-            raise PonderError(
-                f"the prompt has {len(request.prompt)} tokens, the context holds {self._context}; shorten the prompt"
-            )
-        if request.max_tokens < 0 or request.temperature < 0 or not 0 < request.top_p <= 1 or "" in request.stop:
-            raise PonderError(
-                f"got max_tokens={request.max_tokens}, temperature={request.temperature}, top_p={request.top_p}, "
-                f"stop={request.stop}; max_tokens and temperature are at least 0, top_p is above 0 and at most 1, "
-                "stop strings are not empty"
-            )
-
     async def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
-        length = len(prompt) + len(continuation)
-        if not prompt or length > self._context:
-            raise PonderError(
-                f"cannot score {len(continuation)} tokens after a prompt of {len(prompt)}: the prompt needs at least "
-                f"one token and both together at most {self._context}"
-            )
+        check_scored(len(prompt), len(continuation), self._context)
+        check_tokens((*prompt, *continuation), self._vocabulary)
         future: asyncio.Future[tuple[float, ...]] = asyncio.get_running_loop().create_future()
         self._scores.append((tuple(prompt), tuple(continuation), future))
         self._wake()
