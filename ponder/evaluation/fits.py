@@ -7,13 +7,10 @@ half of the gain is made. How well it fits says little, so what is reported is t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
-from scipy.special import expit
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,6 +18,9 @@ TAIL_SHARE = 0.25
 # Four parameters need a point more than parameters, and a tail of one point could be luck.
 FEWEST_HEAD, FEWEST_TAIL = 5, 2
 EXPONENTS = (0.1, 10.0)
+MARGIN = float(np.log(1000.0))  # how far beyond the computes seen the midpoint may lie
+STARTS = 4
+TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class SigmoidFit:
         """Accuracy at `compute`, in the unit of the points; at 0 it is the start."""
         if compute <= 0:
             return self.start
-        return float(_sigmoid(np.array([self.start, self.asymptote, np.log(self.midpoint), self.exponent]), compute))
+        share = _share(compute, np.log(self.midpoint), np.asarray(self.exponent))
+        return float(self.start + (self.asymptote - self.start) * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def fit_sigmoid(points: Sequence[tuple[float, float]]) -> SigmoidFit | NoFit:
     """Fit (compute, accuracy) points, accuracies in 0..1; the last quarter by compute is held out.
 
     Least squares with 0 <= R0 <= A <= 1, B in 0.1..10 and Cmid within a thousandth and a thousand times the computes
-    seen, from 18 starts. A point at compute 0 pins R0.
+    seen. A point at compute 0 pins R0.
     """
     computes, accuracies = _sorted(points)
     tail = max(FEWEST_TAIL, round(TAIL_SHARE * len(computes)))
@@ -63,10 +64,10 @@ def fit_sigmoid(points: Sequence[tuple[float, float]]) -> SigmoidFit | NoFit:
         return NoFit("computes must be finite and not negative, accuracies finite")
     if np.ptp(accuracies[:head]) == 0 or computes[head - 1] <= 0:
         return NoFit("the curve does not move before the held-out tail; no midpoint can be told")
-    theta = _least_squares(computes[:head], accuracies[:head])
-    errors = np.abs(_sigmoid(theta, computes[head:]) - accuracies[head:])
-    start, asymptote, log_midpoint, exponent = map(float, theta)
-    return SigmoidFit(start, asymptote, float(np.exp(log_midpoint)), exponent, float(errors.mean()), tail)
+    start, asymptote, log_midpoint, exponent = _least_squares(computes[:head], accuracies[:head])
+    fit = SigmoidFit(start, asymptote, float(np.exp(log_midpoint)), exponent, 0.0, tail)
+    errors = [abs(fit.at(c) - y) for c, y in zip(computes[head:], accuracies[head:], strict=True)]
+    return replace(fit, tail_error=float(np.mean(errors)))
 
 
 def _sorted(points: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
@@ -74,38 +75,68 @@ def _sorted(points: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
     return array[:, 0], array[:, 1]
 
 
-def _sigmoid(theta: Floats, computes: Floats | float) -> Floats:
-    """`theta` is (R0, A, log Cmid, B). In logarithms nothing overflows, and compute 0 gives R0."""
-    start, asymptote, log_midpoint, exponent = theta
+def _share(computes: Floats | float, log_midpoint: Floats, exponent: Floats) -> Floats:
+    """Share of the gain made, 1 / (1 + (Cmid / C)^B). In logarithms nothing overflows, and compute 0 gives 0."""
     with np.errstate(divide="ignore"):
-        share = expit(exponent * (np.log(computes) - log_midpoint))
-    return np.asarray(start + (asymptote - start) * share)
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * exponent * (np.log(computes) - log_midpoint))))
 
 
-def _least_squares(computes: Floats, accuracies: Floats) -> Floats:
-    """Best of several starts. A = R0 + (1 - R0) g with g in 0..1 keeps R0 <= A <= 1 under plain box bounds."""
+def _least_squares(computes: Floats, accuracies: Floats) -> tuple[float, float, float, float]:
+    """(R0, A, log Cmid, B) of the least squared error.
 
-    def unpack(box: Floats) -> Floats:
-        start, rise, log_midpoint, exponent = box
-        return np.array([start, start + (1 - start) * rise, log_midpoint, exponent])
-
+    Given midpoint and exponent the curve is linear in R0 and A, whose best values are exact. So only two parameters
+    are searched: over a grid of all that is allowed, and then over ever smaller grids round the best few cells.
+    """
     logs = np.log(computes[computes > 0])
-    margin = np.log(1000.0)
-    low = [0.0, 0.0, logs.min() - margin, EXPONENTS[0]]
-    high = [1.0, 1.0, logs.max() + margin, EXPONENTS[1]]
-    first = float(np.clip(accuracies[0], 0.01, 0.99))
-    best_cost, best = np.inf, np.empty(4)
-    for rise, where, exponent in product((0.3, 0.8), (0.2, 0.5, 0.9), (0.5, 1.0, 3.0)):
-        x0 = [first, rise, float(np.quantile(logs, where)), exponent]
-        found = least_squares(
-            lambda box: _sigmoid(unpack(box), computes) - accuracies,
-            x0,
-            bounds=(low, high),
-            x_scale=[0.1, 0.1, 1.0, 1.0],
-            xtol=1e-12,
-            ftol=1e-14,
-            gtol=1e-12,
-        )
-        if found.cost < best_cost:
-            best_cost, best = found.cost, found.x
-    return unpack(best)
+    low = np.array([logs.min() - MARGIN, np.log(EXPONENTS[0])])
+    high = np.array([logs.max() + MARGIN, np.log(EXPONENTS[1])])
+    coarse = _grid(low, high, 41)
+    errors = _levels(computes, accuracies, coarse)[2]
+    found = [
+        _refine(computes, accuracies, coarse[i], (high - low) / 10, (low, high)) for i in np.argsort(errors)[:STARTS]
+    ]
+    best = min(found, key=lambda place: float(_levels(computes, accuracies, place[None])[2][0]))
+    start, asymptote, _ = _levels(computes, accuracies, best[None])
+    return float(start[0]), float(asymptote[0]), float(best[0]), float(np.exp(best[1]))
+
+
+def _refine(computes: Floats, accuracies: Floats, best: Floats, width: Floats, box: tuple[Floats, Floats]) -> Floats:
+    """Move to the best cell of a grid round `best`, `width` to each side, and shrink; a slow shrink follows valleys."""
+    for _ in range(60):
+        grid = _grid(np.maximum(best - width, box[0]), np.minimum(best + width, box[1]), 9)
+        grid = np.vstack([best, grid])  # so that no move is for the worse
+        best = grid[np.argmin(_levels(computes, accuracies, grid)[2])]
+        width = width * 0.75
+    return best
+
+
+def _grid(low: Floats, high: Floats, steps: int) -> Floats:
+    """[steps * steps, 2]: all pairs of (log Cmid, log B)."""
+    axes = np.meshgrid(np.linspace(low[0], high[0], steps), np.linspace(low[1], high[1], steps), indexing="ij")
+    return np.stack([axis.ravel() for axis in axes], axis=1)
+
+
+def _levels(computes: Floats, accuracies: Floats, places: Floats) -> tuple[Floats, Floats, Floats]:
+    """Best R0 and A, with 0 <= R0 <= A <= 1, and the squared error, at each place [places, (log Cmid, log B)].
+
+    The optimum of a convex error over that triangle is the free one if it lies inside, else the best of the edges.
+    """
+    share = _share(computes, places[:, :1], np.exp(places[:, 1:]))
+    rest = 1 - share
+    rr, rs, ss = (rest * rest).sum(1), (rest * share).sum(1), (share * share).sum(1)
+    ry, sy = rest @ accuracies, share @ accuracies
+    safe = np.where((det := rr * ss - rs * rs) > TINY, det, np.inf)  # a flat share has no free optimum but its edges
+    free = np.stack([(ss * ry - rs * sy) / safe, (rr * sy - rs * ry) / safe])
+    zeros, ones = np.zeros_like(rr), np.ones_like(rr)
+    flat = np.full_like(rr, np.clip(accuracies.mean(), 0, 1))
+    edges = [
+        (zeros, np.clip(sy / np.maximum(ss, TINY), 0, 1)),
+        (np.clip((ry - rs) / np.maximum(rr, TINY), 0, 1), ones),
+        (flat, flat),
+    ]
+    inside = (free[0] >= 0) & (free[0] <= free[1]) & (free[1] <= 1)
+    options = np.stack([np.where(inside, free, np.stack(edges[0])), *map(np.stack, edges)])  # [4, 2, places]
+    residuals = options[:, 0, :, None] * rest + options[:, 1, :, None] * share - accuracies
+    errors = (residuals**2).sum(-1)
+    chosen, at = errors.argmin(0), np.arange(len(places))
+    return options[chosen, 0, at], options[chosen, 1, at], errors[chosen, at]

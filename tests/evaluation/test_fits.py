@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,6 +49,26 @@ def test_a_point_without_training_pins_the_start():
     fit = fit_sigmoid([(0.0, 0.31), *curve(0.31, 0.66, 3e13, 1.2, np.geomspace(1e12, 1e15, 12))])
     assert isinstance(fit, SigmoidFit)
     assert fit.start == pytest.approx(0.31, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_curve_near_by_fits_the_head_better(seed):
+    rng = np.random.default_rng(seed)
+    computes = np.geomspace(1, 1e4, 12)
+    points = [(c, y + rng.normal(0, 0.03)) for c, y in curve(0.3, 0.65, 60.0, 1.2, computes)]
+    fit = fit_sigmoid(points)
+    assert isinstance(fit, SigmoidFit)
+
+    def error(some: SigmoidFit) -> float:
+        return sum((some.at(c) - y) ** 2 for c, y in points[:9])
+
+    best = error(fit)
+    assert best <= error(SigmoidFit(0.3, 0.65, 60.0, 1.2, 0.0, 3))
+    for name in ("start", "asymptote", "midpoint", "exponent"):
+        for factor in (0.99, 1.01):
+            moved = replace(fit, **{name: getattr(fit, name) * factor})
+            allowed = 0 <= moved.start <= moved.asymptote <= 1 and 0.1 <= moved.exponent <= 10
+            assert not allowed or error(moved) >= best - 1e-9
 
 
 def test_the_order_of_the_points_does_not_matter():
