@@ -1,4 +1,7 @@
-"""The fixed words of a report: what each plot shows, and the terms a student may not know."""
+"""The fixed words of a report: what each plot shows, and the terms that a student may not know.
+
+A no-break space keeps a number and its percent sign on one line.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,25 @@ CAPTIONS = {
     "accuracy": (
         "Accuracy by family",
         (
-            "Dots are shares of test problems solved, bars their 95 % intervals over problems. Base: before self-play. "
+            "Dots are shares of test problems solved, bars their 95 % intervals over problems. Base: before self-play. "
             "Control: the base after more behaviour cloning for the same compute. Final: after self-play."
         ),
     ),
     "train_time": (
         "More training",
         (
-            "Accuracy against all training work, sampling and verifier included. Bands are 95 % intervals over problems. "
-            "Hollow points were held out when the sigmoid was fitted."
+            "Accuracy against all training work, sampling and verifier included. Bands are 95 % intervals over "
+            "problems. Hollow points were held out when the sigmoid was fitted."
         ),
     ),
     "test_time": (
         "More thinking",
         (
-            "Accuracy of the final model against what it spends on a question: tokens it kept, tokens it discarded and "
-            "the verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved if any "
-            "sample was right: it is a ceiling for choosing among samples, and no strategy. Natural samples are single "
-            "answers sorted by how many tokens they happened to use: selection, not control, since short questions need "
-            "few tokens."
+            "Accuracy of the final model against what it spends on a question: tokens it kept, tokens it discarded "
+            "and the verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved "
+            "if any sample was right: it is a ceiling for choosing among samples, and no strategy. Natural samples "
+            "are single answers sorted by how many tokens they happened to use: selection, not control, since easy "
+            "questions need few tokens."
         ),
     ),
     "verifier": (
@@ -48,8 +51,9 @@ CAPTIONS = {
 
 GLOSSARY = {
     "token": "A piece of text that the model reads or writes in one go; in the embedded model mostly one character.",
-    "token-equivalent": "The unit of every budget here: the work of one token's forward pass through the policy, which is "
-    "two floating-point operations for each parameter. Discarded tokens and the verifier's passes are charged too.",
+    "token-equivalent": "The unit of every budget here: the work of one token's forward pass through the policy, "
+    "about two floating-point operations for each parameter. Discarded tokens and the verifier's passes are charged "
+    "too.",
     "FLOPs": "Floating-point operations, the work a computer does in training; 10¹² is a million million.",
     "policy": "The model that writes the answers.",
     "base": "The policy before self-play: it has learned from demonstrations only.",
@@ -58,9 +62,9 @@ GLOSSARY = {
     "pass@1": "The share of problems solved by one sampled answer. pass@k: by at least one of k answers.",
     "temperature": "How freely answers are sampled: 1 follows the model's own probabilities, 0 (greedy) always takes "
     "the likeliest token.",
-    "95 % interval": "The range that would hold the true value in 95 of 100 repetitions with other test problems. "
+    "95 % interval": "The range that would hold the true value in 95 of 100 repetitions with other test problems. "
     "If the interval of a difference holds zero, the difference may be chance.",
-    "points": "Percentage points: from 30 % to 45 % is +15 points.",
+    "points": "Percentage points: from 30 % to 45 % is +15 points.",
     "step": "One line of thinking; the answer is the last step.",
     "learned verifier": "A second model that reads the question and the steps so far and estimates the chance that "
     "the answer will be right. It never sees the key.",
@@ -72,7 +76,7 @@ GLOSSARY = {
     "AUC": "The chance that the verifier scores a random right step above a random wrong one.",
     "first-error F1": "How well the verifier finds the first wrong step, weighing misses against false alarms.",
     "calibration error": "How far the verifier's stated chances are from what happens: 0 when of all steps scored 0.8 "
-    "exactly 80 % lead to a right answer.",
+    "exactly 80 % lead to a right answer.",
     "dead group": "A problem whose samples were all right or all wrong; it teaches the policy nothing.",
     "sampler mismatch": "The divergence between the sampler's and the learner's probabilities of the same tokens; "
     "near zero if both compute the same.",

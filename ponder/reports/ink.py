@@ -31,7 +31,7 @@ HUES = {
     "slate": "#6c6a66",
 }
 COLOURS = {"ink": INK, "grid": GRID, "paper": PAPER, **HUES}
-WIDTH, HEIGHT = 5.0, 3.5  # inches; small, so that type stays readable when a phone shows the plot at full width
+WIDTH, HEIGHT, SMALL = 4.4, 3.3, 3.5  # inches; small, so that type stays readable when a phone shows the plot whole
 
 STYLE: dict[str, Any] = {
     "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "text.color": INK,
@@ -40,7 +40,7 @@ STYLE: dict[str, Any] = {
     "axes.grid": True, "axes.axisbelow": True, "axes.titlelocation": "left", "axes.titlesize": 10.5,
     "axes.labelsize": 9.5, "xtick.labelsize": 9.5, "ytick.labelsize": 9.5, "legend.fontsize": 9.5,
     "font.size": 9.5, "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"],
-    "legend.frameon": False, "legend.handlelength": 2.6, "lines.linewidth": 1.8, "lines.markersize": 5.5,
+    "legend.frameon": False, "legend.handlelength": 2.2, "lines.linewidth": 1.8, "lines.markersize": 5.5,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
     "svg.fonttype": "none", "text.parse_math": False,  # a model's name may hold a dollar sign
 }  # fmt: skip

@@ -46,7 +46,7 @@ def render(run_folder: Path) -> Path:
         partial.write_text(page, encoding="utf-8")
         partial.replace(target)
     except OSError as error:
-        for partial in run_folder.glob("*.part"):
+        for partial in (*run_folder.glob("*.png.part"), target.with_suffix(".html.part")):
             with suppress(OSError):
                 partial.unlink()
         raise PonderError(
@@ -122,8 +122,8 @@ def _family_plots(panels: Mapping[str, list[Curve]], folder: Path) -> Iterator[P
     for name, lines in families.items():
         figure = plots.thinking({name: lines}, key=False)
         if figure is not None:
-            title = f"{say.human(name)}: accuracy against thinking"
-            yield _plot(f"test_time_{name}", title, "", plots.in_words(figure), figure, lines)
+            alt = f"Accuracy against thinking. {plots.in_words(figure)}"
+            yield _plot(f"test_time_{name}", say.human(name), "", alt, figure, lines)
     together = plots.thinking(families)
     if together is not None:
         png(together, folder / "test_time_families.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from ponder.reports import wording as say
-from ponder.reports.ink import HUES, INK, PAPER, Mark, canvas, cycle, legend, mark
+from ponder.reports.ink import HUES, INK, PAPER, SMALL, WIDTH, Mark, canvas, cycle, legend, mark
 from ponder.reports.reading import Summary, at, curve, estimate, number, numbers, rows, text
 from ponder.types import Curve
 
@@ -22,7 +23,7 @@ WHO = {
     "final": Mark(HUES["blue"], "o"),
 }
 COVERAGE = Mark(HUES["slate"], "", ":")
-NATURAL = Mark(HUES["sky"], "X", "--", hollow=True)
+NATURAL = Mark(HUES["sky"], "o", "--", hollow=True)
 QUALITY = {"auc": "AUC", "accuracy": "accuracy", "f1": "first-error F1", "ece": "calibration error"}
 MOST_LINES = 8
 
@@ -47,7 +48,7 @@ def accuracy(summary: Summary) -> Figure | None:
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xlim(0, 1)
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0, "\u00a0%"))
     axes.set_xlabel("accuracy on test problems")
     legend(figure, axes)
     return figure
@@ -61,10 +62,10 @@ def training(summary: Summary) -> Figure | None:
         return None
     figure, (axes,) = canvas()
     held_out = int(number(source, "fit", "tail_points") or 0)
-    _line(axes, ours, WHO["final"], "self-play", hollow_tail=held_out)
+    fitted = _law(axes, ours, at(source, "fit"))
+    _line(axes, ours, replace(WHO["final"], dash="" if fitted else "-"), "self-play", hollow_tail=held_out)
     if control is not None:
         _line(axes, control, WHO["control"], "control: more cloning")
-    _law(axes, ours, at(source, "fit"))
     start = [p.y for p in ours.points if p.x <= 0]
     if start:
         axes.axhline(start[0], color=HUES["slate"], linestyle=":", linewidth=1.2, label="base (no training)")
@@ -74,17 +75,18 @@ def training(summary: Summary) -> Figure | None:
     return figure
 
 
-def _law(axes: Axes, ours: Curve, fit: Any) -> None:
-    """R(C) = start + (asymptote - start) / (1 + (midpoint / C) ^ exponent) over the drawn range."""
+def _law(axes: Axes, ours: Curve, fit: Any) -> bool:
+    """Draw R(C) = start + (asymptote - start) / (1 + (midpoint / C) ^ exponent); False if there is no fit to draw."""
     start, top, midpoint, exponent = (number(fit, k) for k in ("start", "asymptote", "midpoint", "exponent"))
     xs = [p.x for p in ours.points if p.x > 0]
     if start is None or top is None or midpoint is None or exponent is None or midpoint <= 0 or not xs:
-        return
+        return False
     low, high = math.log(xs[0]), math.log(xs[-1])
     grid = [math.exp(low + (high - low) * i / 100) for i in range(101)]
     # The power is taken of a logarithm cut at 50, so that a wild exponent cannot overflow.
     ratio = [math.exp(max(-50.0, min(50.0, exponent * math.log(midpoint / x)))) for x in grid]
     axes.plot(grid, [start + (top - start) / (1 + r) for r in ratio], color=INK, linewidth=1.3, label="fitted sigmoid")
+    return True
 
 
 def thinking(
@@ -92,23 +94,24 @@ def thinking(
 ) -> Figure | None:
     """Accuracy against token-equivalents a question, one panel a family, one line a strategy.
 
-    With `summary` the first panel also holds coverage (the ceiling of any choice among the samples) and the curve of
+    With `summary` a panel also holds coverage (the ceiling of any choice among the samples) and the curve of
     natural samples, which is selection and not control.
     """
     panels = {name: curves for name, curves in panels.items() if curves}
     if not panels:
         return None
     wide = len(panels) > 1
-    figure, all_axes = canvas(len(panels), width=3.4 * len(panels) if wide else 5.0, height=3.6 if key else 3.0)
+    width = SMALL * len(panels) if wide or not key else WIDTH
+    figure, all_axes = canvas(len(panels), width=width, height=3.7 if key else 2.6)
     for axes, (name, curves) in zip(all_axes, panels.items(), strict=True):
         for index, one in enumerate(curves[:MOST_LINES]):
             _line(axes, one, mark(one.name, index), say.human(one.name))
+        if summary is not None:
+            _bounds(axes, summary)
         _log_axis(axes, "token-equivalents a question")
         _accuracy_axis(axes)
-        if wide or not key:
+        if wide:
             axes.set_title(say.human(name))
-    if summary is not None:
-        _bounds(all_axes[0], summary)
     if key:
         legend(figure, all_axes[0], columns=4 if wide else 2)
     return figure
@@ -128,7 +131,7 @@ def verifier(summary: Summary) -> Figure | None:
         label: [(r, x) for r, row in _rounds(summary) if (x := number(row, "verifier", key)) is not None]
         for key, label in QUALITY.items()
     }
-    figure = _by_round(series, "0 to 1")
+    figure = _by_round(series, "from 0 to 1", WIDTH)
     if figure is not None:
         figure.axes[0].set_ylim(-0.02, 1.02)
     return figure
@@ -140,24 +143,27 @@ def by_round(summary: Summary, key: str, y_name: str) -> Figure | None:
     for index, row in _rounds(summary):
         for family, value in numbers(row, key).items():
             series.setdefault(family, []).append((index, value))
-    return _by_round({name: series[name] for name in sorted(series)[:MOST_LINES]}, y_name, whole=key == "levels")
+    figure = _by_round({name: series[name] for name in sorted(series)[:MOST_LINES]}, y_name, SMALL)
+    if figure is not None and key == "levels":
+        figure.axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    if figure is not None and key in ("solve_rate", "validation"):
+        _percentages(figure.axes[0])
+    return figure
 
 
-def _by_round(series: Mapping[str, list[tuple[float, float]]], y_name: str, whole: bool = False) -> Figure | None:
+def _by_round(series: Mapping[str, list[tuple[float, float]]], y_name: str, width: float) -> Figure | None:
     drawn = {name: points for name, points in series.items() if points}
     if not drawn:
         return None
-    figure, (axes,) = canvas(height=3.0)
+    figure, (axes,) = canvas(width=width, height=0.5 * width + 0.8)
     for index, (name, points) in enumerate(drawn.items()):
         look = cycle(index).line()
         axes.plot([x for x, _ in points], [y for _, y in points], **look, label=say.human(name))
     axes.set_xlabel("round")
     axes.set_ylabel(y_name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if whole:
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.12)
-    legend(figure, axes, columns=4)
+    legend(figure, axes, columns=2)
     return figure
 
 
@@ -186,8 +192,9 @@ def _line(axes: Axes, one: Curve, look: Mark, label: str, hollow_tail: int = 0) 
 def _log_axis(axes: Axes, name: str, flops: bool = False) -> None:
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    decades = math.log10(high / low) if low > 0 else 9.0
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.5 else (1.0, 3.0) if flops else (1.0, 2.0, 5.0)))
+    decades = math.log10(high) - math.log10(low) if low > 0 else 9.0
+    subs = (1.0,) if decades > 2.5 else (1.0, 3.0) if flops and decades > 1.5 else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: say.power(x, 1) if flops else say.short(x)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{name} (logarithmic)")
@@ -197,8 +204,13 @@ def _accuracy_axis(axes: Axes) -> None:
     """Percentages that never run beyond what an accuracy can be."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.02), min(high, 1.02)) if low < 1.0 and high > 0.0 else None
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, None, " %"))
+    _percentages(axes)
     axes.set_ylabel("accuracy")
+
+
+def _percentages(axes: Axes) -> None:
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0 if high - low > 0.05 else 1, "\u00a0%"))
 
 
 def in_words(figure: Figure) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponder.reports import wording as say
-from ponder.reports.reading import Summary, number, numbers, rows, text
+from ponder.reports.reading import Summary, number, numbers, printable, rows, text
 
 
 def made(summary: Summary) -> list[tuple[str, str]]:
@@ -49,7 +49,7 @@ def versions(summary: Summary) -> list[tuple[str, str]]:
     """Library versions by name."""
     found = summary.get("versions")
     pairs = found.items() if isinstance(found, dict) else []
-    return sorted((str(name), value) for name, value in pairs if isinstance(value, str))
+    return sorted((say.human(str(name)), printable(value)) for name, value in pairs if isinstance(value, str))
 
 
 def troubles(summary: Summary) -> list[str]:

@@ -80,9 +80,14 @@ def number(data: Any, *keys: str) -> float | None:
 
 
 def text(data: Any, *keys: str) -> str | None:
-    """A string that is not empty, or None."""
+    """A string that is not empty, or None; what cannot be shown in it is replaced."""
     value = at(data, *keys)
-    return value if isinstance(value, str) and value else None
+    return printable(value) if isinstance(value, str) and value else None
+
+
+def printable(value: str) -> str:
+    """The text with control and direction characters replaced: a model may write anything, a page may not show it."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in value)
 
 
 def numbers(data: Any, *keys: str) -> dict[str, float]:

@@ -56,6 +56,7 @@ class Transcript:
     key: str
     is_right: bool | None
     steps: Layout
+    is_scored: bool
     before: Layout | None
 
 
@@ -66,6 +67,7 @@ def transcripts(summary: Summary) -> list[Transcript]:
 
 def _transcript(item: Mapping[str, Any]) -> Transcript:
     kind, level, outcome = text(item, "kind") or "", number(item, "level"), number(item, "outcome")
+    steps = [(text(step, "text") or "", number(step, "score")) for step in rows(item, "steps")]
     before = text(item, "before")
     return Transcript(
         kind=KINDS.get(kind, say.human(kind) or "Response"),
@@ -74,7 +76,8 @@ def _transcript(item: Mapping[str, Any]) -> Transcript:
         question=_cut(text(item, "question") or "question not recorded"),
         key=_cut(text(item, "key") or "not recorded"),
         is_right=None if outcome is None else outcome > 0.5,
-        steps=_layout([(text(step, "text") or "", number(step, "score")) for step in rows(item, "steps")]),
+        steps=_layout(steps),
+        is_scored=any(score is not None for _, score in steps),
         before=None if before is None else _layout([(part, None) for part in split(before)]),
     )
 
@@ -102,9 +105,8 @@ def _line(index: int, raw: str, score: float | None) -> Line:
 
 
 def _cut(value: str) -> str:
-    """Long text is cut, and says so. Characters that no page can show are replaced."""
-    clean = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in value)
-    return clean if len(clean) <= LONGEST else f"{clean[:LONGEST]} … ({len(clean) - LONGEST:,} more characters)"
+    """Long text is cut, and says so."""
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]} … ({len(value) - LONGEST:,} more characters)"
 
 
 def note(summary: Summary) -> str:

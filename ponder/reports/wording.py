@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ponder.reports.reading import Estimate
+from ponder.reports.reading import Estimate, printable
 
 NOT_MEASURED = "not measured"
 SPACE = "\u00a0"  # a number and its unit stay on one line
@@ -111,8 +111,8 @@ def joined(names: list[str]) -> str:
 
 
 def human(name: str) -> str:
-    """A name in running text: "best_of_n" -> "best of n", at most 40 characters, without control characters."""
-    clean = "".join(c if c.isprintable() else " " for c in name.replace("_", " "))
+    """A name in running text: "best_of_n" -> "best of n", on one line, at most 40 characters."""
+    clean = " ".join(printable(name.replace("_", " ")).split())
     return clean if len(clean) <= 40 else clean[:39] + "…"
 
 

@@ -1,0 +1,80 @@
+from typing import Any
+
+from ponder.reports import sentences
+from tests.reports import synthetic
+
+
+def said(name: str, data: dict[str, Any]) -> str:
+    return str(getattr(sentences, name)(data)).replace("\u00a0", " ")
+
+
+def test_the_headline_is_one_sentence_with_the_interval_of_the_gain():
+    assert said("headline", synthetic.summary()) == (
+        "A 0.61M-parameter model went from 32 % to 77 % of the test problems solved: a gain of +45 points "
+        "(95 % interval +42 to +48)."
+    )
+
+
+def test_a_gain_whose_interval_holds_zero_is_no_gain():
+    data = synthetic.summary()
+    data["accuracy"][-1]["gain"] = {"y": 0.02, "low": -0.01, "high": 0.05}
+    assert "a change of +2 points" in said("headline", data)
+    assert "does not stand out from chance" in said("headline", data)
+    assert "gain" not in said("headline", data)
+
+
+def test_a_loss_is_not_called_a_gain():
+    data = synthetic.summary()
+    data["accuracy"][-1]["gain"] = {"y": -0.08, "low": -0.12, "high": -0.04}
+    assert "a change of −8 points (95 % interval −12 to −4)." in said("headline", data)
+
+
+def test_without_a_mean_the_headline_names_the_family_that_it_is_about():
+    data = synthetic.summary()
+    data["accuracy"] = [row for row in data["accuracy"] if row["family"] == "cipher"]
+    assert "from 29 % to 85 %" in said("headline", data)
+    assert said("conditions", data).startswith("Measured on cipher: one answer sampled at temperature 1.0, 300 test")
+
+
+def test_a_missing_control_is_said_to_leave_the_question_open():
+    data = synthetic.summary()
+    data["accuracy"][-1]["control"] = None
+    assert "was not measured" in said("control", data)
+
+
+def test_the_verifier_sentence_states_both_sides_and_the_difference():
+    assert said("verifier_gain", synthetic.summary()) == (
+        "At 1,024 token-equivalents a question, over all families, weighted vote guided by the learned verifier solves "
+        "74.1 % (72.1 to 76.1 %) against 69.9 % (67.8 to 72.0 %) for majority vote: a difference of +4.2 points "
+        "(+2.5 to +5.9)."
+    )
+
+
+def test_a_verifier_that_does_not_beat_the_vote_is_not_praised():
+    data = synthetic.summary()
+    data["verifier_gain"]["difference"] = {"y": 0.01, "low": -0.02, "high": 0.04}
+    assert "does not stand out from chance" in said("verifier_gain", data)
+
+
+def test_problems_beyond_the_base_are_counted():
+    assert said("unsolved", synthetic.summary()) == (
+        "The base solved none of 87 test problems in 16 tries each; the final model solves 37.9 % (27.9 to 47.9 %) of "
+        "them."
+    )
+
+
+def test_no_problem_beyond_the_base_is_no_missing_measurement():
+    data = {"unsolved": {"problems": 0, "tries": 16, "solved_by_final": None}}
+    assert said("unsolved", data) == "The base solved every test problem at least once in 16 tries."
+
+
+def test_the_fit_states_its_error_on_the_held_out_tail():
+    assert "mean absolute error on the last 3 points, which it was not fitted to, is 1.2 points" in said(
+        "fit", synthetic.summary()
+    )
+
+
+def test_an_empty_summary_says_not_measured_everywhere():
+    for name in ("headline", "control", "unsolved", "verifier_gain"):
+        assert "not" in said(name, synthetic.minimal())
+    assert said("fit", synthetic.minimal()) == "No sigmoid was fitted."
