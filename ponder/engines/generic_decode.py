@@ -44,8 +44,7 @@ class GenericDecoder:
 
     @torch.inference_mode()
     def prefill(self, prompts: Sequence[tuple[int, ...]], rows: Sequence[int]) -> Prefill:
-        """Identical prompts go through the model once and then share a copy of its cache."""
-        del rows  # a new batch takes all rows from the first on
+        """Identical prompts go through the model once; a new batch always takes all rows from the first on."""
         place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
         ids_BT, mask_BT = left_padded(list(place), self._model.device)
         self._cache = DynamicCache(config=self._model.config)

@@ -116,7 +116,6 @@ class ScriptedEngine:
 
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
         """There are no weights; only the version changes."""
-        del state
         if self._running:
             raise PonderError(f"cannot replace weights while {self._running} requests run; await them first")
         self._version = version

@@ -1,0 +1,150 @@
+"""What every engine promises, on the scripted one and on five architectures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from ponder.engines.local import LocalEngine
+from ponder.engines.loop import gather_all, run
+from ponder.engines.scripted import ScriptedEngine
+from ponder.protocols import Completion, Engine
+from ponder.types import PonderError, StopReason
+from tests.engines.factory import CONTEXT, EOS, Pieces, mixed, model, request
+
+SCRIPT = {"": [("abc\nabc", 0.5), ("ddddddddddddddddddd", 0.3), ("a", 0.2)], "z": [("b", 1.0)]}
+MAKERS: dict[str, Callable[[], Engine]] = {
+    "scripted": lambda: ScriptedEngine(Pieces(), SCRIPT, context=CONTEXT),
+    **{
+        f"{name}{'-tied' if tied else ''}": lambda name=name, tied=tied: LocalEngine(model(name, tied), Pieces())
+        for name in ("llama", "qwen2", "qwen3", "gpt2", "neox")
+        for tied in (False, True)
+    },
+}
+
+
+@pytest.fixture(params=MAKERS)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return MAKERS[request.param]()
+
+
+def alone(engine: Engine, *requests: object) -> list[Completion]:
+    return [run(engine.generate(r)) for r in requests]  # type: ignore[arg-type]
+
+
+def test_it_is_an_engine(engine: Engine) -> None:
+    assert isinstance(engine, Engine)
+    assert (engine.version, engine.context) == (0, CONTEXT)
+
+
+def test_a_request_draws_the_same_tokens_alone_and_in_a_batch_of_any_size(engine: Engine) -> None:
+    requests = mixed(24)
+    together = gather_all(engine.generate(r) for r in requests)
+    for one, other in zip(alone(engine, *requests), together, strict=True):
+        assert (one.tokens, one.stop) == (other.tokens, other.stop)
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+    assert [c.tokens for c in gather_all(engine.generate(r) for r in requests[5:9])] == [
+        c.tokens for c in together[5:9]
+    ]
+
+
+def test_different_seeds_draw_different_texts(engine: Engine) -> None:
+    drawn = {c.tokens for c in gather_all(engine.generate(request("abc", seed=i)) for i in range(40))}
+    assert len(drawn) >= 3  # all that the script has to say
+
+
+def test_every_token_has_a_log_probability_and_scoring_agrees(engine: Engine) -> None:
+    requests = [request("abc", 9, seed=i) for i in range(6)]
+    completions = gather_all(engine.generate(r) for r in requests)
+    scores = gather_all(engine.score(r.prompt, c.tokens) for r, c in zip(requests, completions, strict=True))
+    for completion, scored in zip(completions, scores, strict=True):
+        assert len(completion.tokens) == len(completion.logprobs)
+        assert completion.logprobs == pytest.approx(scored, abs=1e-4)
+
+
+def test_the_end_of_each_completion_fits_its_reason(engine: Engine) -> None:
+    requests = mixed(60)
+    completions = gather_all(engine.generate(r) for r in requests)
+    for r, c in zip(requests, completions, strict=True):
+        text = Pieces().decode(c.tokens)
+        before = Pieces().decode(c.tokens[:-1])
+        assert EOS not in c.tokens[:-1]
+        assert not any(s in before for s in r.stop)
+        assert (c.stop is StopReason.END) == (c.tokens[-1] == EOS)
+        assert (c.stop is StopReason.STEP) == any(s in text for s in r.stop)
+        assert (c.stop is StopReason.LENGTH) <= (len(c.tokens) == r.max_tokens)
+    assert {c.stop for c in completions} == {StopReason.END, StopReason.STEP, StopReason.LENGTH}
+
+
+def test_the_context_cuts_what_the_token_limit_would_allow(engine: Engine) -> None:
+    prompt = (2,) * (CONTEXT - 3)
+    completions = gather_all(engine.generate(request(prompt, 50, seed=i)) for i in range(30))
+    assert all(len(c.tokens) <= 3 for c in completions)
+    cut = [c for c in completions if c.stop is not StopReason.END]
+    assert cut
+    assert all(c.stop is StopReason.CONTEXT and len(c.tokens) == 3 for c in cut)
+
+
+def test_a_prompt_that_fills_the_context_gives_an_empty_completion(engine: Engine) -> None:
+    completion = run(engine.generate(request((2,) * CONTEXT)))
+    assert (completion.tokens, completion.logprobs, completion.stop) == ((), (), StopReason.CONTEXT)
+
+
+def test_no_tokens_asked_gives_an_empty_completion(engine: Engine) -> None:
+    assert run(engine.generate(request("abc", 0))).stop is StopReason.LENGTH
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (request(()), "prompt is empty"),
+        (request((2,) * (CONTEXT + 1)), "prompt has 65 tokens, the context holds 64"),
+        (request("a", -1), "max_tokens=-1"),
+        (request("a", temperature=-0.5), "temperature=-0.5"),
+        (request("a", top_p=0.0), "top_p=0.0"),
+        (request("a", stop=("",)), "stop strings not empty"),
+    ],
+)
+def test_a_request_that_cannot_run_is_refused_in_words(engine: Engine, bad: object, words: str) -> None:
+    with pytest.raises(PonderError, match=words):
+        alone(engine, bad)
+
+
+def test_scoring_nothing_gives_nothing_and_scoring_too_much_is_refused(engine: Engine) -> None:
+    assert run(engine.score((2, 3), ())) == ()
+    with pytest.raises(PonderError, match="at most 64"):
+        run(engine.score((2,) * 60, (2,) * 5))
+    with pytest.raises(PonderError, match="at least one token"):
+        run(engine.score((), (2,)))
+
+
+def test_weights_are_not_replaced_under_a_running_request(engine: Engine) -> None:
+    async def replace_while_running() -> None:
+        task = asyncio.create_task(engine.generate(request("abc")))
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(PonderError, match="1 requests run"):
+                engine.replace_weights({}, 1)
+        finally:
+            await task
+
+    run(replace_while_running())
+    assert engine.version == 0
+
+
+def test_a_cancelled_request_leaves_the_others_as_they_were(engine: Engine) -> None:
+    requests = mixed(8)
+    expected = [c.tokens for c in gather_all(engine.generate(r) for r in requests)]
+
+    async def cancel_some() -> list[tuple[int, ...]]:
+        tasks = [asyncio.create_task(engine.generate(r)) for r in requests]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        tasks[3].cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(ended[0], asyncio.CancelledError)
+        return [c.tokens for c in ended if isinstance(c, Completion)]
+
+    assert run(cancel_some()) == [t for i, t in enumerate(expected) if i not in (0, 3)]
