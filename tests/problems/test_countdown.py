@@ -121,6 +121,6 @@ def test_the_order_of_numbers_does_not_make_a_new_problem() -> None:
 
 def test_out_of_range_is_refused() -> None:
     assert Countdown(largest=20).at_level(5) == Countdown(numbers=5, largest=20)
-    for wrong in ({"numbers": 9}, {"largest": 1}, {"target": 5}):
+    for make in (lambda: Countdown(numbers=9), lambda: Countdown(largest=1), lambda: Countdown(target=5)):
         with pytest.raises(PonderError, match="allowed are"):
-            Countdown(**wrong)
+            make()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -157,7 +158,7 @@ def test_a_process_that_cannot_start_is_infrastructure_and_never_wrong(monkeypat
     family = gym("gcd", {})
     problem = family.problem(0)
     gym_process._end()
-    monkeypatch.setattr(gym_process.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert family.grade(problem, "1") == Verdict(
         failure="infrastructure",
         extracted="1",
@@ -166,7 +167,7 @@ def test_a_process_that_cannot_start_is_infrastructure_and_never_wrong(monkeypat
 
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gym_process.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(PonderError, match=r"pip install 'ponder\[gym\]'"):
         tasks()
 

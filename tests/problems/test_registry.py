@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from ponder.problems import hub
 from ponder.problems.arithmetic import Arithmetic
 from ponder.problems.cipher import Cipher
 from ponder.problems.countdown import Countdown
@@ -87,7 +87,7 @@ def test_one_name_twice_is_refused_because_results_are_kept_by_name() -> None:
 
 
 def test_the_hub_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(PonderError, match=r"pip install 'ponder\[hub\]'"):
         parse("hf:openai/gsm8k")
 
@@ -98,8 +98,8 @@ def test_the_hub_reads_columns_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
     part = Part({"question": f"{i}?", "answer": f"so #### {i}"} for i in range(5))
     fake = SimpleNamespace(load_dataset=lambda name, config: {"train": part})
-    monkeypatch.setattr(hub.importlib.util, "find_spec", lambda name: True)
-    monkeypatch.setattr(hub.importlib, "import_module", lambda name: fake)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(importlib, "import_module", lambda name: fake)
     family = parse("hf:some/set?after=####")
     answers = {family.problem(i).key.answer for i in range(5)}
     assert answers == {"0", "1", "2", "3", "4"}
