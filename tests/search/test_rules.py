@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -18,6 +18,7 @@ from ponder.types import PonderError, SearchResult, Trajectory
 from tests.search.toys import QUESTION, TARGET, Digits, Scores, digits_of, run, texts, truth
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "beam.json"
+CHOICES: tuple[Literal["best", "weighted"], ...] = ("best", "weighted")
 LIMITS: Any = {"max_tokens": 40, "answer_reserve": 6}
 
 
@@ -152,17 +153,28 @@ def test_beam_concentrates_where_dvts_stays_diverse() -> None:
 
 
 def test_choose_decides_how_the_finished_beams_are_read() -> None:
-    score = Scores(lambda t: {"0": 0.9, "1": 0.6}[digits_of(t)[-1]])
-    parts: Any = {**LIMITS, "n_max": 9, "width": 9, "expand": 9, "step_tokens": 8}
-    source = Digits(base=2, depth=1)
+    score = Scores(lambda t: {"0": 0.9, "1": 0.6}[digits_of(t)] if "</think>" in t.text else 0.5)
+    parts: Any = {**LIMITS, "n_max": 9, "width": 9, "expand": 3, "step_tokens": 8}
     seen = set()
     for seed in range(30):
-        best, weighted = (
-            search(Beam(**parts, choose=c), seed=seed, propose=source, judge=score).answer for c in ("best", "weighted")
-        )
-        assert best == "0"
-        seen.add(weighted)
-    assert "0" in seen
+        source = Digits(base=2, depth=1)
+        best, weighted = (search(Beam(**parts, choose=c), seed=seed, propose=source, judge=score) for c in CHOICES)
+        zeros = sum(digits_of(t) == "0" for t in best.trajectories)
+        assert best.answer == ("0" if zeros else "1")
+        assert weighted.answer == ("0" if zeros * 0.9 > (9 - zeros) * 0.6 else "1")
+        seen.add((best.answer, weighted.answer))
+    assert seen >= {("0", "1"), ("0", "0")}
+
+
+def test_leaves_that_do_not_divide_evenly_go_to_the_best_parents() -> None:
+    propose = Digits(depth=1)
+    search(Beam(**LIMITS, n_max=7, width=7, expand=3, step_tokens=8), propose=propose)
+    assert [n for _, n, _, _ in propose.calls] == [7, 4, 3]
+
+
+def test_voting_in_parts_ends_when_the_source_does() -> None:
+    result = search(Vote(**LIMITS, stop_every=2), propose=Digits(pool=5))
+    assert len(result.trajectories) == 5
 
 
 def test_a_small_budget_narrows_the_beam_and_a_smaller_one_samples() -> None:

@@ -194,6 +194,7 @@ def test_a_full_context_window_ends_a_trajectory_without_an_endless_loop(name: s
         ) -> list[Step]:
             if until == "answer":
                 return []
+            assert prefix is None, "nothing fits behind a full context window"
             await asyncio.sleep(0)
             return [Step((1, 2), (0.0, 0.0), "x", 0, StopReason.CONTEXT, prefix) for _ in range(n)]
 
@@ -201,6 +202,22 @@ def test_a_full_context_window_ends_a_trajectory_without_an_endless_loop(name: s
     assert result.answer is None
     assert result.trajectory is not None
     assert adds_up(result, 300)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_that_adds_nothing_cannot_keep_a_search_going(name: str) -> None:
+    class Mute(Digits):
+        async def __call__(
+            self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+        ) -> list[Step]:
+            self.calls.append((until, n, max_tokens, seed))
+            assert len(self.calls) < 500
+            return [Step((), (), "", 0, StopReason.STEP, prefix) for _ in range(n)]
+
+    params: dict[str, Any] = {} if name == "sample" else {"n_max": 8}
+    result = search(name, 300, propose=Mute(), **params)
+    assert result.answer is None
+    assert result.usage.kept == result.usage.discarded == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -43,6 +43,7 @@ class Digits:
     ramble: float = 0.0
     pool: int | None = None
     calls: list[tuple[str, int, int, int]] = field(default_factory=list)
+    _empty: int = 0
 
     async def __call__(
         self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
@@ -50,6 +51,8 @@ class Digits:
         self.calls.append((until, n, max_tokens, seed))
         await asyncio.sleep(0)
         if self.pool is not None:
+            self._empty += self.pool == 0
+            assert self._empty < 40, "a search that goes on asking an exhausted source would never end"
             n = min(n, self.pool)
             self.pool -= n
         return [self._draw(prefix, until, max_tokens, random.Random(f"{seed}/{i}")) for i in range(n)]
