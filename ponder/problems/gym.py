@@ -33,10 +33,12 @@ FORGIVING = {
     "gsm_symbolic",
     "knights_knaves",
     "letter_jumble",
+    "propositional_logic",
     "quantum_lock",
     "rush_hour",
     "sokoban",
     "survo",
+    "time_intervals",
 }
 
 

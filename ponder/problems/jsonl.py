@@ -5,7 +5,8 @@ key. Which verifier is asked is told by `verifier` in the spec or the row; else 
 constraints, grids (as in ARC) mean grid, and everything else is mathematics.
 
 Which split a row belongs to is told by `split` in the spec ("all": every row in every split) or the row, else by the
-hash of its text. The file is read and checked as a whole before anything is served.
+hash of its text. The file is read and checked as a whole before anything is served. A row
+whose answer is empty cannot be graded; it is left out, and `skipped` holds its line.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ INSTRUCTIONS = {
     "constraints": "After your thinking, give the response that was asked for and nothing else.",
     "grid": "Think step by step. After your thinking, give the output grid of each test input, one row a line.",
 }
+# Fields that hold what to grade against, and what they hold if there is nothing.
+_TRUTHS = ("answer", "tests", "constraints")
+_EMPTY: tuple[Any, ...] = (None, "", [])
 # Rows meant as worked examples in a prompt are training material.
 _ROW_SPLITS = {**{split: split for split in SPLITS}, "prompt": "train"}
 
@@ -56,7 +60,8 @@ class Jsonl:
             known("verifier", verifier, INSTRUCTIONS)
         self.path = Path(path)
         self.name = self.path.stem
-        self.rows = _checked(self.path, self.name, split, verifier)
+        self.rows, self.skipped = _checked(self.path, self.name, split, verifier)
+        self._orders: dict[tuple[str, int], list[Row]] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,16 +81,24 @@ class Jsonl:
 
     def problem(self, index: int, *, split: str = "train", seed: int = 0) -> Problem:
         """Row number `index` of the split in an order that `seed` shuffles; after the last one it begins again."""
-        rows = self.of(split)
+        rows = self._shuffled(split, seed)
         if not rows:
             counts = ", ".join(f"{name} {self.size(name)}" for name in SPLITS)
             raise PonderError(f"{self.path} has no {split} rows ({counts}); say jsonl:{self.path}?split={split} or all")
-        random.Random(f"{self.name}/{split}/{seed}").shuffle(rows)
         return rows[index % len(rows)].problem
 
+    def _shuffled(self, split: str, seed: int) -> list[Row]:
+        if (split, seed) not in self._orders:
+            rows = self.of(split)
+            random.Random(f"{self.name}/{split}/{seed}").shuffle(rows)
+            self._orders[split, seed] = rows
+        return self._orders[split, seed]
 
-def _checked(path: Path, name: str, split: str, verifier: str) -> list[Row]:
+
+def _checked(path: Path, name: str, split: str, verifier: str) -> tuple[list[Row], tuple[int, ...]]:
+    """All rows that can be graded and the lines of those that cannot."""
     rows: list[Row] = []
+    skipped: list[int] = []
     ids: dict[str, int] = {}
     texts: dict[str, Row] = {}
     for line, data in _objects(path):
@@ -101,10 +114,14 @@ def _checked(path: Path, name: str, split: str, verifier: str) -> list[Row]:
                 f"{path}, line {line}: this {row.split} problem is a {twin.split} problem in line {twin.line}; "
                 "take one of them out"
             )
-        rows.append(row)
+        if all(data.get(field) in _EMPTY for field in _TRUTHS):
+            skipped.append(line)
+        else:
+            rows.append(row)
     if not rows:
-        raise PonderError(f"{path} has no rows; {FORMAT}")
-    return rows
+        what = f"none of its {len(skipped)} rows has an answer" if skipped else "it has no rows"
+        raise PonderError(f"{path}: {what}; {FORMAT}")
+    return rows, tuple(skipped)
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -134,7 +151,7 @@ def _row(data: dict[str, Any], line: int, where: str, name: str, split: str, ver
             raise PonderError(f"{where}: no {field!r}; {FORMAT}")
         if not isinstance(data[field], kinds) or data[field] in ("", {}):
             raise PonderError(f"{where}: {field!r} is {json.dumps(data[field])[:40]}; {FORMAT}")
-    if all(data.get(field) in (None, "", []) for field in ("answer", "tests", "constraints")):
+    if not any(field in data for field in _TRUTHS):
         raise PonderError(f"{where}: nothing to grade against; {FORMAT}")
     text = data["problem"] if isinstance(data["problem"], str) else _tasks_text(data["problem"], where)
     chosen = verifier or known(f"verifier in {where}:", data.get("verifier") or _verifier(data), INSTRUCTIONS)
@@ -180,10 +197,12 @@ def _grid_text(grid: list[list[int]]) -> str:
 
 
 def _tasks_text(problem: Mapping[str, Any], where: str) -> str:
-    """`{"train": [{"input", "output"}], "test": [{"input"}]}` as examples followed by what is asked."""
-    try:
-        shown = [f"Input:\n{_grid_text(p['input'])}\nOutput:\n{_grid_text(p['output'])}" for p in problem["train"]]
-        asked = [f"Input:\n{_grid_text(p['input'])}\nOutput:" for p in problem["test"]]
-    except (KeyError, TypeError) as error:
-        raise PonderError(f'{where}: a problem is text or {{"train": [{{"input", "output"}}], "test": ...}}') from error
-    return "\n\n".join([*shown, *asked])
+    """`{"train": [{"input", "output"}], "test": [grid]}` as examples followed by what is asked."""
+    shown, asked = problem.get("train"), problem.get("test")
+    pairs = isinstance(shown, list) and all(isinstance(p, dict) and {"input", "output"} <= set(p) for p in shown)
+    if not pairs or not isinstance(asked, list) or not asked or not all(map(_is_grid, asked)):
+        raise PonderError(
+            f'{where}: a problem is text or {{"train": [{{"input": grid, "output": grid}}], "test": [grid]}}'
+        )
+    examples = [f"Input:\n{_grid_text(p['input'])}\nOutput:\n{_grid_text(p['output'])}" for p in problem["train"]]
+    return "\n\n".join([*examples, *(f"Input:\n{_grid_text(grid)}\nOutput:" for grid in asked)])

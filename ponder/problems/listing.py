@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ponder.problems.gym import REFUSED, describe, tasks
+from ponder.problems.jsonl import Jsonl
 from ponder.problems.registry import FAMILIES, parse
 from ponder.protocols import Demonstrated, Graded, Levelled
 from ponder.types import PonderError
@@ -38,6 +39,7 @@ def listed_gym() -> list[dict[str, Any]]:
 def shown(spec: str, n: int = 3, *, split: str = "test", seed: int = 0) -> dict[str, Any]:
     """The family of `spec` and `n` of its problems: `{"name", "level", "grades_itself", ..., "problems": [...]}`.
 
+    `skipped_lines` are rows of a file that cannot be graded.
     A problem is `{"id", "level", "instructions", "question", "answer", "demonstration": text or None}`.
     """
     if n < 1:
@@ -61,5 +63,6 @@ def shown(spec: str, n: int = 3, *, split: str = "test", seed: int = 0) -> dict[
         "level": family.level,
         "grades_itself": isinstance(family, Graded),
         "has_levels": isinstance(family, Levelled),
+        "skipped_lines": list(family.skipped) if isinstance(family, Jsonl) else [],
         "problems": problems,
     }

@@ -47,7 +47,7 @@ def test_a_row_becomes_a_problem_with_everything_else_in_its_key(tmp_path: Path)
         ({"answer": "pass", "tests": ["assert True"]}, "code"),
         ({"answer": None, "constraints": [{"id": "x", "kwargs": {}}]}, "constraints"),
         ({"answer": "4", "verifier": "code"}, "code"),
-        ({"answer": [[[1, 2]]], "problem": {"train": [], "test": [{"input": [[2]]}]}}, "grid"),
+        ({"answer": [[[1, 2]]], "problem": {"train": [], "test": [[[2]]]}}, "grid"),
     ],
 )
 def test_the_verifier_follows_from_the_fields(tmp_path: Path, more: dict[str, Any], verifier: str) -> None:
@@ -56,8 +56,13 @@ def test_the_verifier_follows_from_the_fields(tmp_path: Path, more: dict[str, An
     assert Jsonl(path, split="all", verifier="math").problem(0).key.data["verifier"] == "math"
 
 
+def test_a_row_with_an_empty_answer_is_left_out_and_told(tmp_path: Path) -> None:
+    family = Jsonl(write(tmp_path / "f.jsonl", {**ROW, "id": 0, "problem": "?", "answer": ""}, ROW), split="all")
+    assert (len(family), family.skipped) == (1, (1,))
+
+
 def test_grids_are_shown_as_rows(tmp_path: Path) -> None:
-    task = {"train": [{"input": [[0, 1]], "output": [[1], [0]]}], "test": [{"input": [[2, 3]]}]}
+    task = {"train": [{"input": [[0, 1]], "output": [[1], [0]]}], "test": [[[2, 3]]]}
     row = {"id": "g", "problem": task, "answer": [[[3], [2]]]}
     problem = Jsonl(write(tmp_path / "f.jsonl", row), split="all").problem(0)
     assert problem.question.text == "Input:\n0 1\nOutput:\n1\n0\n\nInput:\n2 3\nOutput:"
@@ -95,8 +100,8 @@ def test_rows_and_specs_may_name_the_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "f.jsonl has no rows"),
-        (["", "  "], "f.jsonl has no rows"),
+        ([], "f.jsonl: it has no rows"),
+        (["", "  "], "f.jsonl: it has no rows"),
         ([ROW, "{"], "f.jsonl, line 2: not JSON"),
         ([ROW, "", "nope"], "f.jsonl, line 3: not JSON"),
         (["[1]"], "f.jsonl, line 1: list instead of an object"),
@@ -106,7 +111,9 @@ def test_rows_and_specs_may_name_the_split(tmp_path: Path) -> None:
         ([{**ROW, "problem": ""}], "line 1: 'problem' is \"\""),
         ([{**ROW, "problem": 5}], "line 1: 'problem' is 5"),
         ([{**ROW, "id": None}], "line 1: 'id' is null"),
-        ([{**ROW, "answer": None}], "line 1: nothing to grade against"),
+        ([{"id": "x", "problem": "y"}], "line 1: nothing to grade against"),
+        ([{**ROW, "answer": None}], "none of its 1 rows has an answer"),
+        ([{**ROW, "problem": {"train": [], "test": [5]}}], "line 1: a problem is text or"),
         ([{**ROW, "problem": {"train": 1}}], "line 1: a problem is text or"),
         ([{**ROW, "verifier": "maths"}], "line 1:.*'maths'; did you mean math"),
         ([{**ROW, "split": "trian"}], "line 1:.*'trian'; did you mean train"),
