@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.search.budget import Budget, Overspent, affordable
@@ -54,6 +54,7 @@ def test_what_is_affordable_is_rounded_down() -> None:
     assert [affordable(r, 3.0) for r in (-1.0, 0.0, 2.9, 3.0, 8.9, 9.0)] == [0, 0, 0, 1, 2, 3]
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 3.0), st.integers(0, 40), st.integers(1, 40), st.integers(0, 60))
 def test_sums_are_exact_when_fractions_fill_the_limit_to_the_brim(
     ratio: float, extra: int, count: int, generated: int

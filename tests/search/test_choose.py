@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.search.choose import Candidate, best, decided, filled, majority, votes, weighted
@@ -67,12 +67,14 @@ def test_best_of_n_is_the_vote_when_nothing_is_scored() -> None:
     assert best(some) is majority(some) is weighted(some) is some[1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abc") | st.none(), min_size=1, max_size=20), st.floats(0.01, 1.0))
 def test_equal_scores_make_the_weighted_vote_the_majority(answers: list[str | None], score: float) -> None:
     some = [candidate(a, score) for a in answers]
     assert weighted(some).answer == majority(some).answer
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(0, 6))
 def test_a_vote_is_decided_only_if_no_further_votes_can_change_it(answers: list[str], more: int) -> None:
     some = [candidate(a) for a in answers]

@@ -136,6 +136,14 @@ def test_a_long_step_is_cut_judged_and_continued() -> None:
     assert all(len(step.tokens) <= 20 for t in result.trajectories for step in t.steps)
 
 
+def test_beams_that_run_out_of_tokens_are_made_to_answer_and_join_the_candidates() -> None:
+    propose = Digits(ramble=1.0)
+    result = search(Beam(**LIMITS, n_max=4, width=4, expand=2, step_tokens=8), propose=propose)
+    assert {until for until, *_ in propose.calls} == {"step", "answer"}
+    assert len(result.trajectories) == 4
+    assert None not in result.scores
+
+
 def test_dvts_keeps_the_best_of_every_subtree() -> None:
     propose, judge = Digits(), Scores()
     result = search(DVTS(**LIMITS, n_max=8, width=8, expand=4, step_tokens=8), propose=propose, judge=judge)

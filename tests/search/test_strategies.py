@@ -215,7 +215,7 @@ def test_a_policy_that_adds_nothing_cannot_keep_a_search_going(name: str) -> Non
             return [Step((), (), "", 0, StopReason.STEP, prefix) for _ in range(n)]
 
     params: dict[str, Any] = {} if name == "sample" else {"n_max": 8}
-    result = search(name, 300, propose=Mute(), **params)
+    result = search(name, 300, propose=Mute(), judge=Scores(ratio=0), **params)
     assert result.answer is None
     assert result.usage.kept == result.usage.discarded == 0
 
