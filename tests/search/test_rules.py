@@ -138,9 +138,9 @@ def test_a_long_step_is_cut_judged_and_continued() -> None:
 
 def test_beams_that_run_out_of_tokens_are_made_to_answer_and_join_the_candidates() -> None:
     propose = Digits(ramble=1.0)
-    result = search(Beam(**LIMITS, n_max=4, width=4, expand=2, step_tokens=8), propose=propose)
+    result = search(Beam(**LIMITS, n_max=2, width=2, expand=1, step_tokens=8), propose=propose)
     assert {until for until, *_ in propose.calls} == {"step", "answer"}
-    assert len(result.trajectories) == 4
+    assert len(result.trajectories) == 2
     assert None not in result.scores
 
 
