@@ -20,6 +20,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ponder.runlog import files
+
 INK, GRID, PAPER = "#3d3b37", "#dcd9d2", "#fefefe"
 HUES = {
     "blue": "#1f66ad",
@@ -129,10 +131,8 @@ def svg(figure: Figure, name: str) -> str:
 
 def png(figure: Figure, path: Path) -> None:
     """The figure as a PNG on white, for slides and READMEs."""
-    partial = path.with_suffix(".png.part")
-    with style(), _glyphs_unchecked():
+    with files.replacing(path) as partial, style(), _glyphs_unchecked():
         figure.savefig(partial, format="png", dpi=160, facecolor="white")
-    partial.replace(path)
 
 
 @contextmanager

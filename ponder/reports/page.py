@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from ponder.reports import wording as say
 from ponder.reports.captions import CAPTIONS, GLOSSARY
 from ponder.reports.ink import png, settle, style, svg
 from ponder.reports.reading import Summary, curve, load
-from ponder.types import Curve, PonderError
+from ponder.runlog import files
+from ponder.types import Curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,11 @@ class Plot:
 def render(run_folder: Path) -> Path:
     """Write `report.html` and the PNGs into the run folder from its `summary.json`; returns the page's path.
 
-    Raises PonderError if the summary is missing or broken, or the files cannot be written.
+    Raises PonderError if the summary is missing or broken, or if the disk refuses a file; the old page then stays.
     """
-    summary = load(run_folder)
+    page = _page(load(run_folder), run_folder)
     target = run_folder / "report.html"
-    try:
-        page = _page(summary, run_folder)
-        partial = target.with_suffix(".html.part")
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(target)
-    except OSError as error:
-        for partial in (*run_folder.glob("*.png.part"), target.with_suffix(".html.part")):
-            with suppress(OSError):
-                partial.unlink()
-        raise PonderError(
-            f"The report cannot be written to {run_folder} ({error.strerror or error}). Make room or allow writing "
-            f"there, then run: ponder report {run_folder}"
-        ) from None
+    files.write_text(target, page)
     return target
 
 
@@ -131,6 +119,8 @@ def _family_plots(panels: Mapping[str, list[Curve]], folder: Path) -> Iterator[P
 
 def _plot(name: str, title: str, caption: str, alt: str, figure: Figure, lines: list[Curve]) -> Plot:
     numbers = tables.points(lines) if lines else None
+    notes = [f"{say.human(line.name)}: {line.note}" for line in lines if line.note]
+    caption = " ".join([caption, *(f"{note[0].upper()}{note[1:]}." for note in notes)]).strip()
     return Plot(name, title, caption, f"{title}. {alt}", Markup(svg(figure, name)), numbers)
 
 

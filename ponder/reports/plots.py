@@ -66,7 +66,7 @@ def training(summary: Summary) -> Figure | None:
     _line(axes, ours, replace(WHO["final"], dash="" if fitted else "-"), "self-play", hollow_tail=held_out)
     if control is not None:
         _line(axes, control, WHO["control"], "control: more cloning")
-    start = [p.y for p in ours.points if p.x <= 0]
+    start = [p.y for one in (ours, control) if one is not None for p in one.points if p.x <= 0]
     if start:
         axes.axhline(start[0], color=HUES["slate"], linestyle=":", linewidth=1.2, label="base (no training)")
     _log_axis(axes, ours.x_name or "training FLOPs", flops=True)

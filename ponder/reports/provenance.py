@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponder.reports import wording as say
-from ponder.reports.reading import Summary, number, numbers, printable, rows, text
+from ponder.reports.reading import Summary, at, number, numbers, printable, rows, text
 
 
 def made(summary: Summary) -> list[tuple[str, str]]:
@@ -65,7 +65,10 @@ def _skipped(summary: Summary) -> str:
     updates = [x for row in rows(summary, "rounds") if (x := number(row, "updates")) is not None]
     if not skipped or not updates:
         return f"Skipped updates: {say.NOT_MEASURED}."
-    return f"Skipped updates: {say.count(sum(skipped))}, against {say.count(sum(updates))} that were made."
+    reasons = [at(row, "skip_reasons") for row in rows(summary, "rounds")]
+    named = {say.human(why) for some in reasons if isinstance(some, list) for why in some if isinstance(why, str)}
+    because = f" ({say.joined(sorted(named))})" if named else ""
+    return f"Skipped updates: {say.count(sum(skipped))}{because}, against {say.count(sum(updates))} that were made."
 
 
 def _failures(summary: Summary) -> str:

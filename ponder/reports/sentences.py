@@ -105,7 +105,18 @@ def verifier_gain(summary: Summary) -> str:
     if difference is None:
         return f"{sentence}; the interval of the difference was not measured."
     verdict = "" if _above(difference) else ", which does not stand out from chance"
-    return f"{sentence}: a difference of {_points_with_interval(difference)}{verdict}."
+    return f"{sentence}: a difference of {_points_with_interval(difference)}{verdict}.{_chosen(found)}"
+
+
+def _chosen(found: Any) -> str:
+    """Where strategy and budget come from, if they were picked among several."""
+    compared, problems = number(found, "compared"), number(found, "chosen_on")
+    if compared is None or problems is None or compared < 2:
+        return ""
+    return (
+        f" It is the best of {say.count(compared)} pairs of strategy and budget, chosen on {say.count(problems)} other "
+        "problems."
+    )
 
 
 def _named(strategy: str) -> str:
@@ -118,7 +129,8 @@ def fit(summary: Summary) -> str:
     names = ("start", "asymptote", "midpoint", "exponent")
     start, asymptote, midpoint, exponent = (number(found, name) for name in names)
     if None in (start, asymptote, midpoint, exponent):
-        return "No sigmoid was fitted."
+        reason = text(summary, "curves", "train_time", "no_fit")
+        return f"No sigmoid was fitted: {reason}." if reason else "No sigmoid was fitted."
     error, tail = number(found, "tail_error"), number(found, "tail_points")
     law = (
         f"Fitted sigmoid: from {say.percent(start)} towards {say.percent(asymptote)}, half of the way at "

@@ -53,7 +53,7 @@ def test_the_page_and_its_pictures_are_written(full: Path):
     names = "accuracy train_time test_time test_time_families verifier levels tokens solve_rate"
     assert pictures == set(names.split())
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in full.parent.glob("*.png"))
-    assert not list(full.parent.glob("*.part"))
+    assert not list(full.parent.glob(".*"))
 
 
 def test_the_page_asks_the_network_for_nothing(full: Path):
@@ -114,6 +114,10 @@ def test_a_changed_answer_shows_both_models(full: Path):
     base, final = article.split("✓ right")
     assert "(6-1)+3" in base.split("<h4>Base</h4>")[1]
     assert "(6*3)*1" in final
+
+
+def test_notes_of_curves_stand_below_their_plot(full: Path):
+    assert "Natural: selection, not control." in visible(text_of(full))
 
 
 def test_a_run_that_measured_nothing_says_so(tmp_path: Path):
@@ -207,7 +211,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_old_page(tmp_path: Path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full_disk)
-    with pytest.raises(PonderError, match=r"No space left on device.*ponder report"):
+    with pytest.raises(PonderError, match=r"report\.html: the disk is full"):
         page.render(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "summary.json"]
     assert text_of(folder / "report.html") == "old"

@@ -56,6 +56,14 @@ def test_a_verifier_that_does_not_beat_the_vote_is_not_praised():
     assert "does not stand out from chance" in said("verifier_gain", data)
 
 
+def test_a_verifier_gain_picked_among_many_says_so():
+    data = synthetic.summary()
+    data["verifier_gain"] |= {"compared": 12, "chosen_on": 450}
+    assert said("verifier_gain", data).endswith(
+        "It is the best of 12 pairs of strategy and budget, chosen on 450 other problems."
+    )
+
+
 def test_problems_beyond_the_base_are_counted():
     assert said("unsolved", synthetic.summary()) == (
         "The base solved none of 87 test problems in 16 tries each; the final model solves 37.9 % (27.9 to 47.9 %) of "
@@ -77,4 +85,5 @@ def test_the_fit_states_its_error_on_the_held_out_tail():
 def test_an_empty_summary_says_not_measured_everywhere():
     for name in ("headline", "control", "unsolved", "verifier_gain"):
         assert "not" in said(name, synthetic.minimal())
+    assert said("fit", {"curves": {"train_time": {"no_fit": "3 points"}}}) == "No sigmoid was fitted: 3 points."
     assert said("fit", synthetic.minimal()) == "No sigmoid was fitted."
