@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,8 @@ def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
         "train_time": (plots.training(summary), _curves(summary, ("train_time", "curve"), ("train_time", "control"))),
         "test_time": (
             plots.thinking(everything, summary),
-            [*everything["all"], *_curves(summary, ("coverage",), ("natural",))],
+            # The plot's own caption explains these two.
+            [*everything["all"], *(replace(c, note="") for c in _curves(summary, ("coverage",), ("natural",)))],
         ),
         "verifier": (plots.verifier(summary), []),
         "levels": (plots.by_round(summary, "levels", "level"), []),

@@ -39,7 +39,7 @@ def accuracy(summary: Summary) -> Figure | None:
         if not found:
             continue
         at_y = [i + shift for i, _ in found]
-        axes.plot([e.y for _, e in found], at_y, **{**look.line(), "linestyle": ""}, label=who)
+        axes.plot([e.y for _, e in found], at_y, **{**look.line(), "linestyle": ""}, label=who, clip_on=False)
         for y, (_, e) in zip(at_y, found, strict=True):
             if e.low is not None and e.high is not None:
                 axes.plot([e.low, e.high], [y, y], color=look.colour, linewidth=2.2, zorder=1.8)
@@ -194,8 +194,11 @@ def _log_axis(axes: Axes, name: str, flops: bool = False) -> None:
     low, high = axes.get_xlim()
     decades = math.log10(high) - math.log10(low) if low > 0 else 9.0
     subs = (1.0,) if decades > 2.5 else (1.0, 3.0) if flops and decades > 1.5 else (1.0, 2.0, 5.0)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: say.power(x, 1) if flops else say.short(x)))
+    # Below half a decade there may be no such round number at all.
+    is_narrow = decades < 0.5
+    axes.xaxis.set_major_locator(MaxNLocator(4) if is_narrow else LogLocator(subs=subs))
+    digits = 3 if is_narrow else 1
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: say.power(x, digits) if flops else say.short(x)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{name} (logarithmic)")
 

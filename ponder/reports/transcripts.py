@@ -100,8 +100,9 @@ def _layout(steps: list[tuple[str, float | None]]) -> Layout:
 def _line(index: int, raw: str, score: float | None) -> Line:
     is_answer = THINK_CLOSE in raw
     shown = _cut(raw.replace(THINK_CLOSE, "").strip()) or "(empty)"
-    known = None if score is None else min(1.0, max(0.0, score))
-    return Line(index, shown, is_answer, None if score is None else say.plain(score), min(4, int(5 * (known or 0.0))))
+    # The shade follows the score as it is shown, so that equal numbers look alike.
+    shade = min(4, int(5 * min(1.0, max(0.0, round(score, 2))))) if score is not None else 0
+    return Line(index, shown, is_answer, None if score is None else say.plain(score), shade)
 
 
 def _cut(value: str) -> str:

@@ -103,7 +103,11 @@ def _curve(name: str, points: list[tuple[float, float]], note: str = "", x_name:
 
 def _strategies(start: float) -> list[Any]:
     return [
-        _curve(name, [(b * 0.93, start + lift * i + 0.004 * i) for i, b in enumerate(BUDGETS)])
+        _curve(
+            name,
+            [(b * 0.93, start + lift * i + 0.004 * i) for i, b in enumerate(BUDGETS)],
+            "the samples ran out" if name == "vote" else "",
+        )
         for name, lift in LIFTS.items()
     ]
 

@@ -117,7 +117,7 @@ def test_a_changed_answer_shows_both_models(full: Path):
 
 
 def test_notes_of_curves_stand_below_their_plot(full: Path):
-    assert "Natural: selection, not control." in visible(text_of(full))
+    assert "Vote: the samples ran out." in visible(text_of(full))
 
 
 def test_a_run_that_measured_nothing_says_so(tmp_path: Path):

@@ -38,9 +38,9 @@ def test_not_scored_is_not_a_score_of_zero():
 
 
 def test_shades_run_from_wrong_to_right():
-    scores = [-3.0, 0.0, 0.19, 0.2, 0.5, 0.79, 0.8, 1.0, 7.0]
+    scores = [-3.0, 0.0, 0.19, 0.2, 0.5, 0.79, 0.8, 1.0, 7.0, 0.5999]
     data = {"transcripts": [{"steps": [{"text": "a", "score": s}]} for s in scores]}
-    assert [x.steps.head[0].shade for x in t.transcripts(data)] == [0, 0, 0, 1, 2, 3, 4, 4, 4]
+    assert [x.steps.head[0].shade for x in t.transcripts(data)] == [0, 0, 0, 1, 2, 3, 4, 4, 4, 3]
 
 
 def test_not_judged_is_neither_right_nor_wrong():
