@@ -169,7 +169,9 @@ def grade(
 
 
 @app.command()
-def report(run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False) -> None:
+def report(
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False
+) -> None:
     """Build report.html again from a run folder."""
     from ponder.reports.page import render
 

@@ -97,9 +97,7 @@ def _check(request: Request) -> None:
 def _row(request: Request, name: str, budget: int, problems: Sequence[Problem], live: Live) -> dict[str, Any]:
     strategy = make(name, max_tokens=request.max_tokens)
     started = time.monotonic()
-    runs: Runs = run_async(
-        run_live(name, strategy, problems, live, budget, seed=derive_seed("eval", request.seed))
-    )
+    runs: Runs = run_async(run_live(name, strategy, problems, live, budget, seed=derive_seed("eval", request.seed)))
     seconds = time.monotonic() - started
     interval = curves.accuracy_interval(runs, seed=request.seed)
     usages = [usage for problem in runs.problems for usage in problem.usages]
@@ -162,8 +160,8 @@ def table(metrics: dict[str, Any]) -> Table:
         shown.add_column(column, justify="left" if column == "strategy" else "right")
     for row in metrics["results"]:
         found = row["accuracy"]
-        accuracy, interval = ("-", "-") if found is None else (
-            f"{found['y']:.1%}", f"{found['low']:.1%} to {found['high']:.1%}"
+        accuracy, interval = (
+            ("-", "-") if found is None else (f"{found['y']:.1%}", f"{found['low']:.1%} to {found['high']:.1%}")
         )
         spent = "-" if row["spent"] is None else f"{row['spent']:.0f}"
         shown.add_row(row["strategy"], str(row["budget"]), accuracy, interval, spent, f"{row['seconds']:.1f}")

@@ -217,4 +217,3 @@ def _thinking_suite(stage: Stage) -> Suite:
         split="test",
         seed=stage.config.seed,
     )
-

@@ -1,10 +1,11 @@
 """The weights of a Llama, Qwen2 or Qwen3 model laid out for generation, and the forward's parts over them.
 
-Small models spend a decode step on reading memory and on calling operations, so the layout saves both:
-a product's weights lie as [in, out]; a key head, its value head and the query heads that read it lie side by side, so
-that grouped-query attention is one batched product; the two halves that a rotation mixes lie interleaved, so that it is
-one complex multiplication, which also scales the queries and leaves the values alone; in float32 the norms' weights
-are multiplied into the products that follow them. The results equal the library's forward to rounding.
+Small models spend a decode step on reading memory and on calling operations, so the layout saves both: a product's
+weights lie as [in, out]; a key head, its value head and the query heads that read it lie side by side, so that
+grouped-query attention is one batched product; the two halves that a rotation mixes lie interleaved, so that it is one
+complex multiplication, which also scales the queries and leaves the values alone; in float32 all of a norm but the
+division by the row's length is multiplied into the product that follows it. The results equal the library's forward to
+rounding.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class PackedLayer:
 
 @dataclass(frozen=True)
 class Packed:
-    """All weights of one version. `rotation_TD` is complex [context, D/2]; `group` query heads share a key head."""
+    """All weights of one version. `rotation_TD` is complex [context, D/2]; `group` query heads share a key head.
+
+    `shortest` is sqrt(hidden * epsilon), the length under which a norm no longer magnifies a row to its full size.
+    """
 
     shape: lean.Shape
     group: int
@@ -45,6 +49,7 @@ class Packed:
     norm_out: Tensor | None
     head: Tensor
     rotation_TD: Tensor
+    shortest: Tensor
 
 
 def pack(model: PreTrainedModel, context: int) -> Packed:
@@ -61,6 +66,7 @@ def pack(model: PreTrainedModel, context: int) -> Packed:
         layers=tuple(_pack_layer(layer, shape) for layer in lean.layers(model)),
         norm_out=norm_out,
         head=head,
+        shortest=head.new_tensor((head.shape[0] * shape.epsilon) ** 0.5),
         rotation_TD=torch.complex(cos[:, :half].contiguous(), sin[:, :half].contiguous()),
     )
 
@@ -90,7 +96,7 @@ def _absorb(weight: Tensor, norm: Tensor) -> tuple[Tensor, Tensor | None]:
     """[out, in] to [in, out], times the norm's weight; below float32 that would round once more, so it stays apart."""
     if weight.dtype != torch.float32:
         return weight.t().contiguous(), norm
-    return (weight * norm).t().contiguous(), None
+    return (weight * norm * norm.numel() ** 0.5).t().contiguous(), None
 
 
 def _pairs(head_dim: int) -> Tensor:
@@ -119,7 +125,7 @@ def rotation_for(packed: Packed, positions_N: Tensor) -> Tensor:
 
 def project(x_NH: Tensor, layer: PackedLayer, packed: Packed, rotation: Tensor) -> Tensor:
     """Residual stream [N, hidden] to rotated heads [N, K, group+2, D]: the queries, the key, the value."""
-    h = normed(x_NH, layer.norm_in, packed.shape.epsilon)
+    h = normed(x_NH, layer.norm_in, packed)
     fused = torch.mm(h, layer.qkv) if layer.qkv_bias is None else torch.addmm(layer.qkv_bias, h, layer.qkv)
     heads = fused.view(len(x_NH), packed.shape.kv_heads, packed.group + 2, packed.shape.head_dim)
     if layer.head_norm is not None:
@@ -132,18 +138,20 @@ def project(x_NH: Tensor, layer: PackedLayer, packed: Packed, rotation: Tensor) 
 def finish(x_NH: Tensor, attended: Tensor, layer: PackedLayer, packed: Packed) -> Tensor:
     """Residual after attention ([N, H*D]) and the SwiGLU block."""
     x = torch.addmm(x_NH, attended, layer.out)
-    gate, up = torch.mm(normed(x, layer.norm_mid, packed.shape.epsilon), layer.gate_up).chunk(2, dim=-1)
+    gate, up = torch.mm(normed(x, layer.norm_mid, packed), layer.gate_up).chunk(2, dim=-1)
     return x.addmm_(F.silu(gate).mul_(up), layer.down)
 
 
-def normed(x_NH: Tensor, weight: Tensor | None, epsilon: float) -> Tensor:
-    """Root-mean-square norm (Zhang and Sennrich 2019); fewer passes than torch's own on the CPU."""
+def normed(x_NH: Tensor, weight: Tensor | None, packed: Packed) -> Tensor:
+    """Root-mean-square norm (Zhang and Sennrich 2019); without a weight, in a third of the time of torch's own.
+
+    x / sqrt(mean(x^2) + epsilon) = sqrt(H) * x / hypot(|x|, sqrt(H * epsilon)); the product that follows has sqrt(H).
+    """
     if weight is not None:
-        return F.rms_norm(x_NH, x_NH.shape[-1:], weight, epsilon)
-    length_N1: Tensor = torch.linalg.vector_norm(x_NH, dim=-1, keepdim=True)
-    return x_NH * length_N1.square_().div_(x_NH.shape[-1]).add_(epsilon).rsqrt_()
+        return F.rms_norm(x_NH, x_NH.shape[-1:], weight, packed.shape.epsilon)
+    return x_NH / torch.hypot(torch.linalg.vector_norm(x_NH, dim=-1, keepdim=True), packed.shortest)
 
 
 def logits(x_NH: Tensor, packed: Packed) -> Tensor:
     """Final norm and output head: [N, hidden] to [N, V]."""
-    return torch.mm(normed(x_NH, packed.norm_out, packed.shape.epsilon), packed.head)
+    return torch.mm(normed(x_NH, packed.norm_out, packed), packed.head)

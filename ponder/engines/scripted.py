@@ -49,6 +49,8 @@ class ScriptedEngine:
         self._faults = dict(faults or {})
         self._running = 0
         self.calls: list[Request] = []
+        self.tokens_generated = 0
+        self.tokens_prefilled = 0
 
     @property
     def version(self) -> int:
@@ -80,7 +82,10 @@ class ScriptedEngine:
         tokens = _chosen(options, request, rng)
         kept, stop = self._cut(tokens, request.stop, limit, cut)
         logprobs = _conditional(_at_temperature(options, request.temperature or 1.0), kept)
-        return Completion(kept, logprobs, stop, self._version, computed=len(request.prompt) if limit else 0)
+        computed = len(request.prompt) if limit else 0
+        self.tokens_generated += len(kept)
+        self.tokens_prefilled += computed
+        return Completion(kept, logprobs, stop, self._version, computed=computed)
 
     def _options(self, prompt: str, rng: random.Random) -> Options:
         """What may follow a prompt, as tokens with the end token, and the probability of each."""

@@ -21,7 +21,7 @@ from ponder.models.heads import step_logits
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """Prompt and response tokens of a trajectory; `ends` are token positions of labelled step ends, `values` in [0, 1]."""
+    """Prompt and response tokens of a trajectory; `ends` are positions of labelled step ends, `values` in [0, 1]."""
 
     id: str
     tokens: tuple[int, ...]
@@ -71,7 +71,7 @@ class StepLearner:
         for part in micro_batches(rows, self.micro_tokens):
             logits, values = _scored(self.model, part)
             loss = F.binary_cross_entropy_with_logits(logits.float(), values, reduction="sum") / count
-            loss.backward()  # type: ignore[no-untyped-call]  # torch declares it without types
+            loss.backward()
             total += float(loss.detach())
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
         if not (math.isfinite(total) and math.isfinite(norm)):

@@ -26,7 +26,7 @@ def step_verifier(policy: PreTrainedModel, seed: int) -> PreTrainedModel:
                 f"transformers has no token-classification form of {config.model_type!r}, which a step verifier needs"
             ) from error
     model.base_model.load_state_dict(policy.base_model.state_dict())
-    model.to(device=policy.device, dtype=policy.dtype)  # type: ignore[arg-type]  # the stub lacks keywords
+    torch.nn.Module.to(model, device=policy.device, dtype=policy.dtype)
     return model
 
 

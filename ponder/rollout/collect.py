@@ -35,9 +35,7 @@ async def sample(
     return list(await asyncio.gather(*map(one, problems)))
 
 
-def judge(
-    problems: Sequence[Problem], trajectories_PG: Sequence[Sequence[Trajectory]], grade: Grade
-) -> list[Group]:
+def judge(problems: Sequence[Problem], trajectories_PG: Sequence[Sequence[Trajectory]], grade: Grade) -> list[Group]:
     """Grade all trajectories in one call. A problem for which nothing could be sampled has no group."""
     pairs = [(p, t) for p, group in zip(problems, trajectories_PG, strict=True) for t in group]
     verdicts = iter(grade([p for p, _ in pairs], [t.text for _, t in pairs]))

@@ -57,9 +57,7 @@ async def label(
         for problem, trajectory, _ in chosen
         for k in spread(len(trajectory.steps) - 1, most_steps)
     ]
-    leaves = await asyncio.gather(
-        *(_continue(propose, t, k, rollouts, max_tokens, seed) for _, t, k in jobs)
-    )
+    leaves = await asyncio.gather(*(_continue(propose, t, k, rollouts, max_tokens, seed) for _, t, k in jobs))
     flat = [(job[0], leaf) for job, some in zip(jobs, leaves, strict=True) for leaf in some]
     verdicts = iter(grade([p for p, _ in flat], [Trajectory(p.question, leaf).text for p, leaf in flat]))
     values: dict[tuple[int, int], tuple[StepLabel | None, int]] = {}
@@ -70,7 +68,7 @@ async def label(
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most `most` of the indices 0..count-1, evenly spread, ends included: spread(5, 3) == [0, 2, 4]."""
+    """At most `most` of the indices 0..count-1, evenly spread, ends included: 3 of 5 are 0, 2 and 4."""
     if count <= most:
         return list(range(count))
     if most == 1:

@@ -72,12 +72,12 @@ class Evaluation(Strict):
     problems: Positive = 300
     ladder: Positive = 64
     temperature: Rate = 1.0
-    pool_problems: Positive = 100
-    pool_samples: Positive = 16
-    beam_problems: Positive = 40
-    unsolved_problems: Positive = 100
+    pool_problems: Positive = 80
+    pool_samples: Positive = 24
+    beam_problems: Positive = 20
+    unsolved_problems: Positive = 60
     unsolved_tries: Positive = 16
-    budgets: tuple[Positive, ...] = (128, 256, 512, 1024, 2048, 4096)
+    budgets: tuple[Positive, ...] = (64, 128, 256, 512, 1024, 2048)
 
 
 class Run(Strict):
@@ -86,8 +86,8 @@ class Run(Strict):
     model: str = "tiny"
     problems: tuple[str, ...] = ("arithmetic", "cipher", "countdown")
     seed: Annotated[int, Field(ge=0)] = 0
-    rounds: Positive = 8
-    updates: Positive = 6
+    rounds: Positive = 7
+    updates: Positive = 5
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = 0
     sampling: Sampling = Sampling()

@@ -1,5 +1,7 @@
-"""The self-play loop. One round: problems from the curriculum, groups, verdicts, policy updates, step labels, verifier
-update, ladder, and a report of all of it. Every random draw is derived from (seed, round, update), so a run that is
+"""The self-play loop.
+
+One round: problems from the curriculum, groups, verdicts, policy updates, step labels, verifier update, ladder, and a
+report of all of it. Every random draw is derived from (seed, round, update), so a run that is
 continued from the checkpoint of a round plays the next one exactly as it would have been played.
 """
 
@@ -207,4 +209,3 @@ def _solved(groups: Sequence[Group]) -> str:
 def _reward(config: Run) -> rewards.Reward:
     price = config.policy.length_price
     return rewards.make("relative_length", weight=price) if price else rewards.make("outcome")
-

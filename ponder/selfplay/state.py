@@ -43,9 +43,7 @@ def restore(play: SelfPlay, saved: Saved) -> int:
     """Put a run back to where `saved` was written; returns how many rounds are done."""
     tensors: dict[str, dict[str, Tensor]] = saved.tensors
     state: dict[str, Any] = saved.state
-    play.generator.learner.load_state(
-        LearnerState(tensors["policy"], tensors.get("learner", {}), state["counters"])
-    )
+    play.generator.learner.load_state(LearnerState(tensors["policy"], tensors.get("learner", {}), state["counters"]))
     critic = play.critic
     restore_weights(critic.model, tensors["verifier"])
     restore_optimizer(

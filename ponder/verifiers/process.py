@@ -118,7 +118,9 @@ class ProcessVerifier:
         at_T = torch.tensor([end for ends in ends_S for end in ends], device=device)
         flat = torch.sigmoid(step_logits(self.model, ids.to(device), at_B, at_T).float()).tolist()
         if not all(map(math.isfinite, flat)):
-            raise PonderError("the verifier gave a score that is not finite; its weights are damaged, retrain or reload")
+            raise PonderError(
+                "the verifier gave a score that is not finite; its weights are damaged, retrain or reload"
+            )
         self.tokens_scored += sum(map(len, rows))
         scores = iter(flat)
         return [tuple(next(scores) for _ in ends) for ends in ends_S]

@@ -10,7 +10,7 @@ import string
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SPECIALS = ["<pad>", "<eos>", "<unk>", "<user>", "<assistant>", "<think>", "</think>"]
 CHARACTERS = ["\n", *(c for c in string.printable if c.isprintable())]
@@ -55,7 +55,7 @@ def model(vocabulary: int, seed: int) -> LlamaForCausalLM:
         num_key_value_heads=2,
         head_dim=32,
         max_position_embeddings=CONTEXT,
-        rope_theta=10_000.0,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
         tie_word_embeddings=False,
         pad_token_id=0,
         eos_token_id=1,

@@ -42,9 +42,7 @@ CHUNK = 1024  # examples that are drawn, sorted by length and cut into batches t
 Row = tuple[list[int], int]  # tokens, and where the response begins
 
 
-def rows(
-    tokenizer: PreTrainedTokenizerFast, split: str, seed: int, count: int, shares: dict[str, float]
-) -> list[Row]:
+def rows(tokenizer: PreTrainedTokenizerFast, split: str, seed: int, count: int, shares: dict[str, float]) -> list[Row]:
     """`count` tokenized demonstrations; a pure function of the arguments."""
     rng = random.Random(f"tiny_base/{split}/{seed}")
     vocabulary = tokenizer.get_vocab()
@@ -158,7 +156,9 @@ def main() -> None:
 
     started, seen, running = time.monotonic() - seconds, 0, math.nan
     while step < options.steps:
-        micro = batches(rows(tokenizer, "train", chunk_index, CHUNK, EARLY if step < LATE else AFTER), options.tokens // MICRO, rng)
+        micro = batches(
+            rows(tokenizer, "train", chunk_index, CHUNK, EARLY if step < LATE else AFTER), options.tokens // MICRO, rng
+        )
         for at in range(0, len(micro) - MICRO + 1, MICRO):
             groups = [group for opt in opts for group in opt.param_groups]
             for group, peak in zip(groups, peaks, strict=True):

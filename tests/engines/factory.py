@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import (
@@ -48,24 +49,35 @@ class Pieces:
 def model(name: str, tied: bool = False, seed: int = 0) -> PreTrainedModel:
     torch.manual_seed(seed)
     # Far from uniform, so that no test passes by symmetry.
-    shared = {"vocab_size": VOCABULARY, "initializer_range": 0.3, "tie_word_embeddings": tied}
+    shared: dict[str, Any] = {"vocab_size": VOCABULARY, "initializer_range": 0.3, "tie_word_embeddings": tied}
     shared |= {"bos_token_id": None, "eos_token_id": EOS, "pad_token_id": 0}
     if name == "gpt2":
-        return GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=2, n_head=4, n_positions=CONTEXT, **shared)).eval()
-    size = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+        return evaluating(GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=2, n_head=4, n_positions=CONTEXT, **shared)))
+    size: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     size |= {"max_position_embeddings": CONTEXT}
     if name == "neox":
-        return GPTNeoXForCausalLM(GPTNeoXConfig(**size, **shared)).eval()
-    config, family = {
+        return evaluating(GPTNeoXForCausalLM(GPTNeoXConfig(**size, **shared)))
+    families: dict[str, tuple[Any, Any]] = {
         "llama": (LlamaConfig, LlamaForCausalLM),
         "qwen2": (Qwen2Config, Qwen2ForCausalLM),
         "qwen3": (Qwen3Config, Qwen3ForCausalLM),
-    }[name]
-    lm = family(config(num_key_value_heads=2, head_dim=8, **size, **shared)).eval()
+    }
+    config, family = families[name]
+    lm = evaluating(family(config(num_key_value_heads=2, head_dim=8, **size, **shared)))
     with torch.no_grad():
         # Norms and biases start as ones and zeros, which would hide a norm that is left out.
         for parameter in (p for n, p in lm.named_parameters() if p.dim() == 1):
             parameter.add_(torch.randn_like(parameter) * 0.3)
+    return lm
+
+
+def evaluating(lm: PreTrainedModel) -> PreTrainedModel:
+    lm.eval()
     return lm
 
 
@@ -83,7 +95,8 @@ def markov(transitions: dict[int, dict[int, float]]) -> LlamaForCausalLM:
         bos_token_id=None,
         eos_token_id=EOS,
     )
-    lm = LlamaForCausalLM(config).eval()
+    lm = LlamaForCausalLM(config)
+    lm.eval()
     with torch.no_grad():
         for name, parameter in lm.named_parameters():
             parameter.fill_(1.0 if "norm" in name else 0.0)
@@ -102,12 +115,13 @@ def reference(
     """Log-probabilities of `tokens` after `prompt` by the library's own forward."""
     with torch.inference_mode():
         logits = lm(torch.tensor([[*prompt, *tokens]])).logits[0, len(prompt) - 1 : -1].float()
-    return (logits / temperature).log_softmax(-1)[range(len(tokens)), list(tokens)].tolist()
+    logprobs: list[float] = (logits / temperature).log_softmax(-1)[range(len(tokens)), list(tokens)].tolist()
+    return logprobs
 
 
-def request(prompt: str | tuple[int, ...], max_tokens: int = 12, seed: int = 0, **other: object) -> Request:
+def request(prompt: str | tuple[int, ...], max_tokens: int = 12, seed: int = 0, **other: Any) -> Request:
     tokens = Pieces().encode(prompt) if isinstance(prompt, str) else prompt
-    return Request(tokens, max_tokens, seed, **other)  # type: ignore[arg-type]  # keyword arguments of any type
+    return Request(tokens, max_tokens, seed, **other)
 
 
 def mixed(count: int, max_tokens: int = 12) -> list[Request]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -133,7 +134,7 @@ def test_groups_that_share_a_prompt_prefill_it_once(name: str) -> None:
 
 @pytest.mark.parametrize("limits", [{"max_batch": 3}, {"cache_bytes": 1}, {"cache_bytes": 60_000}])
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
-def test_more_requests_than_rows_take_turns_and_draw_the_same(name: str, limits: dict[str, int]) -> None:
+def test_more_requests_than_rows_take_turns_and_draw_the_same(name: str, limits: dict[str, Any]) -> None:
     requests = mixed(30)
     expected = gather_all(LocalEngine(model(name), Pieces()).generate(r) for r in requests)
     narrow = LocalEngine(model(name), Pieces(), **limits)
@@ -202,7 +203,7 @@ def test_a_failing_step_reaches_everyone_who_waits_and_the_engine_goes_on(monkey
 def test_weights_that_give_no_finite_logits_are_named() -> None:
     lm = model("llama")
     lm.lm_head.weight.data[3] = math.inf
-    with pytest.raises(PonderError, match="not finite .weights version 4."):
+    with pytest.raises(PonderError, match=r"not finite \(weights version 4\)"):
         run(LocalEngine(lm, Pieces(), version=4).generate(request("abc")))
 
 

@@ -78,9 +78,7 @@ def test_encoding_and_decoding_are_inverse_on_known_characters(text: str) -> Non
 @given(st.text(alphabet="12\n", max_size=40))
 def test_splitting_keeps_every_token_and_ends_steps_at_line_ends(text: str) -> None:
     tokens = CODEC.encode(text)
-    leaf = Splitter(CODEC, "\n").chain(
-        tokens, [0.0] * len(tokens), version=1, stop=StopReason.LENGTH, parent=None
-    )
+    leaf = Splitter(CODEC, "\n").chain(tokens, [0.0] * len(tokens), version=1, stop=StopReason.LENGTH, parent=None)
     steps = leaf.path
     assert tuple(t for step in steps for t in step.tokens) == tokens
     assert all(step.text.count("\n") == 1 and step.text.endswith("\n") for step in steps[:-1])
@@ -94,7 +92,9 @@ def test_a_separator_of_two_characters_ends_a_step_although_it_spans_tokens() ->
 
 
 def test_a_whole_answer_becomes_a_chain_of_steps_with_its_logprobs_and_version() -> None:
-    leaves = asyncio.run(proposer(Recorder("3*6=18|18!\n</think>3*6"))(QUESTION, None, 2, until="end", max_tokens=99, seed=0))
+    leaves = asyncio.run(
+        proposer(Recorder("3*6=18|18!\n</think>3*6"))(QUESTION, None, 2, until="end", max_tokens=99, seed=0)
+    )
     assert [[step.text for step in leaf.path] for leaf in leaves] == [["3*6=18|18!\n", "</think>3*6"]] * 2
     trajectory = Trajectory(QUESTION, leaves[0])
     assert trajectory.logprobs == (-0.5,) * len(trajectory.tokens)

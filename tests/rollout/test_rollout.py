@@ -74,7 +74,9 @@ def test_labels_are_the_share_of_rollouts_that_end_right_and_the_last_is_the_out
 
 def test_a_group_with_one_kind_of_outcome_gives_one_trajectory() -> None:
     group = Group(PROBLEM, (trajectory("R"), trajectory("R")), (Verdict(outcome=1.0),) * 2)
-    found = asyncio.run(label([group], Walker({1: 4, 2: 4, 3: 4}), grade, rollouts=2, most_steps=1, max_tokens=9, seed=0))
+    found = asyncio.run(
+        label([group], Walker({1: 4, 2: 4, 3: 4}), grade, rollouts=2, most_steps=1, max_tokens=9, seed=0)
+    )
     assert len(found) == 1
     assert [known.step for known in found[0].labels] == [1, 3]
 

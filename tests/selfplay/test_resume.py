@@ -1,0 +1,88 @@
+"""A run that is killed goes on from its last checkpoint and ends with the weights of a run that was not killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.selfplay.small import SETTINGS, model_folder
+
+DEADLINE = 120.0
+
+
+def command(model: Path, out: Path, *more: str) -> list[str]:
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    return [
+        sys.executable,
+        "-m",
+        "ponder.cli",
+        "run",
+        "--model",
+        str(model),
+        "--out",
+        str(out),
+        "--json",
+        *settings,
+        *more,
+    ]
+
+
+def kill_when(condition: str, model: Path, out: Path) -> None:
+    """Start the run and kill it as soon as a file holds `condition` ("file:text")."""
+    name, _, text = condition.partition(":")
+    process = subprocess.Popen(command(model, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + DEADLINE
+    while not ((out / name).exists() and (not text or text in (out / name).read_text(errors="replace"))):
+        assert process.poll() is None, process.stderr and process.stderr.read().decode()[-2000:]
+        assert time.monotonic() < deadline, f"{condition} never came"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The model folder and the folder of a run that nobody disturbed."""
+    model = model_folder(tmp_path_factory.mktemp("model"))
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    done = subprocess.run(command(model, out), capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["schema"] == 1
+    return model, out
+
+
+@pytest.mark.parametrize("moment", ['metrics.jsonl:"round": 0', "checkpoints/latest:round-1", "control.json:"])
+def test_killed_and_resumed_it_ends_bit_equal(whole: tuple[Path, Path], tmp_path: Path, moment: str) -> None:
+    model, undisturbed = whole
+    out = tmp_path / "killed"
+    kill_when(moment, model, out)
+    resumed = subprocess.run(command(model, out, "--resume"), capture_output=True, text=True, timeout=DEADLINE)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    for part in ("model", "verifier"):
+        mine, theirs = (load_file(folder / part / "model.safetensors") for folder in (out, undisturbed))
+        assert all(bool((mine[name] == theirs[name]).all()) for name in theirs), part
+    rows = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (out, undisturbed)]
+    assert [row["round"] for row in rows[0]] == [-1, 0, 1]
+    for mine_row, their_row in zip(*rows, strict=True):
+        assert {k: v for k, v in mine_row.items() if k not in ("time", "seconds")} == {
+            k: v for k, v in their_row.items() if k not in ("time", "seconds")
+        }
+
+
+def test_a_folder_of_another_configuration_is_refused_by_key(whole: tuple[Path, Path]) -> None:
+    model, out = whole
+    refused = subprocess.run(
+        command(model, out, "--resume", "--set", "policy.clip_low=0.1"),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert refused.returncode == 2
+    assert "policy.clip_low" in refused.stderr and "Traceback" not in refused.stderr
