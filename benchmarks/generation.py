@@ -49,6 +49,7 @@ def library(model: PreTrainedModel, rows: list[Prompt]) -> Callable[[], int]:
     )
 
     sampler: Any = model
+    sampler.generation_config.eos_token_id = None  # where a call names no end token, the model's own config does
 
     def generate() -> int:
         output: torch.Tensor = sampler.generate(input_ids=ids, attention_mask=mask, generation_config=config)

@@ -86,8 +86,8 @@ class Run(Strict):
     model: str = "tiny"
     problems: tuple[str, ...] = ("arithmetic", "cipher", "countdown")
     seed: Annotated[int, Field(ge=0)] = 0
-    rounds: Positive = 7
-    updates: Positive = 5
+    rounds: Positive = 6
+    updates: Positive = 4
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = 0
     sampling: Sampling = Sampling()

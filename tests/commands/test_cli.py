@@ -1,0 +1,144 @@
+"""The command line as a user meets it: bad input is one clear sentence, and good input gives its files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from ponder import cli
+from ponder.models.load import load
+from tests.selfplay.small import model_folder
+
+
+def ponder(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of `ponder ARGUMENTS` in this process."""
+    monkeypatch.setattr(sys, "argv", ["ponder", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return int(left.value.code or 0)
+
+
+def qwen3_folder(folder: Path) -> Path:
+    tokenizer = load("tiny").tokenizer
+    torch.manual_seed(1)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=512,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["eval", "--problems", "countdwn"], "did you mean countdown"),
+        (["eval", "--strategies", "votee"], "did you mean 'vote'"),
+        (["eval", "--strategies", "beam"], "needs a verifier"),
+        (["eval", "--problems", "jsonl:empty.jsonl"], "empty.jsonl"),
+        (["eval", "--problems", "jsonl:broken.jsonl"], "broken.jsonl"),
+        (["eval", "--budgets", "8", "--strategies", "sample", "--limit", "1"], "smaller than one answer"),
+        (["eval", "--model", "nowhere/at/all"], "nowhere/at/all"),
+        (["run", "--set", "policy.learning_rat=1"], "policy.learning_rate"),
+        (["run", "--set", "rounds=many"], "rounds"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    Path("empty.jsonl").write_text("")
+    Path("broken.jsonl").write_text('{"id": "a", "problem": "1+1", "answer": "2"}\n{"id": \n')
+    assert ponder(monkeypatch, *arguments, "--out", "out", "--json") == 2
+    captured = capsys.readouterr()
+    assert said in captured.err.replace("\n", " ") and "Traceback" not in captured.err
+    assert captured.out == ""
+    assert not Path("out").exists()
+
+
+def test_a_broken_file_is_named_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "broken.jsonl"
+    file.write_text('{"id": "a", "problem": "1+1", "answer": "2"}\n{"id": \n')
+    assert ponder(monkeypatch, "problems", "show", f"jsonl:{file}") == 2
+    assert "2" in capsys.readouterr().err.replace(str(file), "")
+
+
+def test_a_model_folder_without_a_tokenizer_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = model_folder(tmp_path / "model")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    assert ponder(monkeypatch, "eval", "--model", str(folder), "--out", str(tmp_path / "out"), "--json") == 2
+    assert "tokenizer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen3"])
+def test_eval_takes_gym_tasks_and_local_folders_of_other_architectures(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], architecture: str
+) -> None:
+    folder = (model_folder if architecture == "llama" else qwen3_folder)(tmp_path / architecture)
+    arguments = ["eval", "--model", str(folder), "--problems", "gym:chain_sum,gym:countdown", "--limit", "2"]
+    sizes = ["--strategies", "sample,vote", "--budgets", "48,96", "--max-tokens", "41"]
+    assert ponder(monkeypatch, *arguments, *sizes, "--out", str(tmp_path / "out"), "--json") == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert [(row["strategy"], row["budget"]) for row in metrics["results"]] == [
+        ("sample", 48),
+        ("sample", 96),
+        ("vote", 48),
+        ("vote", 96),
+    ]
+    for row in metrics["results"]:
+        spent = row["kept"] + row["discarded"] + row["verifier"]
+        assert 0 < spent <= row["budget"] * metrics["n"]
+        assert set(row["by_family"]) == {"gym:chain_sum", "gym:countdown"}
+
+
+def test_solve_shows_the_thought_and_its_bill(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ponder(monkeypatch, "solve", "Make 18 from 3, 6, 1.", "--budget", "300", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    usage = told["usage"]
+    assert usage["spent"] == usage["kept"] + usage["discarded"] + usage["verifier"] <= 300
+    assert told["steps"]
+
+
+def test_grade_writes_verdicts_in_order(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    rows = [{"id": i, "prediction": f"so \\boxed{{{i}}}", "answer": "1"} for i in range(3)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert ponder(monkeypatch, "grade", str(file), "--out", str(out), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["right"] == 1
+    assert [json.loads(line)["outcome"] for line in out.read_text().splitlines()] == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("arguments", [["problems", "list", "--json"], ["problems", "show", "cipher", "--json"]])
+def test_problems_are_listed_and_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert ponder(monkeypatch, *arguments) == 0
+    assert json.loads(capsys.readouterr().out)
