@@ -72,12 +72,12 @@ class Evaluation(Strict):
     problems: Positive = 300
     ladder: Positive = 64
     temperature: Rate = 1.0
-    pool_problems: Positive = 80
+    pool_problems: Positive = 40
     pool_samples: Positive = 24
-    beam_problems: Positive = 20
+    beam_problems: Positive = 10
     unsolved_problems: Positive = 60
     unsolved_tries: Positive = 16
-    budgets: tuple[Positive, ...] = (64, 128, 256, 512, 1024, 2048)
+    budgets: tuple[Positive, ...] = (128, 512, 1024, 2048)
 
 
 class Run(Strict):

@@ -100,7 +100,7 @@ def _at(bench: Bench, suite: Suite, live: Live, pool: Pool, name: str, budget: i
     seed = derive_seed("think", bench.seed)
     try:
         if name in POOLED:
-            replayed: Runs = bench.run(replay(name, strategy, pool, budget, orders=4, seed=seed))
+            replayed: Runs = bench.run(replay(name, strategy, pool, budget, orders=1, seed=seed))
             return replayed
         few = first_of_each(suite.problems, bench.sizes.beam_problems)
         lived: Runs = bench.run(run_live(name, strategy, few, live, budget, seed=seed))
