@@ -11,7 +11,7 @@ from ponder.models.lean import Shape
 
 
 class SlotCache:
-    """`keys[i]` is [slots, kv_heads, head_dim, length], `values[i]` [slots, kv_heads, length, head_dim].
+    """`keys[i]` is [slots * kv_heads, head_dim, length], `values[i]` [slots * kv_heads, length, head_dim].
 
     Keys lie transposed because a product of few queries with [D, T] reads memory in order, which is twice as fast.
     The tensors grow with the rows and lengths that are really used, so that a short generation of a model with a long
@@ -53,25 +53,36 @@ class SlotCache:
         if self.rows(new_length) < slots:
             new_length = _round_up(length)
         new_slots = max(slots, min(max(self.slots, 2 * slots), self.rows(new_length)))
+        kept = min(self.slots, new_slots) * self._shape.kv_heads
         for i in range(self._layers):
             keys, values = self._allocate(new_slots, new_length, True), self._allocate(new_slots, new_length, False)
-            kept = min(self.slots, new_slots)
-            keys[:kept, :, :, : self.length] = self.keys[i][:kept]
-            values[:kept, :, : self.length] = self.values[i][:kept]
+            keys[:kept, :, : self.length] = self.keys[i][:kept]
+            values[:kept, : self.length] = self.values[i][:kept]
             self.keys[i], self.values[i] = keys, values
         self.slots, self.length = new_slots, new_length
+
+    def write(self, layer: int, slots: Sequence[int], keys: Tensor, values: Tensor) -> None:
+        """Keys and values [B, K, T, D] into the first T positions of slots."""
+        heads, length = self._heads(slots), keys.shape[2]
+        self.keys[layer][heads, :, :length] = keys.flatten(0, 1).transpose(1, 2)
+        self.values[layer][heads, :length] = values.flatten(0, 1)
 
     def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
         """Copy the first `length` positions of slots into other slots; no slot is both."""
         if not sources:
             return
+        read, written = self._heads(sources), self._heads(targets)
         for keys, values in zip(self.keys, self.values, strict=True):
-            keys[targets, :, :, :length] = keys[sources, :, :, :length]
-            values[targets, :, :length] = values[sources, :, :length]
+            keys[written, :, :length] = keys[read, :, :length]
+            values[written, :length] = values[read, :length]
+
+    def _heads(self, slots: Sequence[int]) -> Tensor:
+        first = torch.tensor(slots, device=self._device)[:, None] * self._shape.kv_heads
+        return (first + torch.arange(self._shape.kv_heads, device=self._device)).flatten()
 
     def _allocate(self, slots: int, length: int, transposed: bool) -> Tensor:
-        tail = (self._shape.head_dim, length) if transposed else (length, self._shape.head_dim)
-        return torch.zeros((slots, self._shape.kv_heads, *tail), dtype=self._dtype, device=self._device)
+        sides = (self._shape.head_dim, length) if transposed else (length, self._shape.head_dim)
+        return torch.zeros(slots * self._shape.kv_heads, *sides, dtype=self._dtype, device=self._device)
 
 
 def _round_up(length: int) -> int:

@@ -7,6 +7,7 @@ so rows of any age share a step.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,7 +22,18 @@ from ponder.engines.decoder import Prefill
 from ponder.engines.packing import batches_by_length, chosen_logprobs, right_padded
 from ponder.models import lean
 
-_PREFILL_TOKENS = 8192
+# Enough for full speed of the products, few enough that what lies between them stays in the CPU's cache.
+_PREFILL_TOKENS = 1024
+_SPAN = 64
+
+
+@dataclass(frozen=True)
+class Span:
+    """Rows that share one attention: their part of the cache's first axis, the longest of them, their mask."""
+
+    heads: slice
+    longest: int
+    mask: Tensor | None
 
 
 class LeanDecoder:
@@ -75,14 +87,13 @@ class LeanDecoder:
         What padding writes behind a row's end is overwritten before the row's mask reaches it.
         """
         w, (rows, length) = self._weights, ids_BT.shape
-        rotation = packed.rotation_for(w, torch.arange(length, device=self._device)).repeat(rows, 1, 1, 1)
+        rotation = packed.rotation_for(w, torch.arange(length, device=self._device))
         x: Tensor = F.embedding(ids_BT.flatten(), w.embedding)
         for i, layer in enumerate(w.layers):
             heads = packed.project(x, layer, w, rotation).unflatten(0, (rows, length)).permute(0, 2, 3, 1, 4)
             q, k, v = heads[:, :, : w.group].flatten(1, 2), heads[:, :, w.group], heads[:, :, w.group + 1]
             if slots is not None:
-                self._cache.keys[i][slots, :, :, :length] = k.transpose(2, 3)
-                self._cache.values[i][slots, :, :length] = v
+                self._cache.write(i, slots, k, v)
             # The rotation has scaled the queries.
             attended = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0, enable_gqa=w.group > 1)
             x = packed.finish(x, attended.transpose(1, 2).reshape(rows * length, -1), layer, w)
@@ -90,28 +101,39 @@ class LeanDecoder:
 
     @torch.inference_mode()
     def decode(self, tokens_B: NDArray[np.int64], positions_B: NDArray[np.int64]) -> Tensor:
-        w, rows, longest = self._weights, len(tokens_B), int(positions_B.max()) + 1
-        self._cache.reserve(rows, longest)
-        self._longest = longest
+        w, rows, kv = self._weights, len(tokens_B), self._weights.shape.kv_heads
+        self._longest = int(positions_B.max()) + 1
+        self._cache.reserve(rows, self._longest)
         positions = torch.from_numpy(positions_B).to(self._device)
-        mask = self._mask(positions, longest) if int(positions_B.min()) + 1 < longest else None
-        slots = torch.arange(rows, device=self._device)
+        heads_at = torch.arange(rows * kv, device=self._device), positions.repeat_interleave(kv)
+        spans = self._spans(positions_B, positions)
         rotation = packed.rotation_for(w, positions)
         x = F.embedding(torch.from_numpy(tokens_B).to(self._device), w.embedding)
-        for i, layer in enumerate(w.layers):
-            heads = packed.project(x, layer, w, rotation)
-            keys, values = self._cache.keys[i], self._cache.values[i]
-            keys[slots, :, :, positions] = heads[:, :, w.group]
-            values[slots, :, positions] = heads[:, :, w.group + 1]
-            attended = _attend(heads[:, :, : w.group], keys[:rows, ..., :longest], values[:rows, :, :longest], mask)
-            x = packed.finish(x, attended, layer, w)
+        for layer, keys, values in zip(w.layers, self._cache.keys, self._cache.values, strict=True):
+            heads = packed.project(x, layer, w, rotation).flatten(0, 1)
+            keys[heads_at[0], :, heads_at[1]] = heads[:, w.group]
+            values[heads_at] = heads[:, w.group + 1]
+            attended = [_attend(heads[s.heads, : w.group], keys[s.heads], values[s.heads], s) for s in spans]
+            x = packed.finish(x, _joined(attended).view(rows, -1), layer, w)
         return packed.logits(x, w)
 
+    def _spans(self, positions_B: NDArray[np.int64], positions: Tensor) -> list[Span]:
+        """Rows that attend together, each span only as far as its own longest row."""
+        kv = self._weights.shape.kv_heads
+        spans: list[Span] = []
+        for first in range(0, len(positions_B), _SPAN):
+            part = slice(first, min(first + _SPAN, len(positions_B)))
+            longest = int(positions_B[part].max()) + 1
+            ragged = int(positions_B[part].min()) + 1 < longest
+            mask = self._mask(positions[part], longest) if ragged else None
+            spans.append(Span(slice(part.start * kv, part.stop * kv), longest, mask))
+        return spans
+
     def _mask(self, positions: Tensor, longest: int) -> Tensor:
-        """What is added to the scores [B, 1, 1, T]: minus infinity behind each row's position."""
+        """What is added to the scores [B, 1, T]: minus infinity behind each row's position."""
         behind = torch.arange(longest, device=self._device) > positions[:, None]
         zeros = torch.zeros(behind.shape, dtype=self._model.dtype, device=self._device)
-        return zeros.masked_fill_(behind, -torch.inf)[:, None, None]
+        return zeros.masked_fill_(behind, -torch.inf)[:, None]
 
     @torch.inference_mode()
     def compact(self, order: Sequence[int]) -> None:
@@ -126,10 +148,13 @@ class LeanDecoder:
         return chosen_logprobs(prompts, continuations, self._hidden_states, head, self._device)
 
 
-def _attend(q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """One query a head [B, K, group, D] over the cache; [B, H*D]. One batched product serves a whole group."""
-    scores = torch.bmm(q.flatten(0, 1), keys.flatten(0, 1))
-    if mask is not None:
-        scores.view(*q.shape[:3], -1).add_(mask)
-    torch.softmax(scores, -1, out=scores)
-    return torch.bmm(scores, values.flatten(0, 1)).view(len(q), -1)
+def _attend(q: Tensor, keys: Tensor, values: Tensor, span: Span) -> Tensor:
+    """Queries [B*K, group, D] over the cache; same shape. One batched product serves all queries of a key head."""
+    scores = torch.bmm(q, keys[:, :, : span.longest])
+    if span.mask is not None:
+        scores.view(len(span.mask), -1, span.longest).add_(span.mask)
+    return torch.bmm(scores.softmax(-1), values[:, : span.longest])
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -37,8 +37,9 @@ class PackedLayer:
 
 @dataclass(frozen=True)
 class Packed:
-    """All weights of one version. `rotation_TD` is complex [context, D/2]; `group` query heads share a key head.
+    """All weights of one version; `group` query heads share a key head.
 
+    `turns` [2 * context, D/2] holds the complex rotation of each position, first scaled for queries, then plain.
     `shortest` is sqrt(hidden * epsilon), the length under which a norm no longer magnifies a row to its full size.
     """
 
@@ -48,7 +49,8 @@ class Packed:
     layers: tuple[PackedLayer, ...]
     norm_out: Tensor | None
     head: Tensor
-    rotation_TD: Tensor
+    context: int
+    turns: Tensor
     shortest: Tensor
 
 
@@ -57,6 +59,7 @@ def pack(model: PreTrainedModel, context: int) -> Packed:
     shape = lean.Shape.of(model)
     cos, sin = lean.rotary(model, context, model.device)
     half = shape.head_dim // 2
+    turns = torch.complex(cos[:, :half].contiguous(), sin[:, :half].contiguous())
     parts: Any = model  # the supported families share these names, which the library's types do not show
     head, norm_out = _absorb(parts.lm_head.weight.detach(), parts.model.norm.weight.detach())
     return Packed(
@@ -67,7 +70,8 @@ def pack(model: PreTrainedModel, context: int) -> Packed:
         norm_out=norm_out,
         head=head,
         shortest=head.new_tensor((head.shape[0] * shape.epsilon) ** 0.5),
-        rotation_TD=torch.complex(cos[:, :half].contiguous(), sin[:, :half].contiguous()),
+        context=context,
+        turns=torch.cat([turns * shape.head_dim**-0.5, turns]),
     )
 
 
@@ -114,25 +118,26 @@ def _head_order(shape: lean.Shape) -> Tensor:
 
 
 def rotation_for(packed: Packed, positions_N: Tensor) -> Tensor:
-    """Complex factors [N, K, group+2, D/2] for tokens at these positions: queries scaled, values left alone."""
-    group, scale = packed.group, packed.shape.head_dim**-0.5
-    turn = packed.rotation_TD[positions_N]
-    factors = turn.new_ones(len(positions_N), 1, group + 2, turn.shape[-1])
-    factors[:, 0, :group] = turn[:, None] * scale
-    factors[:, 0, group] = turn
-    return factors.expand(-1, packed.shape.kv_heads, -1, -1).contiguous()
+    """Complex factors [N, 1, group+2, D/2]: queries turned and scaled, the key turned, the value (position 0) kept."""
+    group = packed.group
+    moves = positions_N.new_tensor([1] * (group + 1) + [0])
+    starts = positions_N.new_tensor([0] * group + [packed.context] * 2)
+    return packed.turns[torch.addcmul(starts, positions_N[:, None], moves)][:, None]
 
 
 def project(x_NH: Tensor, layer: PackedLayer, packed: Packed, rotation: Tensor) -> Tensor:
-    """Residual stream [N, hidden] to rotated heads [N, K, group+2, D]: the queries, the key, the value."""
+    """Residual stream [N, hidden] to rotated heads [N, K, group+2, D]: the queries, the key, the value.
+
+    `rotation` is that of N tokens, or of T where the N tokens are rows of T.
+    """
     h = normed(x_NH, layer.norm_in, packed)
     fused = torch.mm(h, layer.qkv) if layer.qkv_bias is None else torch.addmm(layer.qkv_bias, h, layer.qkv)
-    heads = fused.view(len(x_NH), packed.shape.kv_heads, packed.group + 2, packed.shape.head_dim)
+    kv, parts, dim = packed.shape.kv_heads, packed.group + 2, packed.shape.head_dim
     if layer.head_norm is not None:
-        scored = heads[:, :, : packed.group + 1]
-        scored.copy_(F.rms_norm(scored, scored.shape[-1:], None, packed.shape.epsilon) * layer.head_norm)
-    pairs = torch.view_as_complex(heads.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * rotation).flatten(-2).to(x_NH.dtype)
+        scored = fused.view(-1, kv, parts, dim)[:, :, :-1]
+        scored.copy_(F.rms_norm(scored, (dim,), None, packed.shape.epsilon) * layer.head_norm)
+    pairs = torch.view_as_complex(fused.float().view(-1, len(rotation), kv, parts, dim // 2, 2))
+    return torch.view_as_real(pairs * rotation).view(-1, kv, parts, dim).to(x_NH.dtype)
 
 
 def finish(x_NH: Tensor, attended: Tensor, layer: PackedLayer, packed: Packed) -> Tensor:
