@@ -5,9 +5,9 @@ Rows are `{"id", "prediction", "answer" | "tests" | "constraints", "verifier"?}`
 
 The shape of the whole file is checked before anything is graded or written: not JSON, not an object, a field missing
 or of a wrong type is an error that names file and line. What only makes one row ungradable is a failure of that row:
-an answer of null or one that cannot be read ("gold"), tests, constraints or an unknown verifier ("unsupported"). A
-prediction of null is wrong. Results stream through a file beside the target, which takes its name at the end; an
-interrupted run leaves what is done under that name.
+an answer of null, an answer that cannot be read or constraints that cannot be checked ("gold"), tests or an unknown
+verifier ("unsupported"). A prediction of null is wrong. Results stream through a file beside the target, which takes
+its name at the end; an interrupted run leaves what is done under that name.
 """
 
 from __future__ import annotations
@@ -146,4 +146,5 @@ def _problem(row: dict[str, Any]) -> Problem:
         verifier = "math" if "answer" in row else "code" if "tests" in row else "constraints"
     if not isinstance(answer, str | None):
         answer, verifier = None, verifier if verifier != "math" else f"{type(answer).__name__} answer"
-    return Problem(Question(str(row["id"]), "file", ""), Key(answer, {"verifier": verifier}))
+    tests = {name: row[name] for name in TASKS[1:] if name in row}
+    return Problem(Question(str(row["id"]), "file", ""), Key(answer, {"verifier": verifier, **tests}))

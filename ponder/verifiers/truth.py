@@ -1,6 +1,7 @@
 """Ground truth: problems and responses in, verdicts out, in order.
 
-A family that grades itself does so here; for every other problem `key.data["verifier"]` names the verifier ("math").
+A family that grades itself does so here; for every other problem `key.data["verifier"]` names the verifier: "math",
+"constraints" or "constraints_loose" (see `constraints.combination`).
 Wrong and broken differ: a malformed answer is outcome 0.0; a grader that raises, a dead worker, a limit that was hit
 or a gold answer that cannot be read are typed failures, never a reward, and are counted in `failures`.
 """
@@ -15,6 +16,7 @@ from types import TracebackType
 
 from ponder.protocols import Family, Graded
 from ponder.types import Problem, Verdict
+from ponder.verifiers.constraints.combination import judge
 from ponder.verifiers.mathematics_pool import MathVerifier
 
 
@@ -59,6 +61,8 @@ class GroundTruth:
         if isinstance(family, Graded):
             return _by_family(family, problem, response)
         name = problem.key.data.get("verifier")
+        if name in ("constraints", "constraints_loose"):
+            return judge(problem.key.data.get("constraints"), response, loose=name == "constraints_loose")
         return None if name == "math" else unsupported(name)
 
 
