@@ -19,12 +19,16 @@ from ponder.types import Group, Problem, Step, StepLabel, Trajectory, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A trajectory with labels for some of its steps, in step order; steps without a label are not trained on."""
+    """A trajectory with labels for some of its steps, in step order; steps without a label are not trained on.
+
+    `first_error` is the index of the first wrong step, -1 if no step is wrong, None if it was not looked for.
+    """
 
     problem: Problem
     trajectory: Trajectory
     labels: tuple[StepLabel, ...]
     tokens_spent: int = 0
+    first_error: int | None = None
 
 
 def outcome_labels(groups: Sequence[Group]) -> list[Labelled]:

@@ -1,0 +1,1 @@
+"""Step labels, one file a method, and what they are stored as."""
