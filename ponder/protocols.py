@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ponder.types import Credit, Group, Problem, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
 
-Until = Literal["step", "end", "answer"]
+Until = Literal["step", "end", "answer", "think"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ class Propose(Protocol):
 
     `until="step"` stops each at its next step end, "end" goes on to the end of the turn (the leaves' new ancestors
     are the steps passed on the way), "answer" first closes the thinking by force and then lets the policy answer.
+    "think" (strategies that force more thinking need it; a source may refuse it) stops where the policy closes its
+    thinking: the leaf then holds the close mark alone, and stops with `StopReason.STEP`.
     No leaf costs more than `max_tokens` new tokens. `seed` fixes the draw; different n-th members differ.
     """
 
@@ -103,6 +105,30 @@ class Propose(Protocol):
 
     def answer(self, trajectory: Trajectory) -> str | None:
         """The answer text of a finished trajectory in canonical form (for votes); None if it has none."""
+        ...
+
+
+@runtime_checkable
+class Steered(Propose, Protocol):
+    """A policy that can be asked in other ways than to continue. Some strategies need it; a pool is not one."""
+
+    def greedy(self) -> Propose:
+        """The same policy at temperature 0."""
+        ...
+
+    def say(self, prefix: Step | None, text: str) -> Step:
+        """One forced step with the tokens of `text` after `prefix`."""
+        ...
+
+    def room(self, question: Question, prefix: Step | None) -> int:
+        """How many more tokens the context window holds after `prefix`."""
+        ...
+
+    def revising(self, attempt: Trajectory, critique: str = "") -> tuple[Steered, int]:
+        """The same policy, asked to answer again with `attempt` (and what a critic says of it) in its prompt.
+
+        Also returns how many tokens that turn puts behind the attempt: they run through the policy and are charged.
+        """
         ...
 
 

@@ -233,14 +233,17 @@ class Usage:
     """What an answer cost, in token-equivalents: `kept + discarded + verifier == spent`.
 
     `kept` are the generated tokens of the trajectory that was returned, `discarded` all other generated tokens,
-    `verifier` the forward passes of judges. `calls` counts proposals and judgements; `seconds` is wall-clock time.
+    `verifier` the forward passes of judges. `calls` counts proposals and judgements; `seconds` is wall-clock time and
+    no part of equality. `unsettled` is not spent: it is the most that calls may have cost which a deadline cancelled
+    before they told what they drew; `spent + unsettled` stays within the budget too.
     """
 
     kept: float = 0.0
     discarded: float = 0.0
     verifier: float = 0.0
     calls: int = 0
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
+    unsettled: float = 0.0
 
     @property
     def spent(self) -> float:
@@ -253,7 +256,12 @@ class Usage:
             self.verifier + other.verifier,
             self.calls + other.calls,
             self.seconds + other.seconds,
+            self.unsettled + other.unsettled,
         )
+
+    def flops(self, parameters: int) -> float:
+        """Floating-point operations for a policy of `parameters`: two a parameter and token-equivalent."""
+        return 2.0 * parameters * self.spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +269,7 @@ class SearchResult:
     """What a strategy returns: the answer text, the trajectory that carries it and what was spent.
 
     `answer` is None only if nothing that ends could be produced. `trajectories` are all finished candidates.
+    `degraded` says in a sentence what did not go as asked (a verifier that failed, a deadline); None: nothing.
     """
 
     question: Question
@@ -269,6 +278,7 @@ class SearchResult:
     usage: Usage
     trajectories: tuple[Trajectory, ...] = ()
     scores: tuple[float | None, ...] = ()
+    degraded: str | None = None
 
     def with_seconds(self, seconds: float) -> SearchResult:
         return replace(self, usage=replace(self.usage, seconds=seconds))

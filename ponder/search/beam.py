@@ -14,16 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ponder.protocols import Account, Judge, Propose
 from ponder.search.choose import Candidate, best, filled, weighted
-from ponder.search.common import Desk, Limits
+from ponder.search.desk import Desk
 from ponder.search.rounds import Branch, finish, is_full, is_over, kept, open_leaves, plan
+from ponder.search.strategy import Thinking
 from ponder.search.waves import draw, fitting
-from ponder.types import PonderError, Question, SearchResult, Step, Trajectory
+from ponder.types import Step, Trajectory
 
 
 @dataclass(frozen=True)
-class Beam(Limits):
+class Beam(Thinking):
     """`width` n beams, of which n/m stay (`expand` m); `choose` picks among the finished ones, at most `n_max`.
 
     A step is at most `step_tokens` long; a longer one is judged and continued as if it ended there.
@@ -39,15 +39,11 @@ class Beam(Limits):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.choose not in ("weighted", "best"):
-            raise PonderError(f"choose={self.choose!r}: the candidates are chosen by 'weighted' or 'best'")
+        self.among("choose", "weighted", "best")
 
-    async def __call__(
-        self, question: Question, propose: Propose, judge: Judge | None, budget: Account, *, seed: int
-    ) -> SearchResult:
-        desk = self.desk(question, propose, judge, budget, seed)
+    async def think(self, desk: Desk) -> list[Candidate]:
         if self.width == 1:  # nothing to choose at any step: one plain sample
-            return desk.result(desk.candidates(await draw(desk, 1)), best)
+            return desk.candidates(await draw(desk, 1))
         found: list[Candidate] = []
         while len(found) < self.n_max and (more := await self._search(desk, self.n_max - len(found))):
             found += more
@@ -56,7 +52,10 @@ class Beam(Limits):
         elif len(found) < self.n_max and fitting(desk, ()):
             extra = await draw(desk, self.n_max - len(found))
             found += desk.candidates(extra, await desk.scores(extra))
-        return desk.result(found, weighted if self.choose == "weighted" else best)
+        return found
+
+    def rule(self, candidates: Sequence[Candidate]) -> Candidate:
+        return weighted(candidates) if self.choose == "weighted" else best(candidates)
 
     async def _search(self, desk: Desk, most: int) -> list[Candidate]:
         """The finished beams of one search from the root; none if the budget is too small for a choice."""

@@ -6,26 +6,39 @@ With an oracle it reaches pass@n; with a flawed verifier many draws find its fla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ponder.protocols import Account, Judge, Propose
-from ponder.search.choose import best
-from ponder.search.common import Limits
-from ponder.search.waves import draw
-from ponder.types import Question, SearchResult
+from ponder.search.choose import Candidate, best
+from ponder.search.desk import Desk
+from ponder.search.strategy import Thinking
+from ponder.search.waves import draw, draw_until_sure
 
 
 @dataclass(frozen=True)
-class BestOfN(Limits):
-    """Draw up to `n_max` trajectories, score all, answer with the best (equal scores: the one drawn first)."""
+class BestOfN(Thinking):
+    """Draw up to `n_max` trajectories, score all, answer with the best (equal scores: the one drawn first).
+
+    `stop_every` k > 0 draws and scores k at a time and stops when an answer scores `sure` or more, which spends less
+    than the budget. 0 draws as much as it may and scores all in one call.
+    """
 
     needs_judge: ClassVar[bool] = True
 
     n_max: int = 256
+    stop_every: int = 0
+    sure: float = 0.95
 
-    async def __call__(
-        self, question: Question, propose: Propose, judge: Judge | None, budget: Account, *, seed: int
-    ) -> SearchResult:
-        desk = self.desk(question, propose, judge, budget, seed)
-        return desk.result(await desk.judged(await draw(desk, self.n_max)), best)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.allow("stop_every", 0, float("inf"))
+        self.allow("sure", 0, 1)
+
+    async def think(self, desk: Desk) -> list[Candidate]:
+        if self.stop_every:
+            return await draw_until_sure(desk, self.n_max, self.stop_every, self.sure)
+        return await desk.judged(await draw(desk, self.n_max))
+
+    def rule(self, candidates: Sequence[Candidate]) -> Candidate:
+        return best(candidates)

@@ -19,11 +19,15 @@ from ponder.types import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A finished trajectory, its canonical answer (None: it has none) and its score (None: not scored)."""
+    """A finished trajectory, its canonical answer (None: it has none) and its score (None: not scored).
+
+    `visits` are those of the tree's nodes on its path from the root, where a tree search counted them.
+    """
 
     trajectory: Trajectory
     answer: str | None
     score: float | None = None
+    visits: tuple[int, ...] = ()
 
 
 Rule = Callable[[Sequence[Candidate]], Candidate]
@@ -45,6 +49,17 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
     answered = [c for c in candidates if c.answer is not None] or candidates
     scored = [c for c in answered if c.score is not None]
     return _best(scored) if scored else majority(candidates)
+
+
+def last(candidates: Sequence[Candidate]) -> Candidate:
+    """The latest candidate that has an answer."""
+    return next((c for c in reversed(candidates) if c.answer is not None), candidates[-1])
+
+
+def most_visited(candidates: Sequence[Candidate]) -> Candidate:
+    """Where one comes to who follows the most visited child from the root (equal visits: the better score)."""
+    answered = [c for c in candidates if c.answer is not None] or candidates
+    return max(answered, key=lambda c: (c.visits, -math.inf if c.score is None else c.score))
 
 
 def votes(candidates: Sequence[Candidate]) -> dict[str, int]:

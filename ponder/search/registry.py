@@ -6,17 +6,16 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-from ponder.protocols import Strategy
 from ponder.search.beam import Beam
 from ponder.search.best_of_n import BestOfN
-from ponder.search.common import Limits
 from ponder.search.dvts import DVTS
 from ponder.search.sample import Sample
+from ponder.search.strategy import Thinking
 from ponder.search.vote import Vote
 from ponder.search.weighted_vote import WeightedVote
 from ponder.types import PonderError
 
-STRATEGIES: dict[str, type[Limits]] = {
+STRATEGIES: dict[str, type[Thinking]] = {
     "sample": Sample,
     "vote": Vote,
     "best_of_n": BestOfN,
@@ -26,7 +25,7 @@ STRATEGIES: dict[str, type[Limits]] = {
 }
 
 
-def make(name: str, **params: Any) -> Strategy:
+def make(name: str, **params: Any) -> Thinking:
     """The strategy `name` with `params`: `make("vote", max_tokens=256)`. Every strategy has vetted defaults."""
     strategy = _known(name)
     allowed = {f.name: f.default for f in fields(strategy)}
@@ -34,10 +33,10 @@ def make(name: str, **params: Any) -> Strategy:
         if key not in allowed:
             raise PonderError(f"strategy {name} has no parameter {key!r}{_nearest(key, allowed)}")
         kind = type(allowed[key])
-        if type(value) is not kind:
+        if type(value) is not kind and (kind, type(value)) != (float, int):
             raise PonderError(f"strategy {name}: {key}={value!r}; give a value of type {kind.__name__}")
     made: Any = strategy(**params)
-    result: Strategy = made
+    result: Thinking = made
     return result
 
 
@@ -46,7 +45,7 @@ def needs_judge(name: str) -> bool:
     return _known(name).needs_judge
 
 
-def _known(name: str) -> type[Limits]:
+def _known(name: str) -> type[Thinking]:
     if name not in STRATEGIES:
         raise PonderError(f"unknown strategy {name!r}{_nearest(name, STRATEGIES)}")
     return STRATEGIES[name]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ponder.search.choose import Candidate
-from ponder.search.common import Desk, together
+from ponder.search.common import together
+from ponder.search.desk import Desk
 from ponder.types import StopReason, Trajectory
 
 Branch = Trajectory | None  # None: the root, from which nothing has been drawn
@@ -20,11 +21,6 @@ def length(branch: Branch) -> int:
     return 0 if branch is None else len(branch)
 
 
-def thinking(desk: Desk) -> int:
-    """Tokens that a trajectory may have before its answer is forced."""
-    return desk.limits.max_tokens - desk.limits.answer_reserve
-
-
 def is_over(leaf: Trajectory) -> bool:
     """Whether this leaf is a finished trajectory and not merely cut."""
     return leaf.stop in (StopReason.END, StopReason.CANCELLED)
@@ -32,7 +28,7 @@ def is_over(leaf: Trajectory) -> bool:
 
 def is_full(desk: Desk, leaf: Trajectory) -> bool:
     """Whether nothing but an answer can follow: no tokens are left, or the policy added none."""
-    return len(leaf) >= thinking(desk) or leaf.stop is StopReason.CONTEXT or not leaf.leaf.tokens
+    return len(leaf) >= desk.limits.thinking or leaf.stop is StopReason.CONTEXT or not leaf.leaf.tokens
 
 
 def plan(desk: Desk, live: Sequence[Branch], wanted: int, expand: int, step_tokens: int) -> int:
@@ -41,7 +37,7 @@ def plan(desk: Desk, live: Sequence[Branch], wanted: int, expand: int, step_toke
     most = desk.limits.max_tokens
     step = step_tokens + desk.cost(min(longest + step_tokens, most))
     finish = most - shortest + desk.cost(most)
-    remaining = desk.budget.remaining
+    remaining = desk.remaining
     return next((n for n in range(wanted, 1, -1) if n * step + kept(n, expand) * finish <= remaining), 0)
 
 
@@ -61,7 +57,7 @@ async def open_leaves(desk: Desk, parents: Sequence[Branch], n: int, step_tokens
             parent,
             share + (i < extra),
             until="step",
-            max_tokens=min(step_tokens, thinking(desk) - length(parent)),
+            max_tokens=min(step_tokens, desk.limits.thinking - length(parent)),
             name="step",
         )
         for i, parent in enumerate(parents)
@@ -71,7 +67,7 @@ async def open_leaves(desk: Desk, parents: Sequence[Branch], n: int, step_tokens
 
 async def finish(desk: Desk, live: Sequence[Trajectory]) -> list[Candidate]:
     """Complete branches by plain sampling, force the answers of those that are cut, score all in one call."""
-    left = [0 if is_full(desk, t) else thinking(desk) - len(t) for t in live]
+    left = [0 if is_full(desk, t) else desk.limits.thinking - len(t) for t in live]
     growing = [i for i, tokens in enumerate(left) if tokens]
     calls = [desk.grow(live[i], 1, until="end", max_tokens=left[i], name="end") for i in growing]
     ends = list(live)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ponder.protocols import Account, Judge, Propose
-from ponder.search.choose import majority
-from ponder.search.common import Limits
+from ponder.search.choose import Candidate
+from ponder.search.desk import Desk
+from ponder.search.strategy import Thinking
 from ponder.search.waves import draw
-from ponder.types import Question, SearchResult
 
 
 @dataclass(frozen=True)
-class Sample(Limits):
+class Sample(Thinking):
     """Draw once and answer with that. The judge is not asked."""
 
-    async def __call__(
-        self, question: Question, propose: Propose, judge: Judge | None, budget: Account, *, seed: int
-    ) -> SearchResult:
-        desk = self.desk(question, propose, judge, budget, seed)
-        return desk.result(desk.candidates(await draw(desk, 1)), majority)
+    async def think(self, desk: Desk) -> list[Candidate]:
+        return desk.candidates(await draw(desk, 1))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ponder.protocols import Account, Judge, Propose
-from ponder.search.choose import decided, majority
-from ponder.search.common import Desk, Limits
+from ponder.search.choose import Candidate, decided
+from ponder.search.desk import Desk
+from ponder.search.strategy import Thinking
 from ponder.search.waves import draw, fitting, wave
-from ponder.types import PonderError, Question, SearchResult, Trajectory
+from ponder.types import PonderError, Trajectory
 
 
 @dataclass(frozen=True)
-class Vote(Limits):
+class Vote(Thinking):
     """Draw up to `n_max` trajectories and answer with the most frequent answer. The judge is not asked.
 
     `stop_every` k > 0 draws k at a time and stops as soon as the draws that `n_max` and the budget still allow cannot
@@ -31,17 +31,13 @@ class Vote(Limits):
         if self.stop_every < 0:
             raise PonderError(f"stop_every={self.stop_every}: give a number of draws, or 0 to never stop early")
 
-    async def __call__(
-        self, question: Question, propose: Propose, judge: Judge | None, budget: Account, *, seed: int
-    ) -> SearchResult:
-        desk = self.desk(question, propose, judge, budget, seed)
-        drawn = await (self._until_decided(desk) if self.stop_every else draw(desk, self.n_max))
-        return desk.result(desk.candidates(drawn), majority)
+    async def think(self, desk: Desk) -> list[Candidate]:
+        return desk.candidates(await (self._until_decided(desk) if self.stop_every else draw(desk, self.n_max)))
 
     async def _until_decided(self, desk: Desk) -> list[Trajectory]:
         drawn = await draw(desk, min(self.stop_every, self.n_max))
         short = len(drawn) < self.stop_every
-        while not short and (more := min(self.n_max - len(drawn), int(desk.budget.remaining))) > 0:
+        while not short and (more := min(self.n_max - len(drawn), int(desk.remaining))) > 0:
             n = min(more, self.stop_every, fitting(desk, drawn))
             if n == 0 or decided(desk.candidates(drawn), more):
                 break

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ponder.search.budget import affordable
-from ponder.search.common import Desk
+from ponder.search.choose import Candidate
+from ponder.search.desk import Desk
 from ponder.types import Trajectory
 
 
@@ -24,7 +25,7 @@ async def draw(desk: Desk, most: int) -> list[Trajectory]:
         n = min(most - len(drawn), fitting(desk, drawn))
         if n == 0 and drawn:
             break
-        tokens = desk.limits.max_tokens if n else min(desk.limits.max_tokens, int(desk.budget.remaining))
+        tokens = desk.limits.max_tokens if n else min(desk.limits.max_tokens, int(desk.remaining))
         came = await wave(desk, max(n, 1), tokens)
         drawn.extend(came)
         if len(came) < max(n, 1):
@@ -32,11 +33,21 @@ async def draw(desk: Desk, most: int) -> list[Trajectory]:
     return drawn
 
 
+async def draw_until_sure(desk: Desk, most: int, every: int, sure: float) -> list[Candidate]:
+    """Draw and judge `every` trajectories at a time until one that has an answer scores `sure` or more."""
+    found: list[Candidate] = []
+    while n := min(every, most - len(found), fitting(desk, ())):
+        came = await wave(desk, n, desk.limits.max_tokens)
+        found += desk.candidates(came, await desk.scores(came))
+        if len(came) < n or any(c.answer is not None and (c.score or 0.0) >= sure for c in found):
+            break
+    return found or desk.candidates(await draw(desk, 1))
+
+
 def fitting(desk: Desk, drawn: Sequence[Trajectory]) -> int:
     """How many full trajectories, judged, surely fit beside judging those already drawn."""
-    held_back = sum(map(desk.judge.cost, drawn)) if desk.judge else 0.0
     most_tokens = desk.limits.max_tokens
-    return affordable(desk.budget.remaining - held_back, most_tokens + desk.cost(most_tokens))
+    return affordable(desk.remaining - desk.price(drawn), most_tokens + desk.cost(most_tokens))
 
 
 async def wave(desk: Desk, n: int, max_tokens: int) -> list[Trajectory]:

@@ -5,26 +5,16 @@ Equals the majority vote when all scores are equal or the verifier fails, and `s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from ponder.protocols import Account, Judge, Propose
-from ponder.search.choose import weighted
-from ponder.search.common import Limits
-from ponder.search.waves import draw
-from ponder.types import Question, SearchResult
+from ponder.search.best_of_n import BestOfN
+from ponder.search.choose import Candidate, weighted
 
 
 @dataclass(frozen=True)
-class WeightedVote(Limits):
-    """Draw up to `n_max` trajectories, score all, answer with the answer of the largest summed score."""
+class WeightedVote(BestOfN):
+    """Draw as `BestOfN` does, early stop included; answer with the answer of the largest summed score."""
 
-    needs_judge: ClassVar[bool] = True
-
-    n_max: int = 256
-
-    async def __call__(
-        self, question: Question, propose: Propose, judge: Judge | None, budget: Account, *, seed: int
-    ) -> SearchResult:
-        desk = self.desk(question, propose, judge, budget, seed)
-        return desk.result(await desk.judged(await draw(desk, self.n_max)), weighted)
+    def rule(self, candidates: Sequence[Candidate]) -> Candidate:
+        return weighted(candidates)

@@ -230,7 +230,7 @@ def test_the_beam_of_a_fixed_seed_is_the_stored_one() -> None:
         ({"expand": 0}, "expand=0"),
         ({"n_max": 0}, "n_max=0"),
         ({"step_tokens": 0}, "step_tokens=0"),
-        ({"choose": "worst"}, "choose='worst'.*'weighted' or 'best'"),
+        ({"choose": "worst"}, "choose='worst'.*'weighted', 'best'"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused(params: Any, message: str) -> None:
