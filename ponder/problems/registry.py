@@ -13,6 +13,7 @@ from typing import Any
 
 from ponder.problems.arithmetic import Arithmetic
 from ponder.problems.cipher import Cipher
+from ponder.problems.constraints import Constraints
 from ponder.problems.countdown import Countdown
 from ponder.problems.gym import Gym, gym
 from ponder.problems.hub import Hub
@@ -53,6 +54,7 @@ _COLUMNS = {"config": "", "question": "question", "answer": "answer", "after": "
 FAMILIES: dict[str, Entry] = {
     "arithmetic": _generated(Arithmetic),
     "cipher": _generated(Cipher),
+    "constraints": _generated(Constraints),
     "countdown": _generated(Countdown),
     "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),
     "jsonl": Entry("The rows of a file, one JSON object a line.", Jsonl, {"split": "", "verifier": ""}, "PATH"),

@@ -21,6 +21,13 @@ class Varied(Protocol):
     def equivalents(self, problem: Problem) -> list[str]: ...
 
 
+@runtime_checkable
+class Missed(Protocol):
+    """A family that knows responses that must be refused, whoever grades it."""
+
+    def near_misses(self, problem: Problem) -> list[str]: ...
+
+
 @dataclass(frozen=True)
 class Report:
     """`checked` problems of a family and what is wrong with them, one sentence each; none is `ok`.
@@ -62,7 +69,7 @@ def check(
 def _graded(family: Family, problem: Problem, grade: Grade) -> list[str]:
     """What is wrong with the grading of one problem."""
     right = _right(family, problem)
-    wrong = family.near_misses(problem) if isinstance(family, Graded) else _evasions(problem)
+    wrong = family.near_misses(problem) if isinstance(family, Missed) else _evasions(problem)
     faults = [f"{problem.id}: right answer refused: {text!r}" for text in right if grade(problem, text).outcome != 1.0]
     faults += [f"{problem.id}: near miss accepted: {text!r}" for text in wrong if grade(problem, text).outcome == 1.0]
     if isinstance(family, Demonstrated):
