@@ -29,7 +29,7 @@ app.add_typer(problems_app, name="problems")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and no progress.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0)]
-Model = Annotated[str, typer.Option(help="tiny (embedded), a local folder, or a hub id.")]
+Model = Annotated[str, typer.Option(help="tiny (embedded), a local folder, a hub id, or http://HOST/v1#NAME.")]
 Specs = Annotated[
     str, typer.Option("--problems", help="Comma-separated: countdown, arithmetic?terms=4, gym:NAME, jsonl:PATH.")
 ]
@@ -86,11 +86,11 @@ def solve(
     from ponder.commands import solve as solving
 
     asked = solving.Asked(question, model, strategy, budget, verifier, problems, seed, temperature, max_tokens)
-    result = solving.solve(asked)
+    result, exact = solving.solve(asked)
     if as_json:
-        _print_json(solving.as_data(result))
+        _print_json(solving.as_data(result, exact))
     else:
-        Console().print(solving.show(result))
+        Console().print(solving.show(result, exact))
 
 
 @app.command("eval")

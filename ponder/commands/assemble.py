@@ -1,23 +1,27 @@
-"""Put the parts together: a model folder becomes a policy that proposes, families become a grader."""
+"""Put the parts together: a model (here or behind an address) becomes what proposes, families become a grader."""
 
 from __future__ import annotations
 
 import copy
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ponder.engines.local import LocalEngine
+from ponder.engines.remote.address import is_address, parse
 from ponder.models.load import Loaded, load
+from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
 from ponder.problems.answers import canonical_answer
 from ponder.problems.registry import parse_many
-from ponder.protocols import Family
+from ponder.protocols import Family, Propose
+from ponder.types import PonderError
 from ponder.verifiers.truth import GroundTruth
 
 
@@ -49,6 +53,53 @@ def policy(
     engine = LocalEngine(copy.deepcopy(loaded.model), codec, device=device)
     propose = PolicyPropose(engine, codec, canonical_answer, temperature, top_p, separator)
     return Policy(name, loaded.model, loaded.tokenizer, codec, engine, propose)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What can be asked: a policy whose weights are here, or a remote model, which has no `policy`.
+
+    `told` says what the engine counted: `generated` tokens, and `exact`, whether each of them was counted.
+    """
+
+    name: str
+    propose: Propose
+    decode: Callable[[Sequence[int]], str]
+    told: Callable[[], dict[str, Any]]
+    policy: Policy | None = None
+
+    def readable(self) -> Policy:
+        """The policy, for a verifier, which reads its token ids."""
+        if self.policy is None:
+            raise PonderError(
+                f"a verifier reads token ids, and {self.name} gives words alone; leave --verifier out and use sample "
+                "or vote, or a model that is here"
+            )
+        return self.policy
+
+
+def source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> Source:
+    """`name` as for `policy`, or the address of a remote model (URL#NAME)."""
+    if is_address(name):
+        return _remote(name, temperature)
+    made = policy(name, device=device, temperature=temperature)
+    engine = made.engine
+    return Source(
+        name, made.propose, made.codec.decode, lambda: {"generated": engine.tokens_generated, "exact": True}, made
+    )
+
+
+def _remote(name: str, temperature: float) -> Source:
+    address = parse(name)
+    # Imported here because it needs the extra `remote`.
+    from ponder.engines.remote.engine import RemoteEngine
+
+    engine = RemoteEngine(address)
+
+    def decode(tokens: Sequence[int]) -> str:
+        raise PonderError(f"{name} gives words alone, and {len(tokens)} of its tokens cannot be turned into text")
+
+    return Source(name, TextPropose(engine, canonical_answer, temperature), decode, engine.told)
 
 
 def families(specs: Sequence[str]) -> list[Family]:

@@ -14,7 +14,7 @@ from typing import Any
 from rich.table import Table
 
 from ponder.commands import assemble
-from ponder.commands.assemble import Policy
+from ponder.commands.assemble import Source
 from ponder.commands.verifier import load_judge
 from ponder.engines.loop import run as run_async
 from ponder.evaluation import curves
@@ -51,17 +51,17 @@ def evaluate(request: Request, tell: Callable[[int, int, str], None]) -> dict[st
     _check(request)
     families = assemble.families(request.problems)
     problems = draw(families, request.split, request.limit, request.seed)
-    policy = assemble.policy(request.model, device=request.device, temperature=request.temperature)
-    judge = load_judge(request.verifier, policy) if request.verifier else None
+    source = assemble.source(request.model, device=request.device, temperature=request.temperature)
+    judge = load_judge(request.verifier, source.readable()) if request.verifier else None
     with assemble.truth(families) as truth:
-        live = Live(policy.propose, policy.codec.decode, truth.grade, judge)
+        live = Live(source.propose, source.decode, truth.grade, judge)
         jobs = [(name, budget) for name in request.strategies for budget in request.budgets]
         rows = []
         for done, (name, budget) in enumerate(jobs):
             tell(done, len(jobs), f"{name} at {budget} token-equivalents, {len(problems)} problems")
             rows.append(_row(request, name, budget, problems, live))
         tell(len(jobs), len(jobs), "done")
-        metrics = _metrics(request, policy, judge, problems, rows, dict(truth.failures))
+        metrics = _metrics(request, source, judge, problems, rows, dict(truth.failures))
     request.out.mkdir(parents=True, exist_ok=True)
     write_json(request.out / "metrics.json", metrics)
     return metrics
@@ -127,15 +127,16 @@ def _names(runs: Runs) -> list[str]:
 
 def _metrics(
     request: Request,
-    policy: Policy,
+    source: Source,
     judge: Judge | None,
     problems: Sequence[Problem],
     rows: list[dict[str, Any]],
     failures: dict[str, int],
 ) -> dict[str, Any]:
+    told = source.told()
     return {
         "schema": 1,
-        "model": policy.name,
+        "model": source.name,
         "problems": list(request.problems),
         "split": request.split,
         "n": len(problems),
@@ -146,7 +147,9 @@ def _metrics(
         "unit": "token-equivalents a problem; kept, discarded, verifier and calls are sums over all problems",
         "results": rows,
         "failures": failures,
-        "tokens_generated": policy.engine.tokens_generated,
+        "tokens_generated": told["generated"],
+        "tokens_exact": told["exact"],
+        **({} if source.policy else {"remote": told}),
         "revision": environment.revision(),
         "versions": environment.versions(),
         "machine": environment.machine(request.device),
@@ -155,7 +158,9 @@ def _metrics(
 
 def table(metrics: dict[str, Any]) -> Table:
     """The results as a table for people."""
-    shown = Table(title=f"{metrics['n']} {metrics['split']} problems, {metrics['model']}", title_justify="left")
+    estimated = "" if metrics["tokens_exact"] else "; tokens are partly estimated"
+    title = f"{metrics['n']} {metrics['split']} problems, {metrics['model']}{estimated}"
+    shown = Table(title=title, title_justify="left")
     for column in ("strategy", "budget", "accuracy", "95 % interval", "spent", "seconds"):
         shown.add_column(column, justify="left" if column == "strategy" else "right")
     for row in metrics["results"]:

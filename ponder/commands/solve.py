@@ -38,19 +38,22 @@ class Asked:
     max_tokens: int
 
 
-def solve(asked: Asked) -> SearchResult:
-    """Search for an answer. `problems` names the family whose instructions and answer form to use."""
+def solve(asked: Asked) -> tuple[SearchResult, bool]:
+    """Search for an answer; also whether every token of its bill was counted and none estimated.
+
+    `asked.problems` names the family whose instructions and answer form to use.
+    """
     if not asked.text.strip():
         raise PonderError('the question is empty; write one, for example: ponder solve "Make 18 from 3, 6, 1."')
     if needs_judge(asked.strategy) and asked.verifier is None:
         raise PonderError(f"strategy {asked.strategy} needs --verifier FOLDER; or use sample or vote")
-    policy = assemble.policy(asked.model, temperature=asked.temperature)
-    judge = load_judge(asked.verifier, policy) if asked.verifier else None
+    source = assemble.source(asked.model, temperature=asked.temperature)
+    judge = load_judge(asked.verifier, source.readable()) if asked.verifier else None
     strategy = make(asked.strategy, max_tokens=min(asked.max_tokens, max(64, int(asked.budget))))
     started = time.monotonic()
-    search = strategy(question(asked), policy.propose, judge, Budget(asked.budget), seed=asked.seed)
+    search = strategy(question(asked), source.propose, judge, Budget(asked.budget), seed=asked.seed)
     result: SearchResult = run_async(search)
-    return result.with_seconds(time.monotonic() - started)
+    return result.with_seconds(time.monotonic() - started), bool(source.told()["exact"])
 
 
 def question(asked: Asked) -> Question:
@@ -65,13 +68,13 @@ def question(asked: Asked) -> Question:
 _STARTS = {"Compute ": "arithmetic", "Decode ": "cipher", "Make ": "countdown"}
 
 
-def as_data(result: SearchResult) -> dict[str, Any]:
+def as_data(result: SearchResult, exact: bool = True) -> dict[str, Any]:
     """The result as plain data, for --json."""
     return {
         "question": result.question.text,
         "answer": result.answer,
         "steps": [step.text for step in result.trajectory.steps] if result.trajectory else [],
-        "usage": {**asdict(result.usage), "spent": result.usage.spent},
+        "usage": {**asdict(result.usage), "spent": result.usage.spent, "exact": exact},
         "candidates": [
             {"text": trajectory.text, "score": score, "tokens": len(trajectory)}
             for trajectory, score in _scored(result)
@@ -79,7 +82,7 @@ def as_data(result: SearchResult) -> dict[str, Any]:
     }
 
 
-def show(result: SearchResult) -> RenderableType:
+def show(result: SearchResult, exact: bool = True) -> RenderableType:
     """The chosen chain of thought, the other candidates, and the bill."""
     parts: list[RenderableType] = []
     if result.trajectory is not None:
@@ -87,7 +90,7 @@ def show(result: SearchResult) -> RenderableType:
     parts.append(Text(f"Answer: {result.answer or 'none'}", style="bold"))
     if len(result.trajectories) > 1:
         parts.append(_candidates(result))
-    parts.append(Text(_bill(result), style="dim"))
+    parts.append(Text(_bill(result) + ("" if exact else " (tokens partly estimated)"), style="dim"))
     return Group(*parts)
 
 
