@@ -70,7 +70,7 @@ def test_no_request_is_in_two_splits():
         for index in range(150):
             problem = Constraints(count=1).problem(index, split=split)
             topic = next(topic for topic in stock.TOPICS if topic in problem.question.text)
-                content = topic + json.dumps(problem.key.data["constraints"], sort_keys=True)
+            content = topic + json.dumps(problem.key.data["constraints"], sort_keys=True)
             assert seen.setdefault(content, split) == split
 
 
