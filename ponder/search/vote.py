@@ -6,12 +6,13 @@ frequent answer is wrong: more draws then only make it surer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ponder.search.choose import Candidate, decided
 from ponder.search.desk import Desk
 from ponder.search.strategy import Thinking
-from ponder.search.waves import draw, fitting, wave
+from ponder.search.waves import draw
 from ponder.types import PonderError, Trajectory
 
 
@@ -32,16 +33,8 @@ class Vote(Thinking):
             raise PonderError(f"stop_every={self.stop_every}: give a number of draws, or 0 to never stop early")
 
     async def think(self, desk: Desk) -> list[Candidate]:
-        return desk.candidates(await (self._until_decided(desk) if self.stop_every else draw(desk, self.n_max)))
+        def settled(drawn: Sequence[Trajectory]) -> bool:
+            return decided(desk.candidates(drawn), min(self.n_max - len(drawn), int(desk.remaining)))
 
-    async def _until_decided(self, desk: Desk) -> list[Trajectory]:
-        drawn = await draw(desk, min(self.stop_every, self.n_max))
-        short = len(drawn) < self.stop_every
-        while not short and (more := min(self.n_max - len(drawn), int(desk.remaining))) > 0:
-            n = min(more, self.stop_every, fitting(desk, drawn))
-            if n == 0 or decided(desk.candidates(drawn), more):
-                break
-            came = await wave(desk, n, self.max_tokens)
-            drawn += came
-            short = len(came) < n
-        return drawn
+        enough = settled if self.stop_every else None
+        return desk.candidates(await draw(desk, self.n_max, every=self.stop_every, enough=enough))

@@ -49,18 +49,31 @@ def test_a_constant_judge_makes_the_weighted_vote_the_vote() -> None:
 def test_a_wave_asks_for_what_fits_at_the_worst_and_the_next_wave_spends_what_was_left() -> None:
     propose = Digits()  # every trajectory is 15 tokens of the 40 it may have
     result = search(Vote(**LIMITS), 200, propose=propose)
-    # 200 // 40 = 5; 125 left: 3; 80 left: 2; 50 left: 1; 35 left: none.
-    assert [n for _, n, _, _ in propose.calls] == [5, 3, 2, 1]
-    assert result.usage.spent == 11 * 15
+    # 200 // 40 = 5; 125 left: 3; 80 left: 2; 50 left: 1; 35 and 20 left: one each, capped there; 5 left: none.
+    assert [n for _, n, _, _ in propose.calls] == [5, 3, 2, 1, 1, 1]
+    assert result.usage.spent == 13 * 15
 
 
 def test_what_judging_will_cost_is_held_back() -> None:
     propose, judge = Digits(), Scores(ratio=1.0, prompt=5)
     result = search(BestOfN(**LIMITS), 255, propose=propose, judge=judge)
-    # At worst 40 + 45: 255 // 85 = 3. Really 15 + 20: 150 left, 1; 115 left, 1; 80 left: none.
-    assert [n for _, n, _, _ in propose.calls] == [3, 1, 1]
-    assert judge.asked == [5]
-    assert (result.usage.kept + result.usage.discarded, result.usage.verifier) == (75, 100)
+    # At worst 40 + 45: 255 // 85 = 3. Really 15 + 20: 150 left, 1; 115 left, 1; 80 left: 1 of at most 37 tokens, since
+    # 37 + 42 fit; 45 left: 1 of at most 20; 10 left: none.
+    assert [n for _, n, _, _ in propose.calls] == [3, 1, 1, 1, 1]
+    assert judge.asked == [7]
+    assert (result.usage.kept + result.usage.discarded, result.usage.verifier) == (105, 140)
+
+
+def test_answers_are_forced_only_if_no_trajectory_ended_by_itself() -> None:
+    early = Digits(depth=1)  # ends within a few tokens, long before its thinking is cut
+    assert "answer" not in {until for until, *_ in search_calls(early)}
+    late = Digits(depth=30)
+    assert [until for until, *_ in search_calls(late)].count("answer") == 3
+
+
+def search_calls(propose: Digits) -> list[tuple[Any, ...]]:
+    search(Vote(**LIMITS, n_max=3), propose=propose)
+    return list(propose.calls)
 
 
 def test_a_budget_for_one_draw_spends_nothing_on_a_judge() -> None:
