@@ -15,11 +15,11 @@ from typing import Any
 
 from ponder.commands import assemble
 from ponder.commands.assemble import Policy
-from ponder.commands.summary import Measured, summarise
+from ponder.commands.summary import ControlArm, Measured, summarise
 from ponder.config import resolved
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.pool import Live
-from ponder.evaluation.suite import Scores, Suite, build_suite
+from ponder.evaluation.suite import Scores, build_suite
 from ponder.learning.checkpoints import Checkpoints
 from ponder.learning.learner import Learner
 from ponder.models.load import save
@@ -31,7 +31,7 @@ from ponder.seeds import derive_seed
 from ponder.selfplay import control, measure, state, transcripts
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
-from ponder.selfplay.loop import SelfPlay, Tell
+from ponder.selfplay.loop import SelfPlay, Tell, by_family_and_problem
 from ponder.selfplay.roles import Critic, Generator, learner_config
 from ponder.verifiers.truth import GroundTruth
 
@@ -60,16 +60,16 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     with RunLog.open(out, resolved(config), resume=resume) as log, assemble.truth(families) as truth:
         stage = _set_up(config, log, families, truth, tell)
         rounds = _train(stage)
-        after_training = time.monotonic()
-        control_scores, cloning = _control(stage)
+        control_arm = _control(stage)
         after_control = time.monotonic()
-        measured = _measure(stage, control_scores, cloning)
+        measured = _measure(stage, control_arm)
         seconds = {
-            "total": time.monotonic() - clock,
             "train": stage.play.ledger.seconds,
-            "control": after_control - after_training,
+            "control": control_arm.seconds if control_arm else 0.0,
             "evaluation": time.monotonic() - after_control,
         }
+        # A resumed run adds what its earlier processes spent in finished stages.
+        seconds["total"] = max(time.monotonic() - clock, sum(seconds.values()))
         summary = summarise(config, stage.policy, stage.play.ledger, rounds, measured, seconds, started)
         log.write_json("summary.json", summary)
         log.event("finished", seconds=seconds)
@@ -123,19 +123,15 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
     return log.metrics()
 
 
-def _suite(stage: Stage) -> Suite:
-    return build_suite(stage.families, stage.config.evaluation.problems, split="test", seed=stage.config.seed)
-
-
-def _control(stage: Stage) -> tuple[list[list[float]] | None, dict[str, Any] | None]:
-    """Clone for the same FLOPs from the same start and answer the test suite; None if switched off or impossible."""
+def _control(stage: Stage) -> ControlArm | None:
+    """Clone for the same FLOPs from the same start and answer both suites; None if switched off or impossible."""
     config = stage.config
     if not config.control.enabled or not control.can_clone(stage.families):
-        return None, None
+        return None
     known = stage.log.path / "control.json"
     if known.exists():
-        saved: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
-        return saved["tries"], saved["cloning"]
+        return ControlArm(**json.loads(known.read_text(encoding="utf-8")))
+    started = time.monotonic()
     model = copy.deepcopy(stage.policy.model)
     model.load_state_dict(stage.base)
     cloning_config = learner_config(config.model_copy(update={"policy": _cloning_policy(config)}))
@@ -151,11 +147,12 @@ def _control(stage: Stage) -> tuple[list[list[float]] | None, dict[str, Any] | N
     )
     version = stage.policy.engine.version
     stage.policy.engine.replace_weights(model.state_dict(), version)
-    scores = _pass_at_1(stage)
+    tries = [list(some) for some in _pass_at_1(stage).tries_P]
+    ladder = by_family_and_problem(stage.play.climb())
     stage.policy.engine.replace_weights(stage.policy.model.state_dict(), version)
-    tries, cloning = [list(some) for some in scores.tries_P], asdict(report)
-    stage.log.write_json(known.name, {"tries": tries, "cloning": cloning})
-    return tries, cloning
+    arm = ControlArm(tries, ladder, asdict(report), time.monotonic() - started)
+    stage.log.write_json(known.name, asdict(arm))
+    return arm
 
 
 def _cloning_policy(config: Run) -> Any:
@@ -164,56 +161,42 @@ def _cloning_policy(config: Run) -> Any:
 
 def _pass_at_1(stage: Stage) -> Scores:
     temperature = stage.config.evaluation.temperature
-    return measure.accuracy(stage.bench, stage.policy.at(temperature), _suite(stage), temperature=temperature)
+    main = measure.suites(stage.bench, stage.families).main
+    return measure.accuracy(stage.bench, stage.policy.at(temperature), main, temperature=temperature)
 
 
-def _measure(stage: Stage, control_tries: list[list[float]] | None, cloning: dict[str, Any] | None) -> Measured:
-    """Both arms on the test problems, and the thinking-time curves of the final policy."""
-    policy, bench, sizes = stage.policy, stage.bench, stage.config.evaluation
-    temperature, version = sizes.temperature, policy.engine.version
-    main = _suite(stage)
-    small = build_suite(stage.families, sizes.unsolved_problems, split="test", seed=stage.config.seed)
-    higher = measure.harder(stage.families, 1)
-    hard = build_suite(higher, sizes.pool_problems, split="test", seed=stage.config.seed) if higher else None
-    steps = iter(range(1, 100))
+def _measure(stage: Stage, control_arm: ControlArm | None) -> Measured:
+    """Both arms on the test problems, and the thinking-time curves before and after training."""
+    policy, bench, config = stage.policy, stage.bench, stage.config
+    version, judge = policy.engine.version, stage.play.critic.judge
+    before = policy.engine.tokens_generated + policy.engine.tokens_prefilled, judge.tokens_scored
+    temperature, strategies = config.evaluation.temperature, (*measure.POOLED, *measure.LIVE)
+    live = Live(policy.at(temperature), policy.codec.decode, bench.grade, judge)
+    steps = iter(range(1, 1000))
+    notes = 2 * (measure.ARM_NOTES + measure.think_notes(bench, strategies))
 
     def tell(note: str) -> None:
-        stage.tell(MEASURING, next(steps), 9 + 5 * len(sizes.budgets), note)
+        stage.tell(MEASURING, next(steps), notes, note)
 
-    def arm(name: str) -> dict[str, Scores]:
-        tell(f"{name}: test problems")
-        found = {"main": _pass_at_1(stage)}
-        found["greedy"] = measure.accuracy(bench, policy.at(0.0), small, temperature=0.0)
-        tell(f"{name}: {sizes.unsolved_tries} tries a problem")
-        many = sizes.unsolved_tries
-        found["tries"] = measure.accuracy(bench, policy.at(temperature), small, temperature=temperature, tries=many)
-        if hard is not None:
-            tell(f"{name}: harder problems")
-            found["hard"] = measure.accuracy(bench, policy.at(temperature), hard, temperature=temperature)
-        return found
-
+    suites = measure.suites(bench, stage.families)
     policy.engine.replace_weights(stage.base, version)
-    base = arm("base")
-    thinking_suite = _thinking_suite(stage)
-    shown = measure.first_of_each(thinking_suite.problems, 20)
+    base = measure.arm(bench, policy.at, suites, "base", tell)
+    thinking_base = measure.think(bench, suites.thinking_base, live, strategies, tell)
+    shown = measure.first_of_each(suites.thinking.problems, 20)
     base_groups = run_async(
         collect(shown, policy.at(temperature), bench.grade, group_size=2, max_tokens=bench.max_tokens, seed=1)
     )
     policy.engine.replace_weights(policy.model.state_dict(), version)
-    final = arm("final")
-    live = Live(policy.at(temperature), policy.codec.decode, bench.grade, stage.play.critic.judge)
-    thinking = measure.think(bench, thinking_suite, live, (*measure.POOLED, *measure.LIVE), tell)
-    control = None
-    if control_tries is not None:
-        control = Scores(main, temperature, tuple(tuple(tries) for tries in control_tries))
-    return Measured(base, final, control, cloning, thinking, transcripts.choose(thinking.pool, base_groups))
-
-
-def _thinking_suite(stage: Stage) -> Suite:
-    """The suite of the thinking-time curves: one level above the default where families have levels."""
-    return build_suite(
-        measure.harder(stage.families, 1) or stage.families,
-        stage.config.evaluation.pool_problems,
-        split="test",
-        seed=stage.config.seed,
+    final = measure.arm(bench, policy.at, suites, "final", tell)
+    thinking = measure.think(bench, suites.thinking, live, strategies, tell)
+    forwarded = policy.engine.tokens_generated + policy.engine.tokens_prefilled - before[0]
+    return Measured(
+        base,
+        final,
+        None if control_arm is None else control_arm.scores(suites.main, temperature),
+        control_arm,
+        thinking_base,
+        thinking,
+        transcripts.choose(thinking.pool, base_groups),
+        evaluation=forwarded + judge.ratio * (judge.tokens_scored - before[1]),
     )

@@ -11,27 +11,44 @@ import ponder
 from ponder.commands.assemble import Policy
 from ponder.evaluation import curves, tables
 from ponder.evaluation.fits import SigmoidFit, fit_sigmoid
-from ponder.evaluation.suite import Scores
+from ponder.evaluation.suite import Scores, Suite
 from ponder.models.size import flops_per_token, parameters
 from ponder.runlog import environment
 from ponder.selfplay import measure
 from ponder.selfplay.config import Run
 from ponder.selfplay.ledger import Ledger
-from ponder.types import Curve
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True)
+class ControlArm:
+    """What cloning for the same work came to: tries on the main suite, solve rates on the ladder, what was done."""
+
+    tries: list[list[float]]
+    ladder: dict[str, list[float]]
+    cloning: dict[str, Any]
+    seconds: float
+
+    def scores(self, main: Suite, temperature: float) -> Scores:
+        return Scores(main, temperature, tuple(map(tuple, self.tries)))
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What the measuring stage found: outcomes by suite of each arm, the thinking-time runs, transcripts."""
+    """What the measuring stage found: outcomes by suite of each arm, the thinking-time runs, transcripts.
+
+    `evaluation` is what measuring cost, in token-equivalents.
+    """
 
     base: dict[str, Scores]
     final: dict[str, Scores]
     control: Scores | None
-    cloning: dict[str, Any] | None
+    control_arm: ControlArm | None
+    thinking_base: measure.Thinking
     thinking: measure.Thinking
     transcripts: list[dict[str, Any]]
+    evaluation: float
 
 
 def summarise(
@@ -46,7 +63,7 @@ def summarise(
     """The summary as plain data."""
     base, final, seed = measured.base, measured.final, config.seed
     token = flops_per_token(policy.model.config, 128)
-    control_flops = measured.cloning["flops"] if measured.cloning else None
+    control_flops = measured.control_arm.cloning["flops"] if measured.control_arm else None
     return {
         "schema": SCHEMA,
         "ponder_version": ponder.__version__,
@@ -66,15 +83,21 @@ def summarise(
         "token_equivalents": {
             "training": ledger.flops / token,
             "control": None if control_flops is None else control_flops / token,
+            "evaluation": measured.evaluation,
         },
         "flops": {"training": ledger.flops, "control": control_flops},
         "curves": {
             "test_time": _test_time(measured.thinking, seed),
             "coverage": asdict(curves.coverage_curve(measured.thinking.pool, seed=seed)),
             "natural": asdict(curves.natural_curve(measured.thinking.pool, seed=seed)),
-            "train_time": _train_time(rows, measured, config, seed),
+            "before": {
+                "test_time": _test_time(measured.thinking_base, seed),
+                "coverage": asdict(curves.coverage_curve(measured.thinking_base.pool, seed=seed)),
+            },
+            "train_time": _train_time(rows, measured, seed),
         },
         "verifier_gain": measure.gain_over_vote(measured.thinking, seed),
+        "verifier_gain_before": measure.gain_over_vote(measured.thinking_base, seed),
         "rounds": [{k: v for k, v in row.items() if k not in ("ladder", "time", "step")} for row in rows],
         "transcripts": measured.transcripts,
     }
@@ -86,28 +109,16 @@ def _test_time(thinking: measure.Thinking, seed: int) -> dict[str, list[dict[str
     return {key: [asdict(curve) for curve in thinking.curves(family, seed)] for key, family in named.items()}
 
 
-def _train_time(rows: list[dict[str, Any]], measured: Measured, config: Run, seed: int) -> dict[str, Any]:
+def _train_time(rows: list[dict[str, Any]], measured: Measured, seed: int) -> dict[str, Any]:
     """Accuracy on the ladder against training FLOPs, the sigmoid fitted to its head, and the control's end point."""
-    curve = curves.training_curve("self-play", [(row["flops"], row["ladder"]) for row in rows], seed=seed)
+    points = [(row["flops"], row["ladder"]) for row in rows]
+    curve = curves.training_curve("self-play", points, seed=seed)
     fit = fit_sigmoid([(point.x, point.y) for point in curve.points])
+    arm = measured.control_arm
+    ends = None if arm is None else [points[0], (arm.cloning["flops"], arm.ladder)]
     return {
         "curve": asdict(curve),
-        "control": _control_curve(measured, config),
+        "control": None if ends is None else asdict(curves.training_curve("continued cloning", ends, seed=seed)),
         "fit": asdict(fit) if isinstance(fit, SigmoidFit) else None,
         "no_fit": None if isinstance(fit, SigmoidFit) else fit.reason,
     }
-
-
-def _control_curve(measured: Measured, config: Run) -> dict[str, Any] | None:
-    """The control on the test problems before and after: two points, since it has no rounds."""
-    if measured.control is None or measured.cloning is None:
-        return None
-    ends = ((0.0, measured.base["main"]), (measured.cloning["flops"], measured.control))
-    pairs = [(flops, _by_family(scores)) for flops, scores in ends]
-    curve: Curve = curves.training_curve("continued cloning", pairs, seed=config.seed)
-    return asdict(curve)
-
-
-def _by_family(scores: Scores) -> dict[str, list[float]]:
-    pairs = zip(scores.suite.problems, scores.tries_P, strict=True)
-    return curves.by_family((problem.family, sum(tries) / len(tries)) for problem, tries in pairs if tries)

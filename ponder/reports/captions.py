@@ -24,11 +24,19 @@ CAPTIONS = {
     "test_time": (
         "More thinking",
         (
-            "Accuracy of the final model against what it spends on a question: tokens it kept, tokens it discarded "
+            "Accuracy of the final model, one level above the default difficulty where there are levels, against what "
+            "it spends on a question: tokens it kept, tokens it discarded "
             "and the verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved "
             "if any sample was right: it is a ceiling for choosing among samples, and no strategy. Natural samples "
             "are single answers sorted by how many tokens they happened to use: selection, not control, since easy "
             "questions need few tokens."
+        ),
+    ),
+    "test_time_before": (
+        "The base, thinking",
+        (
+            "The same strategies with the base as it was before self-play, on problems of the default difficulty, and "
+            "with the verifier that self-play left behind: what thinking buys without training the policy."
         ),
     ),
     "verifier": (

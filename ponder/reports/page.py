@@ -61,7 +61,7 @@ def _content(summary: Summary) -> dict[str, Any]:
     """Everything in the page but the plots."""
     said = {
         name: getattr(sentences, name)(summary)
-        for name in ("headline", "conditions", "control", "unsolved", "verifier_gain", "fit")
+        for name in ("headline", "conditions", "control", "unsolved", "verifier_gain", "verifier_gain_before", "fit")
     }
     return {
         "said": said,
@@ -82,15 +82,11 @@ def _content(summary: Summary) -> dict[str, Any]:
 def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
     """Draw each plot that has something to show; its PNG goes into the folder at once."""
     panels = tables.strategies(summary)
-    everything = {"all": panels.get("all", [])}
     figures: dict[str, tuple[Figure | None, list[Curve]]] = {
         "accuracy": (plots.accuracy(summary), []),
         "train_time": (plots.training(summary), _curves(summary, ("train_time", "curve"), ("train_time", "control"))),
-        "test_time": (
-            plots.thinking(everything, summary),
-            # The plot's own caption explains these two.
-            [*everything["all"], *(replace(c, note="") for c in _curves(summary, ("coverage",), ("natural",)))],
-        ),
+        "test_time": _thinking(summary),
+        "test_time_before": _thinking(summary, "before"),
         "verifier": (plots.verifier(summary), []),
         "levels": (plots.by_round(summary, "levels", "level"), []),
         "tokens": (plots.by_round(summary, "tokens", "tokens a response"), []),
@@ -103,6 +99,15 @@ def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
             alt = sentences.headline(summary) if name == "accuracy" else plots.in_words(figure)
             yield _plot(name, *CAPTIONS[name], alt, figure, lines)
     yield from _family_plots(panels, folder)
+
+
+def _thinking(summary: Summary, *where: str) -> tuple[Figure | None, list[Curve]]:
+    """The plot of all families together below `where` in the curves, and what is drawn in it."""
+    lines = tables.strategies(summary, *where).get("all", [])
+    bounds = [curve(summary, "curves", *where, name) for name in ("coverage", "natural")]
+    # The plot's own caption explains these two.
+    explained = [replace(c, note="") for c in bounds if c is not None]
+    return plots.thinking({"all": lines}, *bounds), [*lines, *explained]
 
 
 def _family_plots(panels: Mapping[str, list[Curve]], folder: Path) -> Iterator[Plot]:

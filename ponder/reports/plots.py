@@ -90,12 +90,16 @@ def _law(axes: Axes, ours: Curve, fit: Any) -> bool:
 
 
 def thinking(
-    panels: Mapping[str, Sequence[Curve]], summary: Summary | None = None, *, key: bool = True
+    panels: Mapping[str, Sequence[Curve]],
+    coverage: Curve | None = None,
+    natural: Curve | None = None,
+    *,
+    key: bool = True,
 ) -> Figure | None:
     """Accuracy against token-equivalents a question, one panel a family, one line a strategy.
 
-    With `summary` a panel also holds coverage (the ceiling of any choice among the samples) and the curve of
-    natural samples, which is selection and not control.
+    Each panel may also hold `coverage` (the ceiling of any choice among the samples) and the curve of `natural`
+    samples, which is selection and not control.
     """
     panels = {name: curves for name, curves in panels.items() if curves}
     if not panels:
@@ -106,8 +110,10 @@ def thinking(
     for axes, (name, curves) in zip(all_axes, panels.items(), strict=True):
         for index, one in enumerate(curves[:MOST_LINES]):
             _line(axes, one, mark(one.name, index), say.human(one.name))
-        if summary is not None:
-            _bounds(axes, summary)
+        if natural is not None:
+            _line(axes, natural, NATURAL, "natural samples (selection)")
+        if coverage is not None:
+            _line(axes, coverage, COVERAGE, "coverage: any sample right")
         _log_axis(axes, "token-equivalents a question")
         _accuracy_axis(axes)
         if wide:
@@ -115,14 +121,6 @@ def thinking(
     if key:
         legend(figure, all_axes[0], columns=4 if wide else 2)
     return figure
-
-
-def _bounds(axes: Axes, summary: Summary) -> None:
-    coverage, natural = curve(summary, "curves", "coverage"), curve(summary, "curves", "natural")
-    if natural is not None:
-        _line(axes, natural, NATURAL, "natural samples (selection)")
-    if coverage is not None:
-        _line(axes, coverage, COVERAGE, "coverage: any sample right")
 
 
 def verifier(summary: Summary) -> Figure | None:

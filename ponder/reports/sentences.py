@@ -88,8 +88,16 @@ def unsolved(summary: Summary) -> str:
 
 
 def verifier_gain(summary: Summary) -> str:
-    """What a learned verifier adds to search at equal cost."""
-    found = at(summary, "verifier_gain")
+    """What the learned verifier adds to the final model's search at equal cost."""
+    return _gain(at(summary, "verifier_gain"))
+
+
+def verifier_gain_before(summary: Summary) -> str:
+    """What the learned verifier adds to the search of the base."""
+    return _gain(at(summary, "verifier_gain_before"))
+
+
+def _gain(found: Any) -> str:
     ours, theirs, difference = (estimate(found, key) for key in ("accuracy", "vote", "difference"))
     if ours is None or theirs is None:
         return "A verifier-guided strategy was not compared with majority vote."

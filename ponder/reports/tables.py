@@ -145,7 +145,13 @@ def console(summary: Summary) -> Group:
         grid = accuracy(summary, key)
         if grid is not None:
             parts += [_rich(grid, title), ""]
-    lines = [sentences.control(summary), sentences.verifier_gain(summary), sentences.unsolved(summary), _cost(summary)]
+    lines = [
+        sentences.control(summary),
+        f"Final model: {sentences.verifier_gain(summary)}",
+        *([f"Base: {sentences.verifier_gain_before(summary)}"] if at(summary, "verifier_gain_before") else []),
+        sentences.unsolved(summary),
+        _cost(summary),
+    ]
     parts += [Text(line) for line in lines]
     return Group(*parts)
 
@@ -168,9 +174,9 @@ def _cost(summary: Summary) -> str:
     )
 
 
-def strategies(summary: Summary) -> dict[str, list[Curve]]:
-    """The measured test-time curves by family, "all" first."""
-    source = at(summary, "curves", "test_time")
+def strategies(summary: Summary, *where: str) -> dict[str, list[Curve]]:
+    """The measured test-time curves by family, "all" first; of the final model, or those `where` in the curves."""
+    source = at(summary, "curves", *where, "test_time")
     if not isinstance(source, Mapping):
         return {}
     found = {str(name): [c for item in rows(source, name) if (c := curve(item)) is not None] for name in source}

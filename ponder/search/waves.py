@@ -1,8 +1,8 @@
 """Draw whole trajectories in waves for as long as one more is worth its price and surely fits into the budget.
 
-A wave asks for as many as fit at their worst: the longest trajectory allowed and the most that its judge may cost. Most
-are shorter, so what they leave is spent in the next wave. When no full trajectory fits any more, one with a lower cap is
-drawn as long as those that ended so far would on average have fitted under it.
+A wave asks for as many as fit at their worst: the longest trajectory allowed and the most that its judge may cost.
+Most are shorter, so what they leave is spent in the next wave. When no full trajectory fits any more, one with a lower
+cap is drawn as long as those that ended so far would on average have fitted under it.
 
 A trajectory that was cut has no answer of its own. It is dropped if any other ended by itself: forced answers are
 guesses, and in a vote they drown those that were worked out. Only if none ended are all of them made to answer. What

@@ -39,9 +39,15 @@ class Policy(Strict):
 
 
 class Verifier(Strict):
-    """The process verifier: `groups` groups of each round are labelled with `rollouts` continuations a step."""
+    """The process verifier: the first `depth` of the policy's layers with a head of its own.
 
-    learning_rate: Rate = 5e-4
+    It learns from the outcomes of all groups of a round, and from step labels of `groups` of them with `rollouts`
+    continuations a step. `batch` counts trajectories.
+    """
+
+    depth: Annotated[float, Field(gt=0, le=1)] = 0.5
+    learning_rate: Rate = 1e-3
+    batch: Positive = 32
     groups: Positive = 18
     rollouts: Positive = 4
     most_steps: Positive = 5
@@ -72,12 +78,12 @@ class Evaluation(Strict):
     problems: Positive = 300
     ladder: Positive = 64
     temperature: Rate = 1.0
-    pool_problems: Positive = 40
+    pool_problems: Positive = 60
     pool_samples: Positive = 24
-    beam_problems: Positive = 10
+    beam_problems: Positive = 20
     unsolved_problems: Positive = 60
     unsolved_tries: Positive = 16
-    budgets: tuple[Positive, ...] = (128, 512, 1024, 2048)
+    budgets: tuple[Positive, ...] = (128, 256, 512, 1024, 2048, 4096)
 
 
 class Run(Strict):

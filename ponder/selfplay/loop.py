@@ -64,7 +64,7 @@ class SelfPlay:
         started = time.monotonic()
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
         labelled = self._label(updates[-1].groups, "train", round_number, self.config.verifier.groups)
-        self._improve_verifier(updates[-1].groups, labelled, round_number)
+        self._improve_verifier([group for update in updates for group in update.groups], labelled, round_number)
         ladder = self.climb()
         quality = self._measure_verifier(ladder, round_number)
         self.ledger.seconds += time.monotonic() - started
@@ -73,7 +73,7 @@ class SelfPlay:
     def start(self) -> dict[str, Any]:
         """The row before any training: where the ladder begins."""
         ladder = self.climb()
-        return {"round": -1, "flops": 0.0, "validation": rates(ladder), "ladder": _by_family_and_problem(ladder)}
+        return {"round": -1, "flops": 0.0, "validation": rates(ladder), "ladder": by_family_and_problem(ladder)}
 
     def climb(self) -> list[Group]:
         """Two answers to each validation problem: the ladder on which rounds are compared. Not charged to training."""
@@ -124,7 +124,7 @@ class SelfPlay:
         return labelled
 
     def _improve_verifier(self, groups: Sequence[Group], labelled: Sequence[Labelled], round_number: int) -> None:
-        """Step labels, and the outcome of every other trajectory of the same groups."""
+        """Step labels of a few trajectories, and the outcomes of all others of the round, which cost nothing."""
         known = {id(item.trajectory) for item in labelled}
         outcomes = [item for item in outcome_labels(groups) if id(item.trajectory) not in known]
         _, flops = self.critic.train([*labelled, *outcomes], round_number)
@@ -165,7 +165,7 @@ class SelfPlay:
             "solve_rate": rates(groups),
             "tokens": _by_family(groups, lambda g: [float(len(t)) for t in g.trajectories]),
             "validation": {**rates(ladder), "mean": _mean(list(rates(ladder).values()))},
-            "ladder": _by_family_and_problem(ladder),
+            "ladder": by_family_and_problem(ladder),
             "verifier": quality,
             "updates": sum(r.steps for r in reports),
             "skipped": len(skipped),
@@ -190,7 +190,8 @@ def _by_family(groups: Sequence[Group], values: Callable[[Group], list[float]]) 
     return {family: sum(some) / len(some) for family, some in found.items() if some}
 
 
-def _by_family_and_problem(groups: Sequence[Group]) -> dict[str, list[float]]:
+def by_family_and_problem(groups: Sequence[Group]) -> dict[str, list[float]]:
+    """Solve rates of the problems of each family; what could not be graded is left out."""
     found: dict[str, list[float]] = {}
     for group in groups:
         if group.solve_rate is not None:

@@ -13,18 +13,19 @@ from ponder.evaluation import curves
 from ponder.evaluation.gain import verifier_gain
 from ponder.evaluation.pool import Live, Pool, make_pool
 from ponder.evaluation.runs import Runs, replay, run_live
-from ponder.evaluation.suite import Scores, Suite, evaluate
-from ponder.protocols import Family, Levelled, Propose, Strategy
+from ponder.evaluation.suite import Scores, Suite, build_suite, evaluate
+from ponder.protocols import Family, Levelled, Propose
 from ponder.rollout.collect import Grade, collect
 from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Evaluation
 from ponder.selfplay.loop import RunAsync
-from ponder.types import Curve, PonderError, Problem, Trajectory
+from ponder.types import Curve, Problem, Trajectory
 
 # Strategies that draw whole answers from the root can be replayed on a pool; the others must be run live.
 POOLED = ("sample", "vote", "best_of_n", "weighted_vote")
 LIVE = ("beam",)
+ORDERS = 4  # random orders in which the samples of a problem are replayed; they take the luck of the order out
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,61 @@ def harder(families: Sequence[Family], by: int) -> list[Family]:
 
 
 @dataclass(frozen=True)
+class Suites:
+    """The test problems of everything that is measured; levels count from those at which training begins.
+
+    `main`: the headline. `small`: its first problems. `beyond`: two levels up, for problems that the base never
+    solves. `hard`: one level up (None if no family has levels). The base thinks about the default level, where it
+    stands at a third; the final model one level up, where as much is left to be gained.
+    """
+
+    main: Suite
+    small: Suite
+    beyond: Suite
+    hard: Suite | None
+    thinking_base: Suite
+    thinking: Suite
+
+
+def suites(bench: Bench, families: Sequence[Family]) -> Suites:
+    """The suites at the sizes of `bench`; the same every time."""
+    sizes = bench.sizes
+
+    def suite(some: Sequence[Family], n: int) -> Suite:
+        return build_suite(some, n, split="test", seed=bench.seed)
+
+    higher = harder(families, 1)
+    return Suites(
+        main=suite(families, sizes.problems),
+        small=suite(families, sizes.unsolved_problems),
+        beyond=suite(harder(families, 2) or families, sizes.unsolved_problems),
+        hard=suite(higher, sizes.pool_problems) if higher else None,
+        thinking_base=suite(families, sizes.pool_problems),
+        thinking=suite(higher or families, sizes.pool_problems),
+    )
+
+
+ARM_NOTES = 4  # how often `arm` tells what it does
+
+
+def arm(
+    bench: Bench, at: Callable[[float], Propose], suites: Suites, name: str, tell: Callable[[str], None]
+) -> dict[str, Scores]:
+    """Everything that is measured of one set of weights without thinking: sampled, greedy, many tries, harder."""
+    warm = bench.sizes.temperature
+    tell(f"{name}: test problems")
+    found = {"main": accuracy(bench, at(warm), suites.main, temperature=warm)}
+    tell(f"{name}: greedy answers")
+    found["greedy"] = accuracy(bench, at(0.0), suites.small, temperature=0.0)
+    tell(f"{name}: {bench.sizes.unsolved_tries} tries a problem")
+    found["tries"] = accuracy(bench, at(warm), suites.beyond, temperature=warm, tries=bench.sizes.unsolved_tries)
+    tell(f"{name}: harder problems")
+    if suites.hard is not None:
+        found["hard"] = accuracy(bench, at(warm), suites.hard, temperature=warm)
+    return found
+
+
+@dataclass(frozen=True)
 class Thinking:
     """Runs of every strategy at every budget, and the pool that most of them were replayed on."""
 
@@ -66,6 +122,11 @@ class Thinking:
         """One curve a strategy, of one family or of all."""
         chosen = {name: [r if family is None else r.of(family) for r in some] for name, some in self.runs.items()}
         return [curves.thinking_curve(name, some, seed=seed) for name, some in chosen.items()]
+
+
+def think_notes(bench: Bench, strategies: Sequence[str]) -> int:
+    """How often `think` tells what it does."""
+    return 2 + len(strategies) * len(bench.sizes.budgets)
 
 
 def think(bench: Bench, suite: Suite, live: Live, strategies: Sequence[str], tell: Callable[[str], None]) -> Thinking:
@@ -96,19 +157,16 @@ def think(bench: Bench, suite: Suite, live: Live, strategies: Sequence[str], tel
 
 def _at(bench: Bench, suite: Suite, live: Live, pool: Pool, name: str, budget: int) -> Runs | None:
     """One strategy at one budget; None if the budget is smaller than one answer."""
-    strategy: Strategy = make(name, max_tokens=bench.max_tokens)
+    strategy = make(name, max_tokens=bench.max_tokens)
+    if budget < strategy.least:
+        return None
     seed = derive_seed("think", bench.seed)
-    try:
-        if name in POOLED:
-            replayed: Runs = bench.run(replay(name, strategy, pool, budget, orders=1, seed=seed))
-            return replayed
-        few = first_of_each(suite.problems, bench.sizes.beam_problems)
-        lived: Runs = bench.run(run_live(name, strategy, few, live, budget, seed=seed))
-        return lived
-    except PonderError as error:
-        if "smaller than one answer" in str(error):
-            return None
-        raise
+    if name in POOLED:
+        replayed: Runs = bench.run(replay(name, strategy, pool, budget, orders=ORDERS, seed=seed))
+        return replayed
+    few = first_of_each(suite.problems, bench.sizes.beam_problems)
+    lived: Runs = bench.run(run_live(name, strategy, few, live, budget, seed=seed))
+    return lived
 
 
 def first_of_each(problems: Sequence[Problem], most: int) -> list[Problem]:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
 from ponder.learning.process import StepLearner, StepRow
+from ponder.models.depth import shallower
 from ponder.models.heads import step_verifier
 from ponder.models.size import flops_per_token, parameters
 from ponder.policy.propose import PolicyPropose
@@ -68,8 +69,9 @@ class Critic:
         self.settings = config.verifier
         self.seed = config.seed
         self.prompt = generator.propose.prompts.tokens
-        self.model = step_verifier(generator.model, derive_seed("verifier head", config.seed))
-        self.learner = StepLearner(self.model, learning_rate=self.settings.learning_rate)
+        whole = step_verifier(generator.model, derive_seed("verifier head", config.seed))
+        self.model = shallower(whole, self.settings.depth)
+        self.learner = StepLearner(self.model, learning_rate=self.settings.learning_rate, batch=self.settings.batch)
         self.judge = ProcessVerifier(
             self.model,
             self.prompt,

@@ -37,10 +37,18 @@ def summary() -> dict[str, Any]:
             "coverage": _curve("coverage", [(b, 0.56 + 0.06 * i) for i, b in enumerate(BUDGETS)]),
             "natural": _curve("natural", [(40, 0.83), (90, 0.74), (170, 0.61), (320, 0.48)], "selection, not control"),
             "train_time": _train_time(),
+            "before": {
+                "test_time": {"all": _strategies(0.31), **{f: _strategies(START[f]) for f in FAMILIES}},
+                "coverage": _curve("coverage", [(b, 0.33 + 0.08 * i) for i, b in enumerate(BUDGETS)]),
+            },
         },
         "verifier_gain": {
             "strategy": "weighted_vote", "budget": 1024, "against": "vote", "accuracy": _estimate(0.741, 0.02),
             "vote": _estimate(0.699, 0.021), "difference": _estimate(0.042, 0.017), "family": "all",
+        },
+        "verifier_gain_before": {
+            "strategy": "best_of_n", "budget": 512, "against": "vote", "accuracy": _estimate(0.541, 0.03),
+            "vote": _estimate(0.449, 0.031), "difference": _estimate(0.092, 0.027), "family": "all",
         },
         "rounds": [_round(i) for i in range(10)],
         "transcripts": transcripts(),

@@ -50,7 +50,7 @@ def spoiled(value: Any, bad: Any) -> Any:
 def test_the_page_and_its_pictures_are_written(full: Path):
     assert full.name == "report.html"
     pictures = {path.stem for path in full.parent.glob("*.png")}
-    names = "accuracy train_time test_time test_time_families verifier levels tokens solve_rate"
+    names = "accuracy train_time test_time test_time_before test_time_families verifier levels tokens solve_rate"
     assert pictures == set(names.split())
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in full.parent.glob("*.png"))
     assert not list(full.parent.glob(".*"))
@@ -91,7 +91,7 @@ def test_every_percentage_comes_from_the_summary(full: Path):
 
 def test_every_drawing_is_described_in_words(full: Path):
     labels = re.findall(r'role="img" aria-label="([^"]*)"', text_of(full))
-    assert len(labels) == text_of(full).count("<svg") == 10
+    assert len(labels) == text_of(full).count("<svg") == 11
     assert all(len(label) > 40 for label in labels)
 
 
