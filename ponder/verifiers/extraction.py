@@ -30,8 +30,16 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _JOINT = re.compile(r"[\s$,.;:)(\\\[\]&]*(or|and|/|)[\s$,;:(\\\[\]&]*", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"\n|[.!](?=\s|$)|(?<=\d)\?|(?<![A-Za-z])\s*<\||</?(?:answer|s)>")
+_SENTENCE_END = re.compile(r"\n|[.!](?=\s|$)|(?<=\d)\?(?!\s*(?:or|and)\b)|(?<![A-Za-z])\s*<\||</?(?:answer|s)>")
 _FILLER = re.compile(r"^(?:[\s*:_,]|(?:therefore|thus|hence|then|simply|just|now)\b)+", re.IGNORECASE)
+# "No, it is 6", "Sorry, I meant 6": what takes an answer back and says another one.
+_RETRACTION = re.compile(
+    r"\b(?:actually|sorry|no|wait|oops|correction|rather|instead)\b[\s,:;.!–—-]*"
+    r"(?:i\s+meant?(?:\s+to\s+say)?|(?:it|that|this|the\s+(?:final\s+|correct\s+)?(?:answer|result|value))"
+    r"(?:'s|\s+(?:is|was|should\s+be|must\s+be|would\s+be|equals)))\s+(?:actually\s+|really\s+)?"
+    r"\$?(?P<value>[-+−]?\.?(?:\d|\\frac|\\sqrt)[^\s$;!?]*)",
+    re.IGNORECASE,
+)
 _MATHS = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 
 
@@ -61,7 +69,7 @@ def extract(response: str) -> Extraction:
     tail = text[-TAIL:]
     marks = list(_MARK.finditer(tail))
     if marks and (marked := _marked(tail[marks[-1].end() :])):
-        return Extraction((marked,), "mark")
+        return Extraction(tuple(dict.fromkeys((marked, *_retracted(tail[marks[-1].end() :])))), "mark")
     if len(text) <= SHORT and _is_bare(text):
         return Extraction((text,), "whole text")
     if re.fullmatch(r"[-+\d\s.,;]*", tail) and len(re.findall(r"\d+", tail)) > 2:
@@ -105,7 +113,12 @@ def _boxed(text: str) -> Extraction | None:
     # "the answer is correct" after a box says nothing new; a mark with a value does.
     if marks and re.search(r"\d", marked := _marked(later[marks[-1].end() :])):
         answers.append(marked)
-    return Extraction(tuple(dict.fromkeys(answers)), "box")
+    return Extraction(tuple(dict.fromkeys([*answers, *_retracted(later)])), "box")
+
+
+def _retracted(later: str) -> list[str]:
+    """The answer that a text puts in the place of the one before it, if it does."""
+    return [match["value"].rstrip(".,") for match in list(_RETRACTION.finditer(later))[-1:]]
 
 
 def _last_run(text: str, found: list[tuple[int, int, str]]) -> list[tuple[str, str]]:

@@ -17,7 +17,9 @@ from ponder.verifiers.notation import normalise
 from ponder.verifiers.shapes import Shape, base_number, read, read_as_list, words
 
 prepare = symbolic.prepare
-_VARIABLE = re.compile(r"[A-Za-z](?:_\{?\w\}?)?|\\[a-z]+|[A-Za-z]\s*\([A-Za-z]\)")
+_VARIABLE = re.compile(
+    r"[A-Za-z](?:_\{?\w\}?)?|\\[a-z]+|[A-Za-z]\s*\([A-Za-z]\)|\((?:\s*[A-Za-z]\s*,)+\s*[A-Za-z]\s*\)"
+)
 
 
 class GoldError(ValueError):
@@ -86,6 +88,8 @@ def _same(gold: Shape, answer: Shape) -> bool:
         return all(_same(gold, part) for part in answer.parts)
     if {gold.kind, answer.kind} <= {"list", "choice"} or gold.kind == answer.kind == "union":
         return _matched(list(gold.parts), list(answer.parts))
+    if gold.kind == "tuple" and gold.marks == "()" and answer.kind == "list":
+        return _coordinates(gold, answer)
     if gold.kind == "value" and answer.kind == "list" and len(answer.parts) == 1:
         return _same(gold, answer.parts[0])
     if gold.kind == "list" and answer.kind == "value" and len(gold.parts) == 1:
@@ -95,6 +99,16 @@ def _same(gold: Shape, answer: Shape) -> bool:
     if gold.kind == "value":
         return _values(gold.text, answer.text)
     return all(_same(g, a) for g, a in zip(gold.parts, answer.parts, strict=True))
+
+
+def _coordinates(gold: Shape, answer: Shape) -> bool:
+    """`x=1, y=2` for `(1,2)`: equations solved for different single letters, in the order of the alphabet."""
+    solved = [_solved(part) for part in answer.parts]
+    names = [name for name, _ in solved]
+    if len(names) != len(gold.parts) or not all(re.fullmatch("[a-z]", name) for name in names):
+        return False
+    ordered = names == sorted(set(names))
+    return ordered and all(_same(g, values[-1]) for g, (_, values) in zip(gold.parts, solved, strict=True))
 
 
 def _matched(gold: list[Shape], answer: list[Shape]) -> bool:
@@ -149,7 +163,11 @@ def _values(gold: str, answer: str) -> bool:
     if base_number(gold) or base_number(answer):
         return base_number(gold) == base_number(answer)
     if words(gold) or words(answer):
-        return words(gold) == words(answer) is not None
+        if words(gold) == words(answer) or not re.fullmatch("[a-z]", gold):
+            return words(gold) == words(answer)
+        return words(answer) is None and _algebra(symbolic.equal, gold, answer)
+    if (":" in gold) != (":" in answer) and not re.search(r"/|\\frac", gold + answer):
+        return False  # 5:1 is a ratio and no 5
     expected, given = units.quantity(gold), units.quantity(answer)
     if not units.agree(expected, given):
         return False

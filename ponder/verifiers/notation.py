@@ -28,7 +28,10 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"\\(?:rbrace|\})", r"\\}"),
     (r"\\(?:le|leqslant)(?![A-Za-z])", r"\\leq "),
     (r"\\(?:ge|geqslant)(?![A-Za-z])", r"\\geq "),
+    (r"\\ne(?![A-Za-z])", r"\\neq "),
     (r"\\(?:lt)(?![A-Za-z])", "<"),
+    (r"\\text\{([^{}A-Za-z\\]*)\}", r"\1"),
+    (r"\\text\{\s*infinity\s*\}", r"\\infty "),
     (r"\\(?:gt)(?![A-Za-z])", ">"),
     (r"\\(?:times|ast)(?![A-Za-z])", r"\\cdot "),
     (r"\\(?:varnothing)(?![A-Za-z])", r"\\emptyset "),
@@ -57,7 +60,8 @@ def normalise(text: str) -> str:
         text = pattern.sub(replacement, text)
     text = _plain_roots(text)
     text = _brace(_brace(text, "sqrt", 1), "frac", 2)
-    return re.sub(r"\s+", " ", text).strip().rstrip(".;").rstrip()
+    # A full stop or a half-cut "\ " at the end is no part of the answer; an ellipsis is.
+    return re.sub(r"(?<!\.)[.;]$|(?<!\\)\\$", "", re.sub(r"\s+", " ", text).strip()).rstrip()
 
 
 def _is_money(text: str) -> bool:
@@ -76,7 +80,7 @@ def _unicode(text: str) -> str:
 
 def _unwrap(text: str) -> str:
     """Take off the marks round a whole formula, and a full stop after it."""
-    text, before = text.strip().rstrip(".").strip(), None
+    text, before = re.sub(r"(?<!\.)\.$", "", text.strip()).strip(), None
     while text != before:
         before = text
         for opening, closing in _WRAPPERS:

@@ -28,7 +28,7 @@ class Shape:
 
 _OR = re.compile(r"\\text\s*\{\s*or\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])")
 _AND = re.compile(r"\\text\s*\{\s*,?\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])")
-_MATRIX = re.compile(r"\\begin\{pmatrix\}(.*)\\end\{pmatrix\}", re.DOTALL)
+_MATRIX = re.compile(r"[(\[]?\s*\\begin\{pmatrix\}(.*)\\end\{pmatrix\}\s*[)\]]?", re.DOTALL)
 _MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![A-Za-z])\s*")
 _TOKEN = re.compile(r"\\[{}]|\\[A-Za-z]+|[^\\]|\\.", re.DOTALL)
 _RELATION = {"<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!="}
@@ -121,7 +121,11 @@ def _related(text: str) -> Shape | None:
 
 
 def _interval(sides: list[str], signs: list[str], text: str) -> Shape:
-    """`a < x <= b`, `x > a`, `a > x` with a bare variable are intervals; anything else stays a relation."""
+    """`a < x <= b`, `x > a`, `a > x`, `x != a` with a bare variable are intervals; anything else stays a relation."""
+    if signs == ["!="] and re.fullmatch("[A-Za-z]", sides[0]):
+        place = read(sides[1])
+        below = Shape("tuple", text, (read(r"-\infty"), place), "()")
+        return Shape("union", text, (below, Shape("tuple", text, (place, read(r"\infty")), "()")))
     if all(sign in (">", ">=") for sign in signs):
         sides, signs = sides[::-1], [sign.replace(">", "<") for sign in signs[::-1]]
     if len(sides) == 2 and re.fullmatch("[A-Za-z]", sides[0]):

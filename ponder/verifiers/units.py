@@ -74,7 +74,7 @@ def _worded(text: str) -> Quantity:
             return Quantity(text)
         words, power = match.group(2), match.group(3)
     parts = re.findall(r"[a-z.%$]+", words.lower())
-    if any(part in _NOT_UNITS for part in parts):
+    if any(part in _NOT_UNITS for part in parts) or (parts and all(part in _POWERS for part in parts)):
         return Quantity(text)
     scale = Fraction(1)
     while parts and parts[0] in _SCALES:

@@ -1,11 +1,12 @@
-"""One worker process: `python -m ponder.verifiers.worker module:function MEMORY_BYTES SECONDS`.
+"""One worker process: `python -m ponder.verifiers.worker module:function MEMORY_BYTES SECONDS WALL_SECONDS`.
 
 Protocol, JSON lines on the standard streams: it says `{"ready": true}` once the function is imported, then for each
 line in, one line out: `{"value": ...}` or `{"failure": type, "detail": text}`. It ends when its input closes. Nothing
 is pickled and nothing is forked, so a parent full of torch threads is safe.
 
-Limits: address space at most MEMORY_BYTES above what stands after the imports, and an alarm with the default action
-(the kernel ends the process, no Python needed) should the parent die while a hostile item runs.
+Limits: address space at most MEMORY_BYTES above what stands after the imports; SECONDS of processor time for one item,
+after which the kernel ends the process with SIGPROF (the default action, no Python needed, so a long call into C ends
+too); and an alarm on the wall clock, later than the parent's own, should the parent die while a hostile item runs.
 """
 
 from __future__ import annotations
@@ -23,11 +24,19 @@ from typing import Any
 ALARM_SLACK = 0.5  # seconds after the parent's own deadline
 
 
-def serve(function: Callable[[Any], Any], seconds: float, lines: Any, answer: Callable[[dict[str, Any]], None]) -> None:
+def serve(
+    function: Callable[[Any], Any],
+    seconds: float,
+    wall: float,
+    lines: Any,
+    answer: Callable[[dict[str, Any]], None],
+) -> None:
     """Answer each line until the input ends. A MemoryError leaves a damaged heap: report it, then stop."""
     for line in lines:
-        signal.setitimer(signal.ITIMER_REAL, seconds + ALARM_SLACK)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, wall + ALARM_SLACK)
         reply = _call(function, line)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         answer(reply)
         if reply.get("failure") == "memory":
@@ -62,7 +71,7 @@ def limit_memory(extra: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def main(path: str, memory: int, seconds: float) -> None:
+def main(path: str, memory: int, seconds: float, wall: float) -> None:
     # Replies go out on a private copy; whatever else prints to stdout goes nowhere and cannot forge one.
     private = os.fdopen(os.dup(1), "w", encoding="ascii")
     devnull = os.open(os.devnull, os.O_WRONLY)
@@ -79,8 +88,8 @@ def main(path: str, memory: int, seconds: float) -> None:
         return
     limit_memory(memory)
     answer({"ready": True})
-    serve(function, seconds, sys.stdin, answer)
+    serve(function, seconds, wall, sys.stdin, answer)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))

@@ -1,10 +1,12 @@
 """A pool of killable worker processes: hostile work in, a result or a typed failure out, always in input order.
 
 Mathematics, code and constraints of unknown origin may hang, eat memory or crash; none of that may touch the trainer.
-Each item runs in a worker with a memory limit and a wall-clock limit counted from the moment an idle worker gets it; a
-worker that exceeds it is killed and replaced, and only that item fails. Failures:
+Each item runs in a worker with a limit on memory, one on processor time and a wider one on the wall clock, counted from
+the moment an idle worker gets it; a worker that exceeds one is killed and replaced, and only that item fails. Processor
+time is what the item is charged for: on a machine whose cores are taken by something else it may wait, and is not late.
+Failures:
 
-    timeout         the item ran longer than `seconds`
+    timeout         the item used more than `seconds` of processor time, or waited or slept `patience` times as long
     memory          it wanted more than `memory` bytes beyond the imports
     crash           the worker died or the function raised
     infrastructure  no worker could be started
@@ -19,6 +21,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +33,8 @@ from typing import IO, Any
 
 # Below two seconds, so that killing and noting it still end within two.
 SECONDS = 1.8
+# The wall clock may run this many times as long: four busy processes on a core, before it counts as hanging.
+PATIENCE = 4.0
 MEMORY = 500 * 2**20
 STARTUP_SECONDS = 120.0
 START_ATTEMPTS = 3
@@ -50,8 +55,9 @@ class Result:
 class Worker:
     """The parent's end of one process."""
 
-    def __init__(self, function: str, seconds: float, memory: int) -> None:
-        command = [sys.executable, "-P", "-m", "ponder.verifiers.worker", function, str(memory), str(seconds)]
+    def __init__(self, function: str, seconds: float, wall: float, memory: int) -> None:
+        limits = [str(memory), str(seconds), str(wall)]
+        command = [sys.executable, "-P", "-m", "ponder.verifiers.worker", function, *limits]
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         # Its own session: Ctrl-C in a terminal reaches the parent alone, which then ends its workers.
@@ -63,7 +69,7 @@ class Worker:
             env=environment,
             start_new_session=True,
         )
-        self.seconds = seconds
+        self.wall = wall
         self.ready = False
         self.served = 0
         self.item: int | None = None
@@ -80,7 +86,7 @@ class Worker:
         """When to give up on it, on the monotonic clock; never while idle."""
         if not self.ready:
             return self.started + STARTUP_SECONDS
-        return self.started + self.seconds if self.item is not None else float("inf")
+        return self.started + self.wall if self.item is not None else float("inf")
 
     def give(self, index: int, payload: Any) -> None:
         self.item, self.started = index, time.monotonic()
@@ -103,6 +109,12 @@ class Worker:
         reply: dict[str, Any] = json.loads(line)
         return reply
 
+    def out_of_time(self) -> bool:
+        """Whether the kernel ended it because its processor time was used up; asked when its output has closed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(timeout=1.0) == -signal.SIGPROF
+        return False
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -121,16 +133,12 @@ class Pool:
         *,
         workers: int = 1,
         seconds: float = SECONDS,
+        patience: float = PATIENCE,
         memory: int = MEMORY,
         recycle: int = 2000,
     ) -> None:
-        self.function, self.workers, self.seconds, self.memory, self.recycle = (
-            function,
-            max(1, workers),
-            seconds,
-            memory,
-            recycle,
-        )
+        self.function, self.workers, self.memory, self.recycle = function, max(1, workers), memory, recycle
+        self.seconds, self.wall = seconds, seconds * patience
         self._alive: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._failed_starts = 0
@@ -187,7 +195,7 @@ class Pool:
 
     def _start(self) -> None:
         try:
-            worker = Worker(self.function, self.seconds, self.memory)
+            worker = Worker(self.function, self.seconds, self.wall, self.memory)
         except OSError as error:
             self._failed_starts, self._start_error = self._failed_starts + 1, f"cannot start a worker: {error}"
             return
@@ -228,6 +236,8 @@ class Pool:
             return {}
         item, seconds = worker.item, time.monotonic() - worker.started
         worker.item, worker.served = None, worker.served + 1
+        if "closed" in reply and worker.out_of_time():
+            reply = {"late": True}
         gone = "closed" in reply or "late" in reply or reply.get("failure") == "memory"
         if gone or worker.served >= self.recycle:
             self._remove(worker)
@@ -236,7 +246,8 @@ class Pool:
 
     def _result(self, reply: dict[str, Any], seconds: float) -> Result:
         if "late" in reply:
-            return Result(failure="timeout", detail=f"no verdict within {self.seconds} s", seconds=seconds)
+            detail = f"no verdict within {self.seconds} s of processor time"
+            return Result(failure="timeout", detail=detail, seconds=seconds)
         if "closed" in reply:
             return Result(failure="crash", detail="the worker died", seconds=seconds)
         if "failure" in reply:

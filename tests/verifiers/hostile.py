@@ -15,6 +15,8 @@ def act(payload: dict[str, Any]) -> Any:
             return payload.get("say")
         case "sleep":
             time.sleep(60)
+        case "nap":
+            time.sleep(0.7)
         case "spin":
             while True:
                 pass

@@ -42,7 +42,8 @@ def test_results_come_in_input_order():
      ("raise", "crash")],
 )  # fmt: skip
 def test_a_hostile_item_fails_by_its_type_and_its_neighbours_are_judged(deed, failure):
-    with _pool(seconds=1.5 if failure == "timeout" else 60, memory=64 * 2**20) as pool:
+    seconds = 0.5 if failure == "timeout" else 60
+    with _pool(seconds=seconds, patience=3.0, memory=64 * 2**20) as pool:
         results = list(pool.map([{"do": "echo", "say": 1}, {"do": deed}, {"do": "echo", "say": 2}]))
     assert [result.value for result in results] == [1, None, 2]
     assert [result.failure for result in results] == [None, failure, None]
@@ -113,6 +114,14 @@ def test_a_thousand_items_leave_the_parent_no_larger():
         before = psutil.Process().memory_info().rss
         list(pool.map(_echoes(1000)))
         assert psutil.Process().memory_info().rss - before < 8 * 2**20
+
+
+def test_a_worker_that_has_to_wait_for_a_core_is_not_late():
+    with _pool(workers=1, seconds=0.3, patience=20.0) as pool:
+        results = list(pool.map([{"do": "nap"}, {"do": "echo", "say": 1}, {"do": "spin"}]))
+    assert [result.failure for result in results] == [None, None, "timeout"]
+    assert results[0].seconds > 0.6
+    assert "processor time" in results[2].detail
 
 
 def test_a_deadline_counts_from_the_start_of_the_item_and_not_from_the_queue():
