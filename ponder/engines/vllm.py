@@ -1,0 +1,255 @@
+"""vLLM as an engine: official `vllm` on GPUs (the extra `vllm`), a CPU build of it for tests.
+
+It runs in this process, and its `step` is called while somebody waits, as the embedded engine does; so it serves any
+event loop. Prompts share their prefixes through vLLM's prefix cache, which is emptied with every update.
+
+Weights are replaced in place from a checkpoint folder. That went silently wrong before: a CPU build kept the old output
+head of models with tied embeddings. So every update ends with a probe that is compared with the library's own forward
+over the same folder, and weights that do not pass are never sampled from (`Parity`).
+
+Left out: top-p below 1, because vLLM then reports log-probabilities of the cut distribution and not of the whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+
+from ponder.engines.limits import check_scored, check_tokens, limit_of
+from ponder.engines.parity import Parity
+from ponder.protocols import Completion, Request, Tokenizer
+from ponder.types import PonderError, StopReason
+
+# Turns of the event loop that let all that wait join the next step; see `LocalEngine`.
+_TURNS = 8
+_CPU_CACHE = 256 << 20
+
+
+class VllmEngine:
+    """`Engine` over vLLM for the model in `folder`, whose tokenizer is `tokenizer`.
+
+    One position of the model's context is kept back, which vLLM needs for scoring; so `context` is at most the model's
+    own less one. `memory` is the share of a GPU's memory to take, `max_batch` the most requests in one step.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        tokenizer: Tokenizer,
+        *,
+        context: int | None = None,
+        max_batch: int = 256,
+        memory: float = 0.85,
+        version: int = 0,
+    ) -> None:
+        vllm = _library()
+        self._folder = Path(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
+        own = int(getattr(config, "max_position_embeddings", 0) or 4096)
+        self._eos = tokenizer.eos_id
+        self._params = vllm.SamplingParams
+        options: dict[str, Any] = {"dtype": "bfloat16", "gpu_memory_utilization": memory}
+        self._on_cpu = bool(vllm.platforms.current_platform.is_cpu())
+        if self._on_cpu:
+            options = {"dtype": "float32", "enforce_eager": True, "gpu_memory_utilization": 0.15}
+            options |= {"kv_cache_memory_bytes": _CPU_CACHE, "distributed_executor_backend": "uni"}
+        self._llm = vllm.LLM(
+            model=str(folder),
+            max_model_len=min(own, (context or own) + 1),
+            max_num_seqs=max_batch,
+            enable_prefix_caching=True,
+            logprobs_mode="processed_logprobs",
+            disable_log_stats=True,
+            trust_remote_code=False,
+            **options,
+        )
+        self._engine = self._llm.llm_engine
+        self._context = int(self._llm.model_config.max_model_len) - 1
+        self._vocabulary = int(self._llm.model_config.get_vocab_size())
+        check_tokens((self._eos,), self._vocabulary)
+        self._parity = Parity(half=not self._on_cpu, vocabulary=self._vocabulary, eos=self._eos)
+        self._version = version
+        self._refused = ""
+        self._count = 0
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._pump_task: asyncio.Task[None] | None = None
+        self.tokens_generated = 0
+        self.tokens_prefilled = 0
+        self.tokens_reused = 0
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    @property
+    def context(self) -> int:
+        return self._context
+
+    @property
+    def active(self) -> int:
+        """Requests that vLLM still holds."""
+        return int(self._engine.get_num_unfinished_requests())
+
+    async def generate(self, request: Request) -> Completion:
+        limit, cut = limit_of(request, self._context)
+        check_tokens(request.prompt, self._vocabulary)
+        if request.top_p != 1:
+            raise PonderError(
+                f"top_p={request.top_p}: the vllm engine gives log-probabilities of the whole distribution for "
+                "top_p=1 only; leave top_p at 1 or use the local engine"
+            )
+        if limit == 0:
+            return Completion((), (), cut, self._version)
+        # The codec's end token alone ends a turn, as on the other engines; a model's config may name others.
+        params = self._params(
+            max_tokens=limit,
+            temperature=request.temperature,
+            seed=request.seed,
+            logprobs=0,
+            stop=list(request.stop),
+            include_stop_str_in_output=True,
+            ignore_eos=True,
+            stop_token_ids=[self._eos],
+            skip_special_tokens=False,
+        )
+        return self._completion(await self._ask(request.prompt, params), cut)
+
+    def _completion(self, output: Any, cut: StopReason) -> Completion:
+        drawn = output.outputs[0]
+        tokens = tuple(drawn.token_ids)
+        logprobs = tuple(float(row[token].logprob) for token, row in zip(tokens, drawn.logprobs, strict=True))
+        if not all(map(math.isfinite, logprobs)):
+            raise PonderError(
+                f"a log-probability is not finite (weights version {self._version}); the weights are broken"
+            )
+        reused = int(output.num_cached_tokens or 0)
+        computed = len(output.prompt_token_ids) - reused
+        self.tokens_generated += len(tokens)
+        self.tokens_prefilled += computed
+        self.tokens_reused += reused
+        stop = cut if drawn.finish_reason == "length" else StopReason.STEP
+        stop = StopReason.END if tokens and tokens[-1] == self._eos else stop
+        return Completion(tokens, logprobs, stop, self._version, computed, reused)
+
+    async def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
+        check_scored(len(prompt), len(continuation), self._context)
+        check_tokens((*prompt, *continuation), self._vocabulary)
+        if not continuation:
+            return ()
+        params = self._params(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
+        output = await self._ask((*prompt, *continuation), params)
+        self.tokens_prefilled += len(prompt) + len(continuation)
+        return _chosen(output, len(prompt))
+
+    def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
+        """Write `state` (transformers names) to a folder that is deleted afterwards, and load that."""
+        from safetensors.torch import save_file
+
+        with tempfile.TemporaryDirectory(prefix="ponder-weights-") as place:
+            for file in self._folder.glob("*.json"):
+                if not file.name.endswith(".index.json"):
+                    shutil.copy(file, place)
+            # Tied tensors share memory, which the format does not allow.
+            held = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+            save_file(held, str(Path(place) / "model.safetensors"), metadata={"format": "pt"})
+            self.load_weights(place, version)
+
+    def load_weights(self, folder: str | Path, version: int) -> None:
+        """Replace the weights by those of the checkpoint in `folder`, check them, and count as `version` from now on.
+
+        Only while no request runs. If the check fails PonderError says by how much, and nothing is sampled until
+        weights that pass have been loaded.
+        """
+        if self._waiting:
+            raise PonderError(f"cannot replace weights while {len(self._waiting)} requests run; await them first")
+        expected = self._parity.expected(folder)
+        self._refused = f"the update to version {version} was not finished"
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+        self._llm.reset_prefix_cache()
+        gap = self._parity.gap(expected, self._probe())
+        if not gap <= self._parity.allowed:
+            self._refused = (
+                f"after the update to version {version} log-probabilities differ by {gap:.2g} from those of "
+                f"transformers ({self._parity.allowed:g} is allowed)"
+            )
+            raise PonderError(
+                f"vllm: {self._refused}; nothing is sampled from these weights. On a CPU this happens with tied "
+                "embeddings: untie them, start a new engine for each version, or use the local engine"
+            )
+        self._refused, self._version = "", version
+
+    def _probe(self) -> tuple[float, ...]:
+        """Log-probabilities of the probe's tokens after its first, outside any event loop."""
+        params = self._params(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
+        [output] = self._llm.generate({"prompt_token_ids": list(self._parity.tokens)}, params, use_tqdm=False)
+        return _chosen(output, 1)
+
+    async def _ask(self, tokens: Sequence[int], params: Any) -> Any:
+        """The finished output of one request; cancelling takes it out of the batch."""
+        if self._refused:
+            raise PonderError(f"vllm: {self._refused}; load weights that pass first")
+        self._count += 1
+        name = str(self._count)
+        self._engine.add_request(name, {"prompt_token_ids": list(tokens)}, params)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting[name] = future
+        if self._pump_task is None or self._pump_task.done() or self._pump_task.get_loop() is not loop:
+            self._pump_task = loop.create_task(self._pump())
+        try:
+            return await future
+        finally:
+            if self._waiting.pop(name, None):
+                self._engine.abort_request([name])
+
+    async def _pump(self) -> None:
+        """Step while somebody waits. Whatever goes wrong reaches everyone who does."""
+        try:
+            turns = _TURNS
+            while self._waiting:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                finished = [output for output in self._engine.step() if output.finished] if self._waiting else []
+                for output in finished:
+                    future = self._waiting.pop(output.request_id, None)
+                    if future and not future.done():
+                        future.set_result(output)
+                turns = _TURNS if finished else 1
+        except Exception as error:
+            waiting, self._waiting = self._waiting, {}
+            self._engine.abort_request(list(waiting))
+            for future in waiting.values():
+                if not future.done():
+                    future.set_exception(error)
+
+
+def _chosen(output: Any, start: int) -> tuple[float, ...]:
+    """Log-probabilities of a prompt's own tokens from `start` on."""
+    tokens, rows = output.prompt_token_ids[start:], output.prompt_logprobs[start:]
+    return tuple(float(row[token].logprob) for token, row in zip(tokens, rows, strict=True))
+
+
+def _library() -> Any:
+    """The module `vllm`, set to run in this process and to report to nobody."""
+    for name, value in (
+        ("VLLM_ENABLE_V1_MULTIPROCESSING", "0"),
+        ("VLLM_NO_USAGE_STATS", "1"),
+        ("VLLM_LOGGING_LEVEL", "ERROR"),
+    ):
+        os.environ.setdefault(name, value)
+    try:
+        import vllm
+        import vllm.platforms
+    except ImportError as error:
+        raise PonderError("the vllm engine needs vllm, which is not installed; pip install 'ponder[vllm]'") from error
+    except Exception as error:
+        raise PonderError(f"vllm is installed but cannot be imported ({error}); `pip check` may say why") from error
+    return vllm
