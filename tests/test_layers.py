@@ -10,8 +10,8 @@ import pytest
 import ponder
 
 ROOT = Path(ponder.__file__).parent
-# The floor: nouns, verbs, the run folder, settings and seeds. Every room may import it; it imports only the nouns.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds"}
+# The floor: nouns, verbs, run folder, settings, seeds, the end of thinking. Every room may import it; it imports nouns.
+FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking"}
 # Room -> the rooms above the floor that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "problems": set(),

@@ -1,25 +1,10 @@
-"""Where the answer stands in a response: after the thinking, and nowhere else."""
+"""What votes count as the same answer; where an answer stands in a response is told by `ponder.thinking`."""
 
 from __future__ import annotations
 
+from ponder.thinking import THINK_CLOSE as THINK_CLOSE
+from ponder.thinking import final_answer as final_answer
 from ponder.types import Question
-
-THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
-
-
-def final_answer(response: str) -> str | None:
-    """The text after the last `</think>`, stripped; None if the thinking never ends or nothing follows it.
-
-    A response without any thinking marks is all answer. Thinking that opens and never closes has no answer: what
-    stands inside it is not one.
-    """
-    if THINK_CLOSE in response:
-        answer = response.rsplit(THINK_CLOSE, 1)[1].strip()
-    elif THINK_OPEN in response:
-        return None
-    else:
-        answer = response.strip()
-    return answer or None
 
 
 def canonical_answer(question: Question, response: str) -> str | None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ponder.thinking import final_answer
 from ponder.verifiers.conclusion import conclude
 from ponder.verifiers.notation import closing
 
@@ -51,17 +52,10 @@ class Extraction:
     where: str
 
 
-def after_thinking(response: str) -> str:
-    """What follows the last `</think>`; all of a text without thinking marks; nothing if the thinking never ends."""
-    if "</think>" in response:
-        return response.rpartition("</think>")[2].strip()
-    return "" if "<think>" in response else response.strip()
-
-
 def extract(response: str) -> Extraction:
     """The answers of a whole response, thinking included."""
-    text = after_thinking(response)
-    if not text:
+    text = final_answer(response)
+    if text is None:
         return Extraction((), "no answer after the thinking")
     boxed = _boxed(text)
     if boxed is not None:

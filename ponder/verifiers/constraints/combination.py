@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ponder.thinking import final_answer
 from ponder.types import Verdict
 from ponder.verifiers.constraints.kinds import ConstraintError, checked
-from ponder.verifiers.extraction import after_thinking
 
 LONGEST = 100_000  # characters of an answer that is looked at; a longer one is wrong
 SHOWN = 500
@@ -31,7 +31,7 @@ class Checked:
 
 def judge(constraints: Any, response: str, *, loose: bool = False) -> Verdict:
     """The verdict on a whole response, thinking included. Constraints that cannot be checked are a failure ("gold")."""
-    answer = after_thinking(response)
+    answer = final_answer(response) or ""
     try:
         results = check(constraints, answer)
     except ConstraintError as error:
