@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 problems_app = typer.Typer(help="What there is to solve.", no_args_is_help=True)
 app.add_typer(problems_app, name="problems")
+verifier_app = typer.Typer(help="Verifiers that learn.", no_args_is_help=True)
+app.add_typer(verifier_app, name="verifier")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and no progress.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0)]
@@ -139,6 +141,65 @@ def evaluate(
 
 
 @app.command()
+def label(
+    out: Annotated[Path, typer.Option(help="Folder of labels.parquet, its journal and label.json.")],
+    model: Model = "tiny",
+    problems: Specs = "arithmetic,cipher,countdown",
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    limit: Annotated[int, typer.Option(help="Problems of each family.", min=1)] = 100,
+    method: Annotated[str, typer.Option(help="shepherd, shepherd-hard, omega, rest or advantages.")] = "omega",
+    responses: Annotated[int, typer.Option(help="Responses a problem.", min=1)] = 8,
+    rollouts: Annotated[int, typer.Option(help="Rollouts after a prefix.", min=1)] = 8,
+    searches: Annotated[int, typer.Option(help="Most searches a problem (omega).", min=1)] = 100,
+    prover: Annotated[str | None, typer.Option(help="Model that draws the rollouts; --model unless given.")] = None,
+    best_of: Annotated[int, typer.Option(help="The prover's best of K (advantages).", min=1)] = 1,
+    judge: Annotated[Path | None, typer.Option(help="Verifier folder: keep only what it agrees with.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Token-equivalents a problem; no limit unless given.")] = None,
+    separator: Annotated[str, typer.Option(help="What ends a step.")] = "\n",
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    max_tokens: MaxTokens = 400,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the job in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Label the steps of a model's responses by rollouts."""
+    from ponder.commands import label as labelling
+    from ponder.commands.assemble import set_threads
+    from ponder.commands.progress import Bars
+
+    set_threads(0)
+    request = labelling.Request(
+        model=model,
+        problems=tuple(problems.split(",")),
+        split=split,
+        limit=limit,
+        method=method,
+        responses=responses,
+        rollouts=rollouts,
+        searches=searches,
+        prover=prover,
+        best_of=best_of,
+        judge=judge,
+        budget=budget,
+        separator=separator.replace("\\n", "\n"),
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        device=device,
+        out=out,
+        resume=resume,
+    )
+    with Bars(quiet=as_json) as bars:
+        summary = labelling.label(request, lambda done, total, note: bars.tell("label", done, total, note))
+    if as_json:
+        _print_json(summary)
+    else:
+        Console().print(labelling.table(summary))
+        Console().print(f"Written: {summary['file']}")
+
+
+@app.command()
 def grade(
     file: Annotated[Path, typer.Argument(help='Rows {"id", "prediction", "answer", "verifier"?}.')],
     out: Annotated[Path | None, typer.Option(help="Where verdicts go; FILE.graded.jsonl unless given.")] = None,
@@ -177,6 +238,63 @@ def report(
 
     page = render(run_folder)
     _print_json({"report": str(page)}) if as_json else Console().print(f"Report: {page}")
+
+
+@verifier_app.command("train")
+def train_verifier(
+    out: Annotated[Path, typer.Option(help="The folder of the trained verifier.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="outcome, outcome_per_token, process, pairwise, value, implicit, generative or preference."
+        ),
+    ] = "process",
+    labels: Annotated[Path | None, typer.Option(help="A label file; without one, labels are collected.")] = None,
+    model: Model = "tiny",
+    problems: Specs = "arithmetic,cipher,countdown",
+    groups: Annotated[int, typer.Option(help="Problems to collect labels on.", min=2)] = 150,
+    trunk: Annotated[str, typer.Option(help="separate, or shared with the policy, which then learns too.")] = "separate",
+    hard: Annotated[bool, typer.Option("--hard", help="Hard labels for kind process.")] = False,
+    aggregation: Annotated[str | None, typer.Option(help="last, min, product, mean or rank.")] = None,
+    critiques: Annotated[int, typer.Option(help="Critiques a judgement, for kind generative.", min=0)] = 0,
+    learning_rate: Annotated[float, typer.Option(help="AdamW's rate.", min=1e-8)] = 5e-4,
+    batch: Annotated[int, typer.Option(help="Examples a step.", min=1)] = 16,
+    epochs: Annotated[int, typer.Option(help="Passes over the labels.", min=1)] = 1,
+    separator: Annotated[str, typer.Option(help="What ends a step.")] = "\n",
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Train a verifier from step labels or outcomes."""
+    from ponder.commands import verifier
+    from ponder.commands.assemble import set_threads
+    from ponder.commands.progress import Bars
+
+    set_threads(0)
+    request = verifier.Request(
+        kind=kind,
+        out=out,
+        model=model,
+        labels=labels,
+        problems=tuple(problems.split(",")),
+        groups=groups,
+        trunk=trunk,
+        hard=hard,
+        aggregation=aggregation,
+        critiques=critiques,
+        learning_rate=learning_rate,
+        batch=batch,
+        epochs=epochs,
+        separator=separator,
+        seed=seed,
+        device=device,
+    )
+    with Bars(quiet=as_json) as bars:
+        found = verifier.train(request, lambda done, total, note: bars.tell("verifier", done, total, note))
+    if as_json:
+        _print_json(found)
+        return
+    Console().print(verifier.shown(found))
 
 
 @problems_app.command("list")

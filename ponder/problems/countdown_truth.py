@@ -1,4 +1,4 @@
-"""Whether the tries of a countdown response are true, and whether a target is within reach of some numbers."""
+"""Whether a target is within reach: of some numbers, and of what a countdown response has written so far."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ _MOST_SEARCHED = 5  # numbers; six take seconds
 Numbers = tuple[Fraction, ...]
 
 
-def tries_hold(thinking: str, numbers: Sequence[int], target: int) -> bool:
-    """Whether every finished line is a true try, and the begun one (if any) can still reach the target."""
+def can_still_hit(thinking: str, numbers: Sequence[int], target: int) -> bool:
+    """Whether no finished line claims a hit that is none, and the begun one (if any) can still reach the target."""
     *lines, begun = thinking.split("\n")
-    return all(_is_true(line, numbers, target) for line in lines) and _can_go_on(begun, numbers, target)
+    return not any(is_false_hit(line, numbers, target) for line in lines) and _can_go_on(begun, numbers, target)
 
 
-def _is_true(line: str, numbers: Sequence[int], target: int) -> bool:
-    """`6-1=5,5*3=15|18`: numbers that are there, right results, nothing left over, the mark `!` on a hit alone."""
-    equations, bar, verdict = line.partition("|")
-    left = combined(equations.split(","), numbers)
-    if not bar or left is None or len(left) != 1:
+def is_false_hit(line: str, numbers: Sequence[int], target: int) -> bool:
+    """`6*3=18,18*1=18|18!` marks a hit; it is one if the numbers are there, the results right and nothing left over."""
+    equations, _, verdict = line.partition("|")
+    if not verdict.endswith("!"):
         return False
-    return verdict == f"{target}{'!' if left[0] == target else ''}"
+    return verdict != f"{target}!" or combined(equations.split(","), numbers) != (target,)
 
 
 def _can_go_on(begun: str, numbers: Sequence[int], target: int) -> bool:
-    # What stands after the last comma may still change; after the bar the whole try is written.
     equations, bar, _ = begun.partition("|")
-    left = combined(equations.split(",") if bar else equations.split(",")[:-1], numbers)
-    if left is None:
-        return False
-    return len(left) == 1 if bar else reachable(left, target)
+    if bar:
+        return not is_false_hit(begun, numbers, target)
+    # What stands after the last comma may still change.
+    left = combined(equations.split(",")[:-1], numbers)
+    return left is not None and reachable(left, target)
 
 
 def combined(equations: Sequence[str], numbers: Sequence[int]) -> Numbers | None:

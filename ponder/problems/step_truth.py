@@ -1,17 +1,18 @@
 """Whether a right answer can still follow from each step, computed without rollouts, for families where it can be.
 
-A step is good if the thinking up to its end says nothing false:
+A step is good if right work from its end on gives a right answer:
 
 - arithmetic: the last finished line has the value of the expression;
 - cipher: every letter decoded so far is the letter of the message at its place;
-- countdown: every finished try uses the given numbers, computes rightly and marks a hit if and only if it is one; in
-  an unfinished try the target must still be within reach of the numbers left. A try that misses is not an error: the
-  next one begins with all numbers again, and every target can be reached;
+- countdown: no try claims a hit that is none; in an unfinished try the equations are true and the target is within
+  reach of the numbers left. A try that misses does no harm, and neither does one that computes falsely and claims
+  nothing: the next begins with all numbers again, from which every target can be reached;
 - the last step, which holds the answer: the response is graded right.
 
-The truth of prefixes, not of lines in isolation: in a cipher a false letter stays in the message, so nothing after it
-is good. In arithmetic a line after a false one may be good again by luck. Left out: whether a line of arithmetic
-follows from the line before it by an allowed reduction, and which pair a letter of a cipher was read from.
+This is the truth of prefixes, which is what rollouts estimate, and not of lines in isolation: in a cipher a false
+letter stays in the message, so nothing after it is good; in arithmetic a line after a false one may be good again by
+luck. Left out: whether a line of arithmetic follows from the line before it by an allowed reduction, and which pair a
+letter of a cipher was read from.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ponder.problems.answers import THINK_CLOSE
 from ponder.problems.arithmetic import Arithmetic
 from ponder.problems.cipher import Cipher
 from ponder.problems.countdown import Countdown
-from ponder.problems.countdown_truth import tries_hold
+from ponder.problems.countdown_truth import can_still_hit
 from ponder.problems.expressions import ExpressionError, evaluate
 from ponder.types import Problem
 
@@ -79,7 +80,7 @@ def _letters(line: str) -> str:
 
 
 def _countdown_holds(problem: Problem, thinking: str) -> bool:
-    return tries_hold(thinking, problem.key.data["numbers"], problem.key.data["target"])
+    return can_still_hit(thinking, problem.key.data["numbers"], problem.key.data["target"])
 
 
 # Graders do not depend on a family's difficulty, so the default instance serves for all.

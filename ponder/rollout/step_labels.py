@@ -21,13 +21,15 @@ from ponder.types import Group, Problem, Step, StepLabel, Trajectory, Verdict
 class Labelled:
     """A trajectory with labels for some of its steps, in step order; steps without a label are not trained on.
 
-    `first_error` is the index of the first wrong step, -1 if no step is wrong, None if it was not looked for.
+    `outcome` is the grade of the whole trajectory (None: not known here). `first_error` is the index of the first
+    wrong step, -1 if no step is wrong, None if it was not looked for.
     """
 
     problem: Problem
     trajectory: Trajectory
     labels: tuple[StepLabel, ...]
     tokens_spent: int = 0
+    outcome: float | None = None
     first_error: int | None = None
 
 

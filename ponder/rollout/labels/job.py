@@ -41,8 +41,8 @@ class Finished:
 class Job:
     """How problems are labelled. `budget` is in token-equivalents a problem (None: no limit).
 
-    `prover` draws the rollouts of a method that takes a prover. With a `judge`, only the trajectories on whose first
-    error it agrees are kept.
+    `source` draws the responses and `prover` the rollouts after their steps; usually they are the same. With a
+    `judge`, only the trajectories on whose first error it agrees are kept.
     """
 
     method: Method
@@ -60,7 +60,7 @@ class Job:
         policy = Rollouts(problem, self.source, budget)
         prover = policy if self.prover is self.source else Rollouts(problem, self.prover, budget)
         group = await policy.group(self.responses)
-        found = await self.method.label(group, policy, prover, self.settings) if group else []
+        found = await self.method.label(group, prover, self.settings) if group else []
         disagreed, undecided, judging = 0, 0, 0.0
         if self.judge is not None:
             found, disagreed, undecided, judging = await self._agreed(found, self.judge, budget)

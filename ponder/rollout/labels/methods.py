@@ -29,36 +29,35 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`label` takes the group, the policy's rollouts, the prover's (the same unless a prover was named) and settings.
+    """`label` takes the group, where rollouts come from, and settings.
 
     `correctness`: its labels call steps right or wrong and stop at the first error.
     """
 
     summary: str
-    label: Callable[[Group, Rollouts, Rollouts, Settings], Awaitable[Found]]
+    label: Callable[[Group, Rollouts, Settings], Awaitable[Found]]
     correctness: bool = False
-    prover: bool = False
 
 
-async def _shepherd(group: Group, policy: Rollouts, prover: Rollouts, settings: Settings) -> Found:
-    return [(item, ()) for item in await shepherd(group, policy, n=settings.n)]
+async def _shepherd(group: Group, rollouts: Rollouts, settings: Settings) -> Found:
+    return [(item, ()) for item in await shepherd(group, rollouts, n=settings.n)]
 
 
-async def _shepherd_hard(group: Group, policy: Rollouts, prover: Rollouts, settings: Settings) -> Found:
-    return [(up_to_first_error(hard(item)), ()) for item in await shepherd(group, policy, n=settings.n)]
+async def _shepherd_hard(group: Group, rollouts: Rollouts, settings: Settings) -> Found:
+    return [(up_to_first_error(hard(item)), ()) for item in await shepherd(group, rollouts, n=settings.n)]
 
 
-async def _omega(group: Group, policy: Rollouts, prover: Rollouts, settings: Settings) -> Found:
-    items, _ = await omega(group, policy, OmegaSettings(rollouts=settings.n, searches=settings.searches))
+async def _omega(group: Group, rollouts: Rollouts, settings: Settings) -> Found:
+    items, _ = await omega(group, rollouts, OmegaSettings(rollouts=settings.n, searches=settings.searches))
     return [(item, ()) for item in items]
 
 
-async def _rest(group: Group, policy: Rollouts, prover: Rollouts, settings: Settings) -> Found:
+async def _rest(group: Group, _rollouts: Rollouts, _settings: Settings) -> Found:
     return [(item, ()) for item in rest_values(group)]
 
 
-async def _advantages(group: Group, policy: Rollouts, prover: Rollouts, settings: Settings) -> Found:
-    found = await advantages(group, prover, n=settings.n, best_of=settings.best_of)
+async def _advantages(group: Group, rollouts: Rollouts, settings: Settings) -> Found:
+    found = await advantages(group, rollouts, n=settings.n, best_of=settings.best_of)
     return [(item.labelled, item.advantages_S) for item in found]
 
 
@@ -67,7 +66,7 @@ METHODS: dict[str, Method] = {
     "shepherd-hard": Method("whether any rollout is right, up to the first error", _shepherd_hard, correctness=True),
     "omega": Method("binary search for the first error", _omega),
     "rest": Method("progress in the tree of responses", _rest),
-    "advantages": Method("gain of each step under a prover", _advantages, prover=True),
+    "advantages": Method("gain of each step under a prover", _advantages),
 }
 
 

@@ -118,4 +118,5 @@ def _labelled(
     found = [(k, values.get(tokens_of(step))) for k, step in enumerate(path[:-1])]
     labels = [StepLabel(k, *known) for k, known in found if known is not None]
     trajectory = Trajectory(group.problem.question, leaf)
-    return Labelled(group.problem, trajectory, (*labels, StepLabel(len(path) - 1, outcome, 1)), first_error=error)
+    labels.append(StepLabel(len(path) - 1, outcome, 1))
+    return Labelled(group.problem, trajectory, tuple(labels), outcome=outcome, first_error=error)

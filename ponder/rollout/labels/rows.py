@@ -61,7 +61,6 @@ class Origin:
     def row(self, item: Labelled, advantages_S: tuple[float, ...] = ()) -> LabelRow:
         """A labelled trajectory as a row."""
         question, steps = item.trajectory.question, item.trajectory.steps
-        ended = item.labels and item.labels[-1].step == len(steps) - 1
         return LabelRow(
             id=question.id,
             family=question.family,
@@ -72,7 +71,7 @@ class Origin:
             label_steps=tuple(label.step for label in item.labels),
             labels=tuple(label.value for label in item.labels),
             rollouts=tuple(label.rollouts for label in item.labels),
-            outcome=item.labels[-1].value if ended and item.labels[-1].rollouts == 1 else None,
+            outcome=item.outcome,
             first_error=item.first_error,
             advantages=advantages_S,
             method=self.method,

@@ -60,7 +60,8 @@ def labelled(group: Group, trajectory: Trajectory, outcome: float, inner_S: Sequ
     last = len(trajectory.steps) - 1
     complete = len(labels) == last
     labels.append(StepLabel(last, outcome, 1))
-    return Labelled(group.problem, trajectory, tuple(labels), first_error=first_zero(labels) if complete else None)
+    error = first_zero(labels) if complete else None
+    return Labelled(group.problem, trajectory, tuple(labels), outcome=outcome, first_error=error)
 
 
 def hard(item: Labelled) -> Labelled:

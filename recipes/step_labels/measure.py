@@ -1,0 +1,272 @@
+"""Step labels against the truth: `python recipes/step_labels/measure.py`.
+
+Long responses of the embedded model, some of them wrong, are cut into steps, and every step gets 32 rollouts once.
+All methods and all smaller numbers of rollouts are then replayed on these, with the library's own code, on disjoint
+parts of the 32, so that methods are compared on the same draws. Prints Markdown tables; 95 % intervals over problems.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ponder.commands import assemble
+from ponder.commands.eval import draw
+from ponder.engines.loop import run
+from ponder.evaluation.intervals import Interval, ratio_interval
+from ponder.problems.step_truth import first_error, good_steps
+from ponder.rollout.collect import collect
+from ponder.rollout.labels.omega import Omega
+from ponder.rollout.labels.omega_pool import Candidate, OmegaSettings, Pool, State
+from ponder.rollout.labels.quality import LabelErrors, label_errors
+from ponder.rollout.labels.rollouts import Estimate, Rollouts, Source, tokens_of
+from ponder.rollout.labels.shepherd import estimates, hard, labelled
+from ponder.rollout.step_labels import Labelled
+from ponder.runlog.files import write_json
+from ponder.types import Group, Problem, Step, StepLabel, Trajectory, Verdict
+
+# Family, what ends a step, temperature of the responses, problems. Rollouts are drawn at temperature 1; warmer
+# responses slip anywhere and not only where the model is in a hurry.
+SETTINGS = [("arithmetic?terms=10", "\n", 1.3, 150), ("cipher?words=4", " ", 1.5, 50), ("countdown", "\n", 1.3, 50)]
+MOST = 32  # rollouts drawn after every step
+COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # rollouts after a step that are replayed
+SHOWN = (1, 2, 4, 8, 16, 32)
+TARGETS = (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)  # errors at which rollouts are compared
+LEAST_STEPS = 8
+RESAMPLES = 1000
+Table = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A response with the truth of its steps and all rollouts after each inner one."""
+
+    problem: Problem
+    trajectory: Trajectory
+    outcome: float
+    truth: tuple[bool, ...]
+    error: int
+    rollouts: tuple[Estimate, ...]
+
+    def part(self, n: int, block: int) -> list[Estimate]:
+        """The `block`-th `n` rollouts of every inner step."""
+        cut = slice(n * block, n * (block + 1))
+        return [Estimate(e.leaves[cut], e.outcomes[cut]) for e in self.rollouts]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--share", type=float, default=1.0, help="share of the problems to measure, for a quick look")
+    parser.add_argument("--out", type=Path, help="where the numbers go as JSON")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    assemble.set_threads(0)
+    numbers = {}
+    for spec, separator, temperature, problems in SETTINGS:
+        started = time.monotonic()
+        items = gather(spec, separator, temperature, max(4, round(given.share * problems)), given.seed)
+        numbers[spec] = report(spec, items, time.monotonic() - started)
+    if given.out:
+        write_json(given.out, numbers)
+
+
+def gather(spec: str, separator: str, temperature: float, count: int, seed: int) -> list[Item]:
+    """At most two wrong responses and one right one of each problem, long ones only, with their rollouts."""
+    families = assemble.families([spec])
+    problems = draw(families, "test", count, seed)
+    policy = assemble.policy("tiny", separator=separator)
+    with assemble.truth(families) as truth:
+        warm = policy.at(temperature)
+        groups = run(collect(problems, warm, truth.grade, group_size=8, max_tokens=400, seed=seed))
+        source = Source(policy.propose, truth.grade, max_tokens=400, seed=seed)
+
+        async def roll() -> list[list[Item]]:
+            return list(await asyncio.gather(*(rolled(group, source) for group in groups)))
+
+        return [item for items in run(roll()) for item in items]
+
+
+async def rolled(group: Group, source: Source) -> list[Item]:
+    long = [(t, outcome) for t, outcome in group.judged if len(t.steps) >= LEAST_STEPS]
+    chosen = [pair for pair in long if pair[1] == 0][:2] + [pair for pair in long if pair[1] == 1][:1]
+    rollouts = Rollouts(group.problem, source)
+    return [await _item(group.problem, t, outcome, rollouts) for t, outcome in chosen]
+
+
+async def _item(problem: Problem, trajectory: Trajectory, outcome: float, rollouts: Rollouts) -> Item:
+    texts = [step.text for step in trajectory.steps]
+    truth, error = good_steps(problem, texts), first_error(problem, texts)
+    found = await estimates(list(trajectory.steps[:-1]), rollouts, MOST)
+    assert truth is not None and error is not None and all(e is not None for e in found)
+    return Item(problem, trajectory, outcome, truth, error, tuple(e for e in found if e is not None))
+
+
+def report(spec: str, items: list[Item], seconds: float) -> dict[str, object]:
+    """Print the tables of one family; returns their numbers."""
+    wrong = [item for item in items if item.outcome == 0]
+    steps = sum(len(item.trajectory.steps) for item in wrong) / len(wrong)
+    rollouts = sum(len(e.leaves) for item in items for e in item.rollouts)
+    print(f"\n### {spec}\n")
+    print(
+        f"{len(items)} responses ({len(wrong)} wrong, {steps:.1f} steps on average) to "
+        f"{len({item.problem.id for item in items})} problems; {rollouts} rollouts, {seconds:.0f} s.\n",
+        flush=True,
+    )
+    curve = label_curve(items)
+    print("| N | wrong labels | bad steps called good | good steps called bad |\n|---|---|---|---|")
+    for n, rates in curve.items():
+        print(f"| {n} | {' | '.join(_shown(rates[name]) for name in ('error', 'positive', 'negative'))} |")
+    needed = rollouts_needed(wrong)
+    for which, name in (("missed", "first errors missed"), ("labels", "wrong labels")):
+        print(f"\n| {name} | rollouts a response, search | brute force | times fewer |\n|---|---|---|---|")
+        for row in needed[which]:
+            print(f"| {row['target']:.0%} | {_rollouts(row['search'])} | {_rollouts(row['brute'])} | {_fewer(row)} |")
+    return {"responses": len(items), "wrong": len(wrong), "labels": curve, "needed": needed}
+
+
+def _rollouts(count: float | None) -> str:
+    return "not reached" if count is None else f"{count:.0f}"
+
+
+def _fewer(row: dict[str, Any]) -> str:
+    if row["ratio"] is None:
+        return "-"
+    return f"{'' if row['brute'] else 'over '}{row['ratio']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+
+
+def label_curve(items: list[Item]) -> dict[int, dict[str, Interval | None]]:
+    """Errors of hard labels on inner steps for every N."""
+    return {n: _rates([(item.problem.id, errors_at(item, n)) for item in items]) for n in SHOWN}
+
+
+def errors_at(item: Item, n: int) -> LabelErrors:
+    """Summed over the disjoint parts of the rollouts."""
+    parts = (hard(shepherd_at(item, n, block)) for block in range(MOST // n))
+    return sum((label_errors(part.labels[:-1], item.truth) for part in parts), LabelErrors())
+
+
+def shepherd_at(item: Item, n: int, block: int) -> Labelled:
+    """Math-Shepherd's labels from one part of the rollouts."""
+    group = Group(item.problem, (item.trajectory,), (Verdict(outcome=item.outcome),))
+    return labelled(group, item.trajectory, item.outcome, item.part(n, block))
+
+
+def _rates(errors: list[tuple[str, LabelErrors]]) -> dict[str, Interval | None]:
+    by_problem: dict[str, LabelErrors] = {}
+    for name, some in errors:
+        by_problem[name] = by_problem.get(name, LabelErrors()) + some
+    each = list(by_problem.values())
+    wrong = [e.false_positives + e.false_negatives for e in each]
+    return {
+        "error": ratio_interval(wrong, [e.good + e.bad for e in each]),
+        "positive": ratio_interval([e.false_positives for e in each], [e.bad for e in each]),
+        "negative": ratio_interval([e.false_negatives for e in each], [e.good for e in each]),
+    }
+
+
+def rollouts_needed(wrong: list[Item]) -> dict[str, list[dict[str, Any]]]:
+    """By kind of error and target: the fewest rollouts a response with which each way comes down to the target.
+
+    Errors are "missed" (the first error is not the true one) and "labels" (share of inner steps labelled wrongly).
+    A way that never gets there has None; the ratio is then a lower bound, from the most that brute force was given.
+    """
+    brute = [np.array([brute_force(item, n) for item in wrong]) for n in COUNTS]
+    search = [np.array(run(binary(wrong, k))) for k in COUNTS]
+    names = np.array([item.problem.id for item in wrong])
+    of_problem = [np.flatnonzero(names == name) for name in dict.fromkeys(names)]
+    rng = np.random.default_rng(0)
+    draws = [rng.integers(len(of_problem), size=len(of_problem)) for _ in range(RESAMPLES)]
+    resamples = [np.concatenate([of_problem[p] for p in draw_P]) for draw_P in draws]
+    every = np.arange(len(wrong))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for column, name in enumerate(("missed", "labels"), start=1):
+        for target in TARGETS:
+            ratios = [_ratio(brute, search, r, column, target) for r in resamples]
+            held = [ratio for ratio in ratios if ratio is not None]
+            low, high = np.percentile(held, [2.5, 97.5]) if held else (None, None)
+            row = {"target": target, "ratio": _ratio(brute, search, every, column, target), "low": low, "high": high}
+            row |= {"search": _needed(search, every, column, target), "brute": _needed(brute, every, column, target)}
+            found.setdefault(name, []).append(row)
+    return found
+
+
+def _ratio(
+    brute: list[Table], search: list[Table], items: npt.NDArray[np.int64], column: int, target: float
+) -> float | None:
+    """Brute force's rollouts over the search's; None if the search does not get to the target."""
+    ours, theirs = _needed(search, items, column, target), _needed(brute, items, column, target)
+    most = float(brute[-1][items, 0].mean())
+    return None if ours is None else (most if theirs is None else theirs) / ours
+
+
+def _needed(measured: list[Table], items: npt.NDArray[np.int64], column: int, target: float) -> float | None:
+    """Rollouts a response at which the error first falls to `target`: straight lines between what was measured."""
+    before: tuple[float, float] | None = None
+    for table in measured:
+        rollouts, error = float(table[items, 0].mean()), float(table[items, column].mean())
+        if error <= target:
+            if before is None:
+                return rollouts
+            share = (before[1] - target) / (before[1] - error)
+            return before[0] + share * (rollouts - before[0])
+        before = (rollouts, error)
+    return None
+
+
+def brute_force(item: Item, n: int) -> tuple[float, float, float]:
+    """With n rollouts after every step: rollouts, how often the first error is missed, the share of wrong labels."""
+    parts = [hard(shepherd_at(item, n, block)) for block in range(MOST // n)]
+    return _means(item, [(n * len(item.rollouts), part.first_error, part.labels[:-1]) for part in parts])
+
+
+async def binary(wrong: list[Item], k: int) -> list[tuple[float, float, float]]:
+    """The same of the binary search, whose labels are those that its first error implies."""
+    return [_means(item, [await searched(item, k, block) for block in range(MOST // k)]) for item in wrong]
+
+
+async def searched(item: Item, k: int, block: int) -> tuple[int, int | None, tuple[StepLabel, ...]]:
+    """Rollouts of one search on the drawn rollouts, its first error, and a label for every inner step."""
+    rollouts = Rollouts(item.problem, Source(_never, _nothing, max_tokens=0, seed=0))
+    for step, estimate in zip(item.trajectory.steps[:-1], item.part(k, block), strict=True):
+        rollouts.known[tokens_of(step), k] = estimate
+    settings = OmegaSettings(rollouts=k)
+    start = Candidate(State(None, 0.5), item.trajectory.leaf, len(item.trajectory))
+    found = await Omega(rollouts, settings, Pool(settings)).search(start)
+    error = found.first_error
+    assert error is not None
+    labels = tuple(StepLabel(i, float(i < error), k) for i in range(len(item.rollouts)))
+    return k * found.evaluations, error, labels
+
+
+Part = tuple[int, int | None, tuple[StepLabel, ...]]
+
+
+def _means(item: Item, parts: list[Part]) -> tuple[float, float, float]:
+    rollouts = [used for used, _, _ in parts]
+    missed = [error != item.error for _, error, _ in parts]
+    wrong = [label_errors(labels, item.truth).error or 0.0 for _, _, labels in parts]
+    return float(np.mean(rollouts)), float(np.mean(missed)), float(np.mean(wrong))
+
+
+async def _never(*_: Any, **__: Any) -> list[Step]:
+    raise AssertionError("everything was drawn beforehand")
+
+
+def _nothing(_: Sequence[Problem], __: Sequence[str]) -> list[Verdict]:
+    return []
+
+
+def _shown(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.y:.1%} ({interval.low:.1%} to {interval.high:.1%})"
+
+
+if __name__ == "__main__":
+    main()
