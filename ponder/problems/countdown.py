@@ -15,7 +15,6 @@ numbers multiplied when the target is large) can only come out of reinforcement 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -92,7 +91,15 @@ class Countdown:
 
     def near_misses(self, problem: Problem) -> list[str]:
         good, data = problem.key.answer or "", problem.key.data
-        return [f"{good}+1", f"{data['target']}", f"({good})*1+0", f"<think>\n{good}\n", good[:-1] + "+", "__import__"]
+        return [
+            f"{good}={data['target'] + 1}",
+            f"{good}+1",
+            f"{data['target']}",
+            f"({good})*1+0",
+            f"<think>\n{good}\n",
+            good[:-1] + "+",
+            "__import__",
+        ]
 
     def demonstration(self, problem: Problem, seed: int) -> str:
         rng = random.Random(f"demonstration/{problem.id}/{seed}")
@@ -108,8 +115,13 @@ class Countdown:
 
 
 def check(expression: str, numbers: list[int], target: int) -> tuple[bool, str]:
-    """Whether `expression` uses exactly `numbers` and equals `target`, and why not. Needs no key."""
-    text = re.sub(r"=\s*-?\d+$", "", expression.replace("×", "*").replace("÷", "/").strip()).strip()
+    """Whether `expression` uses exactly `numbers` and equals `target`, and why not. Needs no key.
+
+    A result written behind it ("= 24") is a claim, which must be true too.
+    """
+    text, equals, claim = (part.strip() for part in expression.replace("×", "*").replace("÷", "/").partition("="))
+    if equals and claim != str(target):
+        return False, f"claims {claim or 'nothing'}, target {target}"
     try:
         value = evaluate(text)
     except ExpressionError as error:

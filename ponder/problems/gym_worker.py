@@ -18,15 +18,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy
-from reasoning_gym.factory import CURRICULA, DATASETS
 
 from ponder.problems.gym_gold import gold
 from ponder.problems.gym_guard import disarm, is_harmless
+from ponder.problems.gym_solver import task_classes
 from ponder.problems.gym_strict import passes
 from ponder.problems.overlap import normalise
 from ponder.problems.splits import draw
 from ponder.types import PonderError
 
+DATASETS, CURRICULA = task_classes()
 MEMORY = 4 * 2**30
 # Seconds of computing that one answer may cost. Counted in processor time: a busy machine must not turn a right answer
 # into a failure.
