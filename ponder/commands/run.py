@@ -23,6 +23,7 @@ from ponder.evaluation.suite import Scores, build_suite
 from ponder.learning.checkpoints import Checkpoints
 from ponder.learning.learner import Learner
 from ponder.models.load import save
+from ponder.problems.overlap import refuse_overlapping
 from ponder.protocols import Family
 from ponder.reports.page import render
 from ponder.rollout.collect import collect
@@ -57,6 +58,8 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     started, clock = time.time(), time.monotonic()
     assemble.set_threads(config.threads)
     families = assemble.families(config.problems)
+    for held_out in ("validation", "test"):
+        refuse_overlapping(families, families, splits=("train", held_out))
     with RunLog.open(out, resolved(config), resume=resume) as log, assemble.truth(families) as truth:
         stage = _set_up(config, log, families, truth, tell)
         rounds = _train(stage)

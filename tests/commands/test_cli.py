@@ -55,6 +55,7 @@ def qwen3_folder(folder: Path) -> Path:
         (["eval", "--model", "nowhere/at/all"], "nowhere/at/all"),
         (["run", "--set", "policy.learning_rat=1"], "policy.learning_rate"),
         (["run", "--set", "rounds=many"], "rounds"),
+        (["run", "--problems", "jsonl:whole.jsonl?split=all"], "train and validation share 1 problem"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
@@ -67,6 +68,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     Path("empty.jsonl").write_text("")
+    Path("whole.jsonl").write_text('{"id": "a", "problem": "1+1", "answer": "2"}\n')
     Path("broken.jsonl").write_text('{"id": "a", "problem": "1+1", "answer": "2"}\n{"id": \n')
     assert ponder(monkeypatch, *arguments, "--out", "out", "--json") == 2
     captured = capsys.readouterr()
