@@ -26,6 +26,7 @@ from ponder.models.load import save
 from ponder.problems.overlap import refuse_overlapping
 from ponder.protocols import Family
 from ponder.reports.page import render
+from ponder.rollout import store
 from ponder.rollout.collect import collect
 from ponder.runlog import RunLog
 from ponder.seeds import derive_seed
@@ -117,7 +118,9 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
     if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
         log.metric(0, **play.start())
     for number in range(done, config.rounds):
-        log.metric(number + 1, **play.play(number))
+        row = play.play(number)
+        store.write(log.path / "trajectories" / f"round-{number + 1:04d}.parquet", play.played)
+        log.metric(number + 1, **row)
         state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
     total = config.rounds * config.updates
     stage.tell(TRAINING, total, total, "done")

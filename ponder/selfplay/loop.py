@@ -58,13 +58,15 @@ class SelfPlay:
         self.grade, self.ladder, self.run, self.tell = grade, list(ladder), run, tell
         self.assign = advantages.make(config.policy.advantage, _reward(config))
         self.ledger = Ledger()
+        self.played: list[list[Group]] = []  # the groups of each update of the latest round
 
     def play(self, round_number: int) -> dict[str, Any]:
         """One round; returns its row of the report."""
         started = time.monotonic()
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
-        labelled = self._label(updates[-1].groups, "train", round_number, self.config.verifier.groups)
-        self._improve_verifier([group for update in updates for group in update.groups], labelled, round_number)
+        self.played = [update.groups for update in updates]
+        labelled = self._label(self.played[-1], "train", round_number, self.config.verifier.groups)
+        self._improve_verifier([group for groups in self.played for group in groups], labelled, round_number)
         ladder = self.climb()
         quality = self._measure_verifier(ladder, round_number)
         self.ledger.seconds += time.monotonic() - started
