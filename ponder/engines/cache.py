@@ -1,4 +1,9 @@
-"""Keys and values of every active row, in two tensors a layer."""
+"""Keys and values of the rows under way, in two tensors a layer: a working copy, laid out for attention's products.
+
+The texts themselves lie in the arena, each token once; a slot holds one path through them in a row, because a batched
+product over rows that lie in order reads memory twice as fast as one that gathers. So this memory follows the rows that
+run at one time, and not how many branches a search has.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +43,10 @@ class SlotCache:
         self.keys = [self._allocate(0, 0, transposed=True) for _ in range(self._layers)]
         self.values = [self._allocate(0, 0, transposed=False) for _ in range(self._layers)]
 
+    @property
+    def bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+
     def rows(self, length: int) -> int:
         """How many rows of `length` tokens fit into the limits; at least one, or nothing could ever run."""
         return max(1, min(self._max_slots, self._max_bytes // (_round_up(length) * self._bytes_per_token)))
@@ -61,16 +70,16 @@ class SlotCache:
             self.keys[i], self.values[i] = keys, values
         self.slots, self.length = new_slots, new_length
 
-    def write(self, layer: int, slots: Sequence[int], keys: Tensor, values: Tensor) -> None:
-        """Keys and values [B, K, T, D] into the first T positions of slots."""
-        heads, length = self._heads(slots), keys.shape[2]
-        self.keys[layer][heads, :, :length] = keys.flatten(0, 1).transpose(1, 2)
-        self.values[layer][heads, :length] = values.flatten(0, 1)
+    def load(self, first: int, kv: Tensor) -> None:
+        """Fill the slots from `first` on with texts [B, T, layers, K, 2, D]; shorter ones are padded behind."""
+        rows, length = kv.shape[:2]
+        heads = slice(first * self._shape.kv_heads, (first + rows) * self._shape.kv_heads)
+        for i, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
+            keys[heads, :, :length] = kv[:, :, i, :, 0].permute(0, 2, 3, 1).flatten(0, 1)
+            values[heads, :length] = kv[:, :, i, :, 1].transpose(1, 2).flatten(0, 1)
 
     def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
-        """Copy the first `length` positions of slots into other slots; no slot is both."""
-        if not sources:
-            return
+        """Copy the first `length` positions of slots into other slots; a slot may be source and target."""
         read, written = self._heads(sources), self._heads(targets)
         for keys, values in zip(self.keys, self.values, strict=True):
             keys[written, :, :length] = keys[read, :, :length]

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ponder.engines.tally import Tally
+
 
 @dataclass(frozen=True)
 class Prefill:
@@ -23,28 +25,43 @@ class Prefill:
 
 
 class Decoder(Protocol):
-    """Rows 0 to n-1 are active. `continuous` says whether prompts may join while other rows are under way."""
+    """Rows 0 to `active`-1 are active. `continuous` says whether prompts may join while other rows are under way."""
 
     continuous: bool
+
+    @property
+    def active(self) -> int: ...
+
+    @property
+    def tally(self) -> Tally: ...
+
+    @property
+    def room(self) -> int:
+        """How many tokens of prompts may be taken in now."""
+        ...
 
     def rows(self, length: int) -> int:
         """How many rows of up to `length` tokens the cache may hold."""
         ...
 
-    def prefill(self, prompts: Sequence[tuple[int, ...]], rows: Sequence[int]) -> Prefill:
-        """Take prompts into these free rows; the others stay as they are."""
+    def prefill(self, prompts: Sequence[tuple[int, ...]]) -> Prefill:
+        """Take distinct prompts into rows of their own, behind the active ones."""
         ...
 
     def decode(self, tokens_B: NDArray[np.int64], positions_B: NDArray[np.int64]) -> Tensor:
         """Append one token to each active row, at its position; logits [B, V] of the next."""
         ...
 
-    def compact(self, order: Sequence[int]) -> None:
-        """Keep only the rows named in `order`, so that row i is what row `order[i]` was; most stay where they are."""
+    def select(self, order: Sequence[int]) -> None:
+        """From now on row i is what row `order[i]` was. A row named twice forks; a row not named ends."""
         ...
 
     def score(self, prompts: Sequence[tuple[int, ...]], continuations: Sequence[tuple[int, ...]]) -> list[list[float]]:
         """Log-probabilities of each continuation after its prompt, at temperature 1."""
+        ...
+
+    def hidden(self, texts: Sequence[tuple[int, ...]], positions: Sequence[Sequence[int]]) -> list[Tensor]:
+        """What a head reads at these positions of each text, [n, hidden]: hidden states after the final norm."""
         ...
 
     def refresh(self) -> None:
@@ -52,5 +69,5 @@ class Decoder(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget every row, after a failure."""
+        """Forget every row and text, after a failure."""
         ...

@@ -7,6 +7,7 @@ than the lean path and the same in what it promises.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from ponder.engines.decoder import Prefill
 from ponder.engines.packing import chosen_logprobs, left_padded
+from ponder.engines.tally import Tally
 
 
 class GenericDecoder:
@@ -29,6 +31,8 @@ class GenericDecoder:
         self._model = model
         self._max_bytes = cache_bytes
         self._bytes_per_token = _bytes_per_token(model)
+        self.room = sys.maxsize  # nothing is kept when a row ends, so nothing is in the way
+        self.tally = Tally()
         self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
         self.reset()
 
@@ -36,6 +40,7 @@ class GenericDecoder:
         """Nothing is derived from the weights; the module itself is used."""
 
     def reset(self) -> None:
+        self.active = 0
         self._cache: Any = None
         self._mask_BT = torch.zeros(0, 0, dtype=torch.long)
 
@@ -43,33 +48,29 @@ class GenericDecoder:
         return max(1, self._max_bytes // (length * self._bytes_per_token))
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[tuple[int, ...]], rows: Sequence[int]) -> Prefill:
-        """Identical prompts go through the model once; a new batch always takes all rows from the first on."""
-        place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
-        ids_BT, mask_BT = left_padded(list(place), self._model.device)
-        self._cache = DynamicCache(config=self._model.config)
+    def prefill(self, prompts: Sequence[tuple[int, ...]]) -> Prefill:
+        ids_BT, mask_BT = left_padded(prompts, self._model.device)
+        self._cache, self._mask_BT, self.active = DynamicCache(config=self._model.config), mask_BT, len(prompts)
+        for prompt in prompts:
+            self.tally.computed(len(prompt), 0)
         logits_BV = self._forward(ids_BT, mask_BT, (mask_BT.cumsum(-1) - 1).clamp(min=0))
-        order = [place[prompt] for prompt in prompts]
-        self._select(order, mask_BT)
-        computed = tuple(len(p) if prompts.index(p) == i else 0 for i, p in enumerate(prompts))
-        return Prefill(logits_BV[order], computed)
+        return Prefill(logits_BV, tuple(map(len, prompts)))
 
     @torch.inference_mode()
     def decode(self, tokens_B: NDArray[np.int64], positions_B: NDArray[np.int64]) -> Tensor:
         device = self._model.device
         mask_BT = torch.cat([self._mask_BT, self._mask_BT.new_ones(len(tokens_B), 1)], dim=-1)
         self._mask_BT = mask_BT
+        self.tally.tokens += len(tokens_B)
+        self.tally.contexts += int(positions_B.sum()) + len(tokens_B)
         tokens, positions = torch.from_numpy(tokens_B).to(device), torch.from_numpy(positions_B).to(device)
         return self._forward(tokens[:, None], mask_BT, positions[:, None])
 
     @torch.inference_mode()
-    def compact(self, order: Sequence[int]) -> None:
-        self._select(order, self._mask_BT)
-
-    def _select(self, order: Sequence[int], mask_BT: Tensor) -> None:
+    def select(self, order: Sequence[int]) -> None:
         order_B = torch.tensor(order, dtype=torch.long, device=self._model.device)
         self._cache.batch_select_indices(order_B)
-        self._mask_BT = mask_BT[order_B]
+        self._mask_BT, self.active = self._mask_BT[order_B], len(order)
 
     def _forward(self, ids_BT: Tensor, mask_BT: Tensor, positions_BT: Tensor) -> Tensor:
         positions = {"position_ids": positions_BT} if self._takes_positions else {}
@@ -77,10 +78,15 @@ class GenericDecoder:
             input_ids=ids_BT, attention_mask=mask_BT, past_key_values=self._cache, use_cache=True, **positions
         )
         logits: Tensor = output.logits[:, -1]
+        self.tally.heads += ids_BT.numel()
         return logits
 
     @torch.inference_mode()
     def score(self, prompts: Sequence[tuple[int, ...]], continuations: Sequence[tuple[int, ...]]) -> list[list[float]]:
+        for prompt, continuation in zip(prompts, continuations, strict=True):
+            self.tally.computed(len(prompt) + len(continuation), 0)
+            self.tally.heads += len(prompt) + len(continuation)
+
         def forward(ids_BT: Tensor) -> Tensor:
             logits_BTV: Tensor = self._model(input_ids=ids_BT, use_cache=False).logits
             return logits_BTV
@@ -89,6 +95,15 @@ class GenericDecoder:
             return logits_NV
 
         return chosen_logprobs(prompts, continuations, forward, head, self._model.device)
+
+    @torch.inference_mode()
+    def hidden(self, texts: Sequence[tuple[int, ...]], positions: Sequence[Sequence[int]]) -> list[Tensor]:
+        states: list[Tensor] = []
+        for text, at in zip(texts, positions, strict=True):
+            self.tally.computed(len(text), 0)
+            ids = torch.tensor([text], device=self._model.device)
+            states.append(self._model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0, list(at)])
+        return states
 
 
 def _bytes_per_token(model: PreTrainedModel) -> int:

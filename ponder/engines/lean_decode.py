@@ -1,160 +1,196 @@
-"""Generation for Llama, Qwen2 and Qwen3 models, over weights laid out for it and a cache of our own.
+"""Generation for Llama, Qwen2 and Qwen3 models: prompts through the trunk's prefix tree, then a token a step.
 
 A decode step writes each row's key and value at the row's own position and attends over the longest row with one mask,
-so rows of any age share a step.
+so rows of any age share a step. What a step computed also goes into the arena, and when a row ends its text joins the
+prefix tree: a request that goes on from any token of it computes only what is new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from ponder.engines import packed
+from ponder.engines.arena import Cells
 from ponder.engines.cache import SlotCache
 from ponder.engines.decoder import Prefill
-from ponder.engines.packing import batches_by_length, chosen_logprobs, right_padded
+from ponder.engines.lanes import Lanes
+from ponder.engines.prefix_tree import Tokens
+from ponder.engines.step import Step
+from ponder.engines.tally import Tally
+from ponder.engines.trunk import Known, Trunk
 from ponder.models import lean
 
-# Enough for full speed of the products, few enough that what lies between them stays in the CPU's cache.
-_PREFILL_TOKENS = 1024
-_SPAN = 64
-
-
-@dataclass(frozen=True)
-class Span:
-    """Rows that share one attention: their part of the cache's first axis, the longest of them, their mask."""
-
-    heads: slice
-    longest: int
-    mask: Tensor | None
+# Rows of logits at once; with a vocabulary of 150,000 this is 300 MB.
+_ROWS = 512
+_LOAD_TOKENS = 8192
 
 
 class LeanDecoder:
-    """The `Decoder` of the standard family."""
+    """The `Decoder` of the standard family. Half of `cache_bytes` is for the rows under way, half for texts."""
 
     continuous = True
 
     def __init__(self, model: PreTrainedModel, context: int, max_rows: int, cache_bytes: int) -> None:
-        self._model = model
-        self._context = context
         self._device = model.device
         shape = lean.Shape.of(model)
         layers = model.config.num_hidden_layers
-        self._cache = SlotCache(layers, shape, model.dtype, model.device, max_rows, cache_bytes)
-        self._longest = 0  # positions of the cache in use
-        self.refresh()
+        self._slots = SlotCache(layers, shape, model.dtype, model.device, max_rows, cache_bytes // 2)
+        self.trunk = Trunk(model, context, cache_bytes // 2)
+        self._context = context
+        self._lanes = Lanes()
+        self._lanes.refresh(self.trunk.weights)
+        self.reset()
 
-    @torch.inference_mode()
     def refresh(self) -> None:
-        self._weights = packed.pack(self._model, self._context)
+        self.trunk.refresh()
+        self._lanes.refresh(self.trunk.weights)
 
     def reset(self) -> None:
-        self._cache.clear()
+        self._slots.clear()
+        self.trunk.forget()
+        self.active = 0
+        # The texts under way: their tokens that are computed, where, and how many.
+        self._texts = np.zeros((0, 0), dtype=np.int64)
+        self._cells = np.zeros((0, 0), dtype=np.int64)
+        self._lengths = np.zeros(0, dtype=np.int64)
+
+    @property
+    def tally(self) -> Tally:
+        return self.trunk.tally
+
+    @property
+    def room(self) -> int:
+        # A text as long as the context can always be scored.
+        return self.trunk.room - self._context
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the working rows and of the texts."""
+        return self._slots.bytes + self.trunk.arena.bytes
 
     def rows(self, length: int) -> int:
-        return self._cache.rows(length)
+        return self._slots.rows(length)
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[tuple[int, ...]], rows: Sequence[int]) -> Prefill:
-        """Each distinct prompt goes through the model once; its other rows copy the cache."""
-        longest = max(map(len, prompts))
-        self._cache.reserve(max(rows) + 1, longest)
-        self._longest = max(self._longest, longest)
-        slot_of = dict(zip(reversed(prompts), reversed(rows), strict=True))
-        order: dict[tuple[int, ...], int] = {}
-        parts: list[Tensor] = []
-        for batch in batches_by_length(list(slot_of), _PREFILL_TOKENS):
-            hidden_BTH = self._hidden_states(right_padded(batch, self._device), [slot_of[p] for p in batch])
-            last_B = torch.tensor([len(p) - 1 for p in batch], device=self._device)
-            parts.append(hidden_BTH[torch.arange(len(batch), device=self._device), last_B])
-            order |= {prompt: len(order) + i for i, prompt in enumerate(batch)}
-        copies = [(slot_of[p], row) for p, row in zip(prompts, rows, strict=True) if slot_of[p] != row]
-        self._cache.copy([source for source, _ in copies], [target for _, target in copies], longest)
-        computed = tuple(len(p) if slot_of[p] == row else 0 for p, row in zip(prompts, rows, strict=True))
-        logits = packed.logits(torch.cat(parts), self._weights)
-        return Prefill(logits[torch.tensor([order[p] for p in prompts], device=self._device)], computed)
+    def prefill(self, prompts: Sequence[Tokens]) -> Prefill:
+        known = self.trunk.ensure(prompts)
+        first, self.active = self.active, self.active + len(prompts)
+        self._make_room(self.active, max(map(len, prompts)))
+        for row, (prompt, text) in enumerate(zip(prompts, known, strict=True), first):
+            self._texts[row, : len(prompt)], self._cells[row, : len(prompt)] = prompt, text.cells
+            self._lengths[row] = len(prompt)
+        self._slots.reserve(self.active, max(map(len, prompts)))
+        self._load(first)
+        last = np.array([text.cells[-1] for text in known])
+        self.tally.heads += len(last)
+        logits_BV = packed.logits(self.trunk.hidden(last), self.trunk.weights)
+        return Prefill(logits_BV, tuple(text.computed for text in known))
 
-    def _hidden_states(self, ids_BT: Tensor, slots: Sequence[int] | None = None) -> Tensor:
-        """Hidden states [B, T, hidden] of right-padded rows, before the final norm; keys and values go into `slots`.
+    def _load(self, first: int) -> None:
+        """Copy the texts of the rows from `first` on out of the arena, a few thousand tokens at a time."""
+        while first < self.active:
+            longest, end = int(self._lengths[first]), first + 1
+            while end < self.active and max(longest, self._lengths[end]) * (end + 1 - first) <= _LOAD_TOKENS:
+                longest, end = max(longest, int(self._lengths[end])), end + 1
+            cells = torch.from_numpy(self._cells[first:end, :longest].copy()).to(self._device)
+            self._slots.load(first, self.trunk.arena.kv[cells])
+            first = end
 
-        What padding writes behind a row's end is overwritten before the row's mask reaches it.
-        """
-        w, (rows, length) = self._weights, ids_BT.shape
-        rotation = packed.rotation_for(w, torch.arange(length, device=self._device))
-        x: Tensor = F.embedding(ids_BT.flatten(), w.embedding)
-        for i, layer in enumerate(w.layers):
-            heads = packed.project(x, layer, w, rotation).unflatten(0, (rows, length)).permute(0, 2, 3, 1, 4)
-            q, k, v = heads[:, :, : w.group].flatten(1, 2), heads[:, :, w.group], heads[:, :, w.group + 1]
-            if slots is not None:
-                self._cache.write(i, slots, k, v)
-            # The rotation has scaled the queries.
-            attended = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0, enable_gqa=w.group > 1)
-            x = packed.finish(x, attended.transpose(1, 2).reshape(rows * length, -1), layer, w)
-        return x.view(rows, length, -1)
+    def _make_room(self, rows: int, length: int) -> None:
+        """Space to note that many texts of that length; doubled, so that it is seldom made."""
+        if rows > self._texts.shape[0] or length > self._texts.shape[1]:
+            old = self._texts.shape
+            grown = [(0, max(need, 2 * have) - have if need > have else 0) for need, have in zip((rows, length), old, strict=True)]
+            self._texts, self._cells = np.pad(self._texts, grown), np.pad(self._cells, grown)
+            self._lengths = np.pad(self._lengths, grown[0])
 
-    @torch.inference_mode()
     def decode(self, tokens_B: NDArray[np.int64], positions_B: NDArray[np.int64]) -> Tensor:
-        w, rows, kv = self._weights, len(tokens_B), self._weights.shape.kv_heads
-        self._longest = int(positions_B.max()) + 1
-        self._cache.reserve(rows, self._longest)
-        positions = torch.from_numpy(positions_B).to(self._device)
-        heads_at = torch.arange(rows * kv, device=self._device), positions.repeat_interleave(kv)
-        spans = self._spans(positions_B, positions)
-        rotation = packed.rotation_for(w, positions)
-        x = F.embedding(torch.from_numpy(tokens_B).to(self._device), w.embedding)
-        for layer, keys, values in zip(w.layers, self._cache.keys, self._cache.values, strict=True):
-            heads = packed.project(x, layer, w, rotation).flatten(0, 1)
-            keys[heads_at[0], :, heads_at[1]] = heads[:, w.group]
-            values[heads_at] = heads[:, w.group + 1]
-            attended = [_attend(heads[s.heads, : w.group], keys[s.heads], values[s.heads], s) for s in spans]
-            x = packed.finish(x, _joined(attended).view(rows, -1), layer, w)
-        return packed.logits(x, w)
-
-    def _spans(self, positions_B: NDArray[np.int64], positions: Tensor) -> list[Span]:
-        """Rows that attend together, each span only as far as its own longest row."""
-        kv = self._weights.shape.kv_heads
-        spans: list[Span] = []
-        for first in range(0, len(positions_B), _SPAN):
-            part = slice(first, min(first + _SPAN, len(positions_B)))
-            longest = int(positions_B[part].max()) + 1
-            ragged = int(positions_B[part].min()) + 1 < longest
-            mask = self._mask(positions[part], longest) if ragged else None
-            spans.append(Span(slice(part.start * kv, part.stop * kv), longest, mask))
-        return spans
-
-    def _mask(self, positions: Tensor, longest: int) -> Tensor:
-        """What is added to the scores [B, 1, T]: minus infinity behind each row's position."""
-        behind = torch.arange(longest, device=self._device) > positions[:, None]
-        zeros = torch.zeros(behind.shape, dtype=self._model.dtype, device=self._device)
-        return zeros.masked_fill_(behind, -torch.inf)[:, None]
+        cells_B = self.trunk.take(len(tokens_B), spare=self._context)
+        rows = np.arange(self.active)
+        self._make_room(self.active, int(positions_B.max()) + 1)
+        self._texts[rows, positions_B], self._cells[rows, positions_B] = tokens_B, cells_B
+        self._lengths[: self.active] = positions_B + 1
+        self._slots.reserve(self.active, int(positions_B.max()) + 1)
+        self.tally.tokens += len(tokens_B)
+        self.tally.contexts += int(positions_B.sum()) + len(tokens_B)
+        self.tally.heads += len(tokens_B)
+        logits_BV = self.trunk.weights.head.new_empty(len(tokens_B), self.trunk.weights.head.shape[1])
+        self._lanes.run(Step(tokens_B, positions_B, cells_B, self._slots, self.trunk.arena, logits_BV))
+        return logits_BV
 
     @torch.inference_mode()
-    def compact(self, order: Sequence[int]) -> None:
+    def select(self, order: Sequence[int]) -> None:
+        counts = np.bincount(order, minlength=self.active) if len(order) else np.zeros(self.active, np.int64)
+        for row, count in enumerate(counts.tolist()):
+            cells = self._cells[row, : self._lengths[row]]
+            if count > 1:
+                self.trunk.arena.hold(cells, count - 1)
+            elif count == 0:
+                self.trunk.tree.insert(tuple(self._texts[row, : self._lengths[row]].tolist()), cells)
+                self.trunk.arena.drop(cells)
+        self._make_room(len(order), 0)
         moved = [(source, target) for target, source in enumerate(order) if source != target]
-        self._cache.copy([source for source, _ in moved], [target for _, target in moved], self._longest)
+        if moved:
+            sources, targets = map(list, zip(*moved, strict=True))
+            longest = int(self._lengths[sources].max())
+            self._slots.reserve(len(order), longest)
+            self._slots.copy(sources, targets, longest)
+            for array in (self._texts, self._cells, self._lengths):
+                array[targets] = array[sources]
+        self.active = len(order)
 
     @torch.inference_mode()
-    def score(self, prompts: Sequence[tuple[int, ...]], continuations: Sequence[tuple[int, ...]]) -> list[list[float]]:
-        def head(states: Tensor) -> Tensor:
-            return packed.logits(states, self._weights)
+    def score(self, prompts: Sequence[Tokens], continuations: Sequence[Tokens]) -> list[list[float]]:
+        # The last token of a continuation is only asked about; what would follow it is not.
+        texts = [prompt + continuation[:-1] for prompt, continuation in zip(prompts, continuations, strict=True)]
+        scores: list[list[float]] = []
+        for part in self._portions(texts):
+            known = self.trunk.ensure(texts[part])
+            asked = [k.cells[len(p) - 1 :] for k, p in zip(known, prompts[part], strict=True)]
+            values = iter(self._logprobs(np.concatenate(asked), [t for c in continuations[part] for t in c]))
+            scores += [[next(values) for _ in continuation] for continuation in continuations[part]]
+            self._release(known)
+        return scores
 
-        return chosen_logprobs(prompts, continuations, self._hidden_states, head, self._device)
+    def _logprobs(self, cells_N: Cells, targets_N: Sequence[int]) -> list[float]:
+        self.tally.heads += len(cells_N)
+        values: list[float] = []
+        for cells, targets in zip(np.split(cells_N, range(_ROWS, len(cells_N), _ROWS)), _split(targets_N), strict=True):
+            logits = packed.logits(self.trunk.hidden(cells), self.trunk.weights).float()
+            chosen = logits.gather(-1, torch.tensor(targets, device=self._device)[:, None])[:, 0]
+            values.extend((chosen - logits.logsumexp(-1)).tolist())
+        return values
+
+    @torch.inference_mode()
+    def hidden(self, texts: Sequence[Tokens], positions: Sequence[Sequence[int]]) -> list[Tensor]:
+        states: list[Tensor] = []
+        for part in self._portions(texts):
+            known = self.trunk.ensure(texts[part])
+            for text, at in zip(known, positions[part], strict=True):
+                states.append(packed.final(self.trunk.hidden(text.cells[list(at)]), self.trunk.weights))
+            self._release(known)
+        return states
+
+    def _portions(self, texts: Sequence[Tokens]) -> Iterator[slice]:
+        """Successive texts that have room together."""
+        first = 0
+        while first < len(texts):
+            room, end = self.trunk.room - len(texts[first]), first + 1
+            while end < len(texts) and len(texts[end]) <= room:
+                room, end = room - len(texts[end]), end + 1
+            yield slice(first, end)
+            first = end
+
+    def _release(self, known: Sequence[Known]) -> None:
+        for text in known:
+            self.trunk.release(text.cells)
 
 
-def _attend(q: Tensor, keys: Tensor, values: Tensor, span: Span) -> Tensor:
-    """Queries [B*K, group, D] over the cache; same shape. One batched product serves all queries of a key head."""
-    scores = torch.bmm(q, keys[:, :, : span.longest])
-    if span.mask is not None:
-        scores.view(len(span.mask), -1, span.longest).add_(span.mask)
-    return torch.bmm(scores.softmax(-1), values[:, : span.longest])
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+def _split(targets_N: Sequence[int]) -> list[Sequence[int]]:
+    return [targets_N[i : i + _ROWS] for i in range(0, max(1, len(targets_N)), _ROWS)]

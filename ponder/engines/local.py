@@ -89,7 +89,7 @@ class LocalEngine:
 
     @property
     def tokens_reused(self) -> int:
-        """Prompt tokens that were copied from an identical prompt's cache."""
+        """Prompt tokens that came out of the prefix tree, or out of the row of another sample of the same prompt."""
         return self._scheduler.tokens_reused
 
     @property

@@ -1,7 +1,8 @@
-"""The state of the active rows as arrays, so that a step updates all of them at once."""
+"""The state of the running requests as arrays, so that a step updates all of them at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from ponder.engines.sampling import stream
 from ponder.protocols import Request
 from ponder.types import StopReason
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(eq=False, slots=True)
@@ -29,96 +32,99 @@ class Job:
 
 
 class Rows:
-    """Rows 0 to `size`-1; the fields of a row lie in the arrays at its index.
+    """`running` lists the requests under way by their index into the arrays; an index that is left is used again.
 
-    A row that ended is a hole (its job is None) until the next job takes it or `close_holes` moves a later row into it.
+    `slot` is the decoder's row that computes for a request. Requests whose texts are equal so far share one.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self) -> None:
+        self.running: Indices = np.zeros(0, dtype=np.int64)
         self.jobs: list[Job | None] = []
-        self.holes: list[int] = []
-        self.last = np.zeros(capacity, dtype=np.int64)  # the token drawn last, not yet in the cache
-        self.lengths = np.zeros(capacity, dtype=np.int64)  # prompt and drawn tokens
-        self.drawn = np.zeros(capacity, dtype=np.int64)
-        self.limits = np.zeros(capacity, dtype=np.int64)
-        self.needs = np.zeros(capacity, dtype=np.int64)
-        self.streams = np.zeros(capacity, dtype=np.uint64)
-        self.temperatures = np.ones(capacity, dtype=np.float32)
-        self.top_p = np.ones(capacity, dtype=np.float32)
-        self.stops = np.zeros(capacity, dtype=np.int64)  # row of the stop table
-        self.tokens = np.zeros((capacity, 0), dtype=np.int64)
-        self.logprobs = np.zeros((capacity, 0), dtype=np.float32)
-
-    @property
-    def size(self) -> int:
-        return len(self.jobs)
+        self._free: list[int] = []
+        self.slot = np.zeros(0, dtype=np.int64)
+        self.last = np.zeros(0, dtype=np.int64)  # the token drawn last, not yet in the cache
+        self.lengths = np.zeros(0, dtype=np.int64)  # prompt and drawn tokens
+        self.drawn = np.zeros(0, dtype=np.int64)
+        self.limits = np.zeros(0, dtype=np.int64)
+        self.needs = np.zeros(0, dtype=np.int64)
+        self.streams = np.zeros(0, dtype=np.uint64)
+        self.temperatures = np.ones(0, dtype=np.float32)
+        self.top_p = np.ones(0, dtype=np.float32)
+        self.stops = np.zeros(0, dtype=np.int64)  # row of the stop table
+        self.tokens = np.zeros((0, 0), dtype=np.int64)
+        self.logprobs = np.zeros((0, 0), dtype=np.float32)
 
     @property
     def active(self) -> int:
-        return len(self.jobs) - len(self.holes)
+        return len(self.running)
 
     @property
     def need(self) -> int:
-        """The longest that any row may become."""
-        return int(self.needs[: self.size].max(initial=0))
+        """The longest that any text may become."""
+        return int(self.needs[self.running].max(initial=0))
 
-    def place(self, job: Job, stop_row: int) -> int:
-        """Give a job the first hole, or a new row at the end."""
-        if self.holes:
-            row = self.holes.pop()
-            self.jobs[row] = job
-        else:
-            row = self.size
-            self.jobs.append(job)
-        request = job.request
-        self.lengths[row], self.drawn[row] = len(request.prompt), 0
-        self.limits[row], self.needs[row] = job.limit, job.need
-        self.streams[row], self.stops[row] = stream(request.seed), stop_row
-        self.temperatures[row], self.top_p[row] = request.temperature, request.top_p
-        if job.limit > self.tokens.shape[1]:
-            self.tokens, self.logprobs = _widened(self.tokens, job.limit), _widened(self.logprobs, job.limit)
-        return row
+    def join(self, jobs: Sequence[Job], slots: Sequence[int], stops: Sequence[int]) -> Indices:
+        """Let jobs run; returns their indices."""
+        self._make_room(len(jobs), max(job.limit for job in jobs))
+        indices = np.array([self._free.pop() for _ in jobs])
+        for index, job, slot, stop in zip(indices.tolist(), jobs, slots, stops, strict=True):
+            request = job.request
+            self.jobs[index] = job
+            self.slot[index], self.stops[index] = slot, stop
+            self.lengths[index], self.drawn[index] = len(request.prompt), 0
+            self.limits[index], self.needs[index] = job.limit, job.need
+            self.streams[index] = stream(request.seed)
+            self.temperatures[index], self.top_p[index] = request.temperature, request.top_p
+        self.running = np.concatenate([self.running, indices])
+        return indices
 
-    def record(self, rows: NDArray[np.int64], tokens: NDArray[np.int64], logprobs: NDArray[np.float32]) -> None:
-        """Append one drawn token to each of these rows."""
-        drawn = self.drawn[rows]
-        self.last[rows] = tokens
-        self.tokens[rows, drawn] = tokens
-        self.logprobs[rows, drawn] = logprobs
-        self.drawn[rows] = drawn + 1
-        self.lengths[rows] += 1
+    def record(self, indices: Indices, tokens: NDArray[np.int64], logprobs: NDArray[np.float32]) -> None:
+        """Append one drawn token to each of these."""
+        drawn = self.drawn[indices]
+        self.last[indices] = tokens
+        self.tokens[indices, drawn] = tokens
+        self.logprobs[indices, drawn] = logprobs
+        self.drawn[indices] = drawn + 1
+        self.lengths[indices] += 1
 
-    def leave(self, row: int) -> None:
-        self.jobs[row] = None
-        self.needs[row] = 0
-        self.holes.append(row)
-        if not self.active:
-            self.jobs.clear()
-            self.holes.clear()
+    def leave(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            self.jobs[index] = None
+        self.running = self.running[~np.isin(self.running, indices)]
+        self._free.extend(indices)
 
-    def close_holes(self) -> list[int]:
-        """Move the last rows into the holes; for each row that is left, the row that it was."""
-        kept = self.active
-        order = list(range(kept))
-        movers = [row for row in range(kept, self.size) if self.jobs[row] is not None]
-        targets = [row for row in self.holes if row < kept]
-        for target, mover in zip(targets, movers, strict=True):
-            order[target] = mover
-            self.jobs[target] = self.jobs[mover]
-        for array in self._arrays():
-            array[targets] = array[movers]
-        del self.jobs[kept:]
-        self.holes.clear()
-        return order
+    def regroup(self) -> list[int]:
+        """One slot for all texts that are equal up to the token drawn last; the slot that each new slot goes on from.
 
-    def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return (
-            *(self.last, self.lengths, self.drawn, self.limits, self.needs, self.streams),
-            *(self.temperatures, self.top_p, self.stops, self.tokens, self.logprobs),
-        )
+        A slot keeps its place where it can: only what fills a gap, or parts from its group, is copied.
+        """
+        slots, last = self.slot[self.running], self.last[self.running]
+        texts = np.stack([slots, last])
+        (sources, _), group = np.unique(texts, axis=1, return_inverse=True)
+        stays = np.ones(len(sources), dtype=np.bool_)
+        stays[1:] = sources[1:] != sources[:-1]
+        stays &= sources < len(sources)
+        places = np.where(stays, sources, -1)
+        vacant = np.ones(len(sources), dtype=np.bool_)
+        vacant[sources[stays]] = False
+        places[~stays] = np.flatnonzero(vacant)
+        self.slot[self.running] = places[group.reshape(-1)]
+        order = np.empty_like(places)
+        order[places] = sources
+        found: list[int] = order.tolist()
+        return found
+
+    def _make_room(self, count: int, limit: int) -> None:
+        old = len(self.jobs)
+        rows, width = max(0, count - len(self._free)), max(0, limit - self.tokens.shape[1])
+        rows, width = rows and max(rows, old), width and max(width, self.tokens.shape[1])
+        if rows or width:
+            for name, array in list(vars(self).items()):
+                if isinstance(array, np.ndarray) and name != "running":
+                    setattr(self, name, _padded(array, rows, width))
+            self.jobs += [None] * rows
+            self._free += range(old + rows - 1, old - 1, -1)
 
 
-def _widened(array: NDArray[Any], width: int) -> NDArray[Any]:
-    wider = np.zeros((array.shape[0], max(width, 2 * array.shape[1])), dtype=array.dtype)
-    wider[:, : array.shape[1]] = array
-    return wider
+def _padded(array: NDArray[Any], rows: int, width: int) -> NDArray[Any]:
+    return np.pad(array, [(0, rows), (0, width)][: array.ndim])

@@ -1,9 +1,14 @@
-"""Continuous batching: who joins the batch, one token for every row, who leaves. Plain code, no event loop."""
+"""Continuous batching: who joins the batch, one token for everyone, who leaves. Plain code, no event loop.
+
+Requests with one prompt run as one row of the decoder for as long as they draw the same tokens, and fork where they
+differ: a token after a given prefix is computed once, however many samples share it.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from itertools import islice
 
 import numpy as np
 import torch
@@ -29,7 +34,8 @@ class Scheduler:
         self._eos_id = eos_id
         self._max_batch = max_batch
         self._device = device
-        self._rows = Rows(max_batch)
+        self._rows = Rows()
+        self._left = False  # whether someone left since the decoder last heard
         self._waiting: deque[Job] = deque()
         self.version = 0
         self.tokens_generated = 0
@@ -43,7 +49,7 @@ class Scheduler:
 
     @property
     def active(self) -> int:
-        """Rows under way."""
+        """Requests under way."""
         return self._rows.active
 
     def submit(self, job: Job) -> None:
@@ -54,61 +60,107 @@ class Scheduler:
         if job in self._waiting:
             self._waiting.remove(job)
         elif job in self._rows.jobs:
-            self._rows.leave(self._rows.jobs.index(job))
+            self._leave([self._rows.jobs.index(job)])
 
     def clear(self) -> None:
         """Forget all jobs, after a failure."""
         self._waiting.clear()
-        self._rows = Rows(self._max_batch)
+        self._rows = Rows()
+        self._left = False
         self._decoder.reset()
 
     def step(self) -> Finished:
-        """Admit what fits, draw one token for each row, and return the jobs that ended."""
+        """Admit what fits, draw one token for everyone, and return the jobs that ended."""
         started = time.perf_counter()
+        self._settle()
         finished = self._admit()
-        if self._rows.holes:
-            self._decoder.compact(self._rows.close_holes())
-        if self._rows.size:
-            rows = np.arange(self._rows.size)
-            # The token drawn last enters the cache at the position before the one that is drawn now.
-            logits_BV = self._decoder.decode(self._rows.last[rows], self._rows.lengths[rows] - 1)
-            finished += self._advance(rows, logits_BV)
+        if self._rows.active:
+            finished += self._decode()
         self.seconds_busy += time.perf_counter() - started
         return finished
 
+    def _decode(self) -> Finished:
+        state, running = self._rows, self._rows.running
+        # Whoever shares a row has drawn the same token; it enters the cache before the one that is drawn now.
+        speaker = np.empty(self._decoder.active, dtype=np.int64)
+        speaker[state.slot[running]] = running
+        logits_BV = self._decoder.decode(state.last[speaker], state.lengths[speaker] - 1)
+        finished = self._advance(running, self._spread(logits_BV, state.slot[running]))
+        self._settle()
+        return finished
+
+    def _spread(self, logits_BV: Tensor, slots: NDArray[np.int64]) -> Tensor:
+        """The logits of each request's slot."""
+        if len(slots) == len(logits_BV) and (slots == np.arange(len(slots))).all():
+            return logits_BV
+        return logits_BV[torch.from_numpy(slots).to(self._device)]
+
+    def _settle(self) -> None:
+        """Rows of the decoder as the drawn tokens demand: forked where they differ, ended where nobody is left."""
+        if self._left or self._rows.active != self._decoder.active:
+            self._left = False
+            order = self._rows.regroup() if self._rows.active else []
+            if order != list(range(self._decoder.active)):
+                self._decoder.select(order)
+
+    def _leave(self, indices: list[int]) -> None:
+        self._rows.leave(indices)
+        self._left = True
+
     def _admit(self) -> Finished:
-        """Prefill jobs from the head of the line while there is a row for the longest that each may become."""
+        """Let jobs from the head of the line join while there is a row for the longest that each may become."""
         if self._rows.active and not self._decoder.continuous:
             return []
-        joined: dict[int, Job] = {}
-        while self._waiting and self._rows.active < self._max_batch:
+        joined: list[Job] = []
+        slots: dict[tuple[int, ...], int] = {}
+        room, need = self._decoder.room, self._rows.need
+        while self._waiting and (active := self._rows.active + len(joined)) < self._max_batch:
             job = self._waiting[0]
-            if self._rows.active and self._rows.active >= self._decoder.rows(max(self._rows.need, job.need)):
+            prompt, need = job.request.prompt, max(need, job.need)
+            if active and (active >= self._decoder.rows(need) or (prompt not in slots and len(prompt) > room)):
                 break
-            self._waiting.popleft()
-            joined[self._rows.place(job, self._stops.row(job.request.stop))] = job
+            if prompt not in slots:
+                if active and not self._whole(prompt, self._max_batch - active):
+                    break
+                slots[prompt] = self._decoder.active + len(slots)
+                room -= len(prompt)
+            joined.append(self._waiting.popleft())
         if not joined:
             return []
-        prefill = self._decoder.prefill([job.request.prompt for job in joined.values()], list(joined))
-        for job, computed in zip(joined.values(), prefill.computed, strict=True):
-            job.computed = computed
-            self.tokens_prefilled += computed
-            self.tokens_reused += len(job.request.prompt) - computed
-        return self._advance(np.array(list(joined)), prefill.logits_BV)
+        prefill = self._decoder.prefill(list(slots))
+        first = self._decoder.active - len(slots)
+        chosen = [slots[job.request.prompt] for job in joined]
+        for slot, computed in enumerate(prefill.computed, first):
+            joined[chosen.index(slot)].computed = computed
+        self.tokens_prefilled += sum(prefill.computed)
+        self.tokens_reused += sum(len(job.request.prompt) for job in joined) - sum(prefill.computed)
+        indices = self._rows.join(joined, chosen, [self._stops.row(job.request.stop) for job in joined])
+        finished = self._advance(indices, self._spread(prefill.logits_BV, np.array(chosen) - first))
+        self._settle()
+        return finished
 
-    def _advance(self, rows: NDArray[np.int64], logits_BV: Tensor) -> Finished:
-        """Draw a token for each of these rows, record it and take out the rows that it ended."""
+    def _whole(self, prompt: tuple[int, ...], free: int) -> bool:
+        """Whether a small group of samples would join together: parted, it would compute its common tokens twice."""
+        most = self._max_batch // 4
+        group = sum(job.request.prompt == prompt for job in islice(self._waiting, most + 1))
+        return group <= free or group > most
+
+    def _advance(self, indices: NDArray[np.int64], logits_BV: Tensor) -> Finished:
+        """Draw a token for each of these, record it and take out those that it ended."""
         state = self._rows
-        tokens, logprobs = self._draw(rows, logits_BV)
+        tokens, logprobs = self._draw(indices, logits_BV)
         self.tokens_generated += len(tokens)
-        state.record(rows, tokens, logprobs)
-        suspects = self._stops.table[state.stops[rows], tokens] | (state.drawn[rows] >= state.limits[rows])
+        state.record(indices, tokens, logprobs)
+        suspects = self._stops.table[state.stops[indices], tokens] | (state.drawn[indices] >= state.limits[indices])
         finished: Finished = []
-        for row in rows[suspects].tolist():
-            job = state.jobs[row]
-            if job is not None and (stop := self._ending(row, job)):
-                finished.append((job, self._completion(row, job, stop)))
-                state.leave(row)
+        left: list[int] = []
+        for index in indices[suspects].tolist():
+            job = state.jobs[index]
+            if job is not None and (stop := self._ending(index, job)):
+                finished.append((job, self._completion(index, job, stop)))
+                left.append(index)
+        if left:
+            self._leave(left)
         return finished
 
     def _draw(self, rows: NDArray[np.int64], logits_BV: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

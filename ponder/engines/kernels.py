@@ -1,0 +1,226 @@
+"""What a decode step does between its matrix products, as three compiled functions for the CPU (extra `fast`).
+
+Between the products a step moves memory: it turns queries and keys, writes a key and a value, and reads every key and
+value of the row. torch does that in a dozen calls with a pass over memory each; here a row's keys are turned, written
+and read while they are in the core's cache, no mask is needed because each row ends where it ends, and no call holds
+python's lock. Compiled by numba where it is installed; without it the step takes torch's operations. The functions are
+plain python, so they are tested without a compiler too.
+
+Only float32 with heads of a multiple of eight; other models take torch's operations.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+Compile = Callable[[Any], Any]
+
+_WIDE, _NARROW = 64, 16  # tokens whose scores are summed together; slots are a multiple of the narrow width long
+_UNROLLED = 8
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Compiled for one number of queries a key head and one head dimension."""
+
+    attend: Callable[..., None]
+    norm: Callable[[Floats, float, Floats], None]
+    swiglu: Callable[[Floats, Floats], None]
+
+
+def available(head_dim: int) -> bool:
+    """Whether a compiler is installed and the heads fit."""
+    return head_dim % _UNROLLED == 0 and importlib.util.find_spec("numba") is not None
+
+
+@cache
+def compiled(group: int, head_dim: int) -> Kernels:
+    """The kernels as machine code, kept on disk for the next process where that can be written."""
+    import numba
+
+    # Sums may be taken in another order, or nothing could be vectorised; infinities and NaN stay what they are.
+    flags = {"reassoc", "contract", "nsz", "arcp"}
+    jit = numba.njit(fastmath=flags, nogil=True, cache=True, error_model="numpy")
+    return build(group, head_dim, jit)
+
+
+def build(group: int, dim: int, compiler: Compile) -> Kernels:
+    """The functions, passed through `compiler`; `group` and `dim` are constants to it, so that loops unroll."""
+    f, half, parts = np.float32, dim // 2, group + 2
+
+    @compiler
+    def turn(source: Floats, turns: Floats, weight: Floats, epsilon: float, target: Floats) -> None:
+        """Rotate pairs of neighbours; with a weight, normalise first."""
+        scale = f(1)
+        if weight.size:
+            total = f(0)
+            for d in range(dim):
+                total += source[d] * source[d]
+            scale = f(1) / np.sqrt(total / f(dim) + f(epsilon))
+        for p in range(half):
+            a, b = source[2 * p] * scale, source[2 * p + 1] * scale
+            if weight.size:
+                a, b = a * weight[2 * p], b * weight[2 * p + 1]
+            c, s = turns[p, 0], turns[p, 1]
+            target[2 * p], target[2 * p + 1] = a * c - b * s, a * s + b * c
+
+    @compiler
+    def score(q: Floats, keys: Floats, start: int, width: int, scores: Floats) -> None:
+        """Scores [G, width] of the keys [D, start:start+width]."""
+        for g in range(group):
+            for j in range(width):
+                scores[g, start + j] = f(0)
+        for d in range(0, dim, 8):
+            k0, k1 = keys[d, start : start + width], keys[d + 1, start : start + width]
+            k2, k3 = keys[d + 2, start : start + width], keys[d + 3, start : start + width]
+            k4, k5 = keys[d + 4, start : start + width], keys[d + 5, start : start + width]
+            k6, k7 = keys[d + 6, start : start + width], keys[d + 7, start : start + width]
+            for g in range(group):
+                q0, q1, q2, q3 = q[g, d], q[g, d + 1], q[g, d + 2], q[g, d + 3]
+                q4, q5, q6, q7 = q[g, d + 4], q[g, d + 5], q[g, d + 6], q[g, d + 7]
+                row = scores[g, start : start + width]
+                for j in range(width):
+                    low = (q0 * k0[j] + q1 * k1[j]) + (q2 * k2[j] + q3 * k3[j])
+                    row[j] += low + ((q4 * k4[j] + q5 * k5[j]) + (q6 * k6[j] + q7 * k7[j]))
+
+    @compiler
+    def soften(row: Floats, length: int, bits: NDArray[np.int32], powers: Floats) -> None:
+        """Softmax in place. exp(x) = 2^k * 2^r with |r| <= 1/2 (`powers` views `bits`); error about 1e-7."""
+        top = row[0]
+        for t in range(length):
+            top = max(top, row[t])
+        for t in range(length):
+            x = max((row[t] - top) * f(1.4426950408889634), f(-126))
+            k = np.floor(x + f(0.5))
+            r = x - k
+            p = f(1.5403530393381609954e-4) * r + f(1.3333558146428443423e-3)
+            p = p * r + f(9.6181291076284771619e-3)
+            p = p * r + f(5.5504108664821579953e-2)
+            p = p * r + f(2.4022650695910071233e-1)
+            p = p * r + f(6.9314718055994530942e-1)
+            row[t] = p * r + f(1)
+            bits[t] = (np.int32(k) + np.int32(127)) << np.int32(23)
+        total = f(0)
+        for t in range(length):
+            row[t] *= powers[t]
+            total += row[t]
+        for t in range(length):
+            row[t] /= total
+
+    @compiler
+    def mix(scores: Floats, values: Floats, length: int, out: Floats) -> None:
+        """Values [T, D] weighted by scores [G, T] into `out` [G, D]."""
+        for g in range(group):
+            for d in range(dim):
+                out[g, d] = f(0)
+        whole = length // 8 * 8
+        for t in range(0, whole, 8):
+            v0, v1, v2, v3 = values[t], values[t + 1], values[t + 2], values[t + 3]
+            v4, v5, v6, v7 = values[t + 4], values[t + 5], values[t + 6], values[t + 7]
+            for g in range(group):
+                p0, p1, p2, p3 = scores[g, t], scores[g, t + 1], scores[g, t + 2], scores[g, t + 3]
+                p4, p5, p6, p7 = scores[g, t + 4], scores[g, t + 5], scores[g, t + 6], scores[g, t + 7]
+                row = out[g]
+                for d in range(dim):
+                    low = (p0 * v0[d] + p1 * v1[d]) + (p2 * v2[d] + p3 * v3[d])
+                    row[d] += low + ((p4 * v4[d] + p5 * v5[d]) + (p6 * v6[d] + p7 * v7[d]))
+        for t in range(whole, length):
+            v0 = values[t]
+            for g in range(group):
+                for d in range(dim):
+                    out[g, d] += scores[g, t] * v0[d]
+
+    @compiler
+    def attend(
+        fused: Floats,
+        turns: Floats,
+        context: int,
+        head_norm: Floats,
+        epsilon: float,
+        positions: Indices,
+        keys: Floats,
+        values: Floats,
+        cells: Indices,
+        layer: int,
+        arena: Floats,
+        out: Floats,
+    ) -> None:
+        """Heads [N, K * (G+2) * D] of one token a row: turned, written to slots and cells, attended into `out`.
+
+        `keys` [N * K, D, L] and `values` [N * K, L, D] are the rows' own; `turns` [2 * context, D/2, 2] has the scaled
+        rotations of queries first; `head_norm` [G+1, D] may be empty; `arena` [cells, layers, K, 2, D].
+        """
+        heads = keys.shape[0] // len(positions)
+        room = keys.shape[2]
+        q, k = np.empty((group, dim), f), np.empty(dim, f)
+        scores = np.empty((group, room), f)
+        bits = np.empty(room, np.int32)
+        powers = bits.view(f)
+        for n in range(len(positions)):
+            at, length = positions[n], positions[n] + 1
+            for h in range(heads):
+                row, first = n * heads + h, h * parts * dim
+                for g in range(group):
+                    here = fused[n, first + g * dim : first + (g + 1) * dim]
+                    turn(here, turns[at], head_norm[g], epsilon, q[g])
+                first += group * dim
+                turn(fused[n, first : first + dim], turns[context + at], head_norm[group], epsilon, k)
+                v = fused[n, first + dim : first + 2 * dim]
+                for d in range(dim):
+                    keys[row, d, at] = k[d]
+                    values[row, at, d] = v[d]
+                    arena[cells[n], layer, h, 0, d] = k[d]
+                    arena[cells[n], layer, h, 1, d] = v[d]
+                start = 0
+                while start + 64 <= length:
+                    score(q, keys[row], start, 64, scores)
+                    start += 64
+                while start < length:
+                    score(q, keys[row], start, 16, scores)
+                    start += 16
+                for g in range(group):
+                    soften(scores[g], length, bits, powers)
+                mix(scores, values[row], length, out[row])
+
+    @compiler
+    def norm(x: Floats, shortest: float, out: Floats) -> None:
+        """Rows of `x` [N, H] over hypot(their length, `shortest`)."""
+        for n in range(x.shape[0]):
+            total = f(0)
+            for i in range(x.shape[1]):
+                total += x[n, i] * x[n, i]
+            scale = f(1) / np.sqrt(total + f(shortest * shortest))
+            for i in range(x.shape[1]):
+                out[n, i] = x[n, i] * scale
+
+    @compiler
+    def swiglu(gate_up: Floats, out: Floats) -> None:
+        """silu(gate) * up of [N, 2 * inner] into [N, inner]."""
+        inner = out.shape[1]
+        bits = np.empty(inner, np.int32)
+        powers = bits.view(f)
+        for n in range(out.shape[0]):
+            for i in range(inner):
+                x = min(max(gate_up[n, i] * f(-1.4426950408889634), f(-126)), f(126))
+                k = np.floor(x + f(0.5))
+                r = x - k
+                p = f(1.5403530393381609954e-4) * r + f(1.3333558146428443423e-3)
+                p = p * r + f(9.6181291076284771619e-3)
+                p = p * r + f(5.5504108664821579953e-2)
+                p = p * r + f(2.4022650695910071233e-1)
+                p = p * r + f(6.9314718055994530942e-1)
+                out[n, i] = p * r + f(1)
+                bits[i] = (np.int32(k) + np.int32(127)) << np.int32(23)
+            for i in range(inner):
+                out[n, i] = gate_up[n, i] * gate_up[n, inner + i] / (f(1) + out[n, i] * powers[i])
+
+    return Kernels(attend, norm, swiglu)
