@@ -38,6 +38,7 @@ from ponder.selfplay.roles import Critic, Generator, learner_config
 from ponder.verifiers.truth import GroundTruth
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
+SUMMARY = "summary.json"
 
 
 @dataclass
@@ -55,13 +56,17 @@ class Stage:
 
 
 def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
-    """Everything, start to report; returns the summary."""
+    """Everything, start to report; returns the summary. A finished run is not measured again, only its page is."""
     started, clock = time.time(), time.monotonic()
     assemble.set_threads(config.threads)
     families = assemble.families(config.problems)
     for held_out in ("validation", "test"):
         refuse_overlapping(families, families, splits=("train", held_out))
     with RunLog.open(out, resolved(config), resume=resume) as log, assemble.truth(families) as truth:
+        if (out / SUMMARY).exists():
+            render(out)
+            finished: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+            return finished
         stage = _set_up(config, log, families, truth, tell)
         rounds = _train(stage)
         control_arm = _control(stage)
@@ -75,7 +80,7 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
         # A resumed run adds what its earlier processes spent in finished stages.
         seconds["total"] = max(time.monotonic() - clock, sum(seconds.values()))
         summary = summarise(config, stage.policy, stage.play.ledger, rounds, measured, seconds, started)
-        log.write_json("summary.json", summary)
+        log.write_json(SUMMARY, summary)
         log.event("finished", seconds=seconds)
         render(out)
     return summary

@@ -86,3 +86,13 @@ def test_a_folder_of_another_configuration_is_refused_by_key(whole: tuple[Path, 
     )
     assert refused.returncode == 2
     assert "policy.clip_low" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_finished_run_is_not_measured_again(whole: tuple[Path, Path]) -> None:
+    model, out = whole
+    summary, page = out / "summary.json", out / "report.html"
+    before = summary.stat().st_mtime_ns
+    page.unlink()
+    again = subprocess.run(command(model, out, "--resume"), capture_output=True, text=True, timeout=DEADLINE)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert page.exists() and summary.stat().st_mtime_ns == before
