@@ -211,8 +211,12 @@ def grade(
     from ponder.verifiers.grade import grade_file
 
     target = out or file.with_suffix(".graded.jsonl")
-    with Bars(quiet=as_json) as bars:
-        counts = grade_file(file, target, workers=workers, progress=lambda done, total: bars.tell("grade", done, total))
+    try:
+        with Bars(quiet=as_json) as bars:
+            counts = grade_file(file, target, workers=workers, progress=lambda d, total: bars.tell("grade", d, total))
+    except KeyboardInterrupt as stop:
+        Console(stderr=True, soft_wrap=True).print(str(stop) or "stopped before a row was graded", highlight=False)
+        raise typer.Exit(130) from stop
     report = {
         "rows": counts.rows,
         "right": counts.right,

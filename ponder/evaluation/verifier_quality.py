@@ -102,8 +102,10 @@ def best_cut(items: Sequence[Judged]) -> float:
 
 
 def step_auc(items: Sequence[Judged], *, seed: int = 0) -> Interval | None:
-    """The chance that a step of a right prefix scores above one of a wrong prefix: everything from the first wrong
-    step on counts as wrong, since step scores are of prefixes."""
+    """The chance that a step of a right prefix scores above one of a wrong prefix.
+
+    From the first wrong step on everything counts as wrong, since step scores are of prefixes.
+    """
     return over_problems([i for i in items if i.truth_S and i.step_scores_S], _step_auc, seed=seed)
 
 
@@ -160,8 +162,10 @@ def flawed_right(items: Sequence[Judged], *, seed: int = 0) -> FlawedRight | Non
     share = over_problems(right, lambda some: _share(some, lambda i: False in (i.truth_S or ())), seed=seed)
     if share is None:
         return None
-    accepted = [over_problems(some, lambda s: _share(s, lambda i: (i.score or 0.0) >= CUT), seed=seed)
-                for some in (flawed, clean)]
+    accepted = [
+        over_problems(some, lambda s: _share(s, lambda i: (i.score or 0.0) >= CUT), seed=seed)
+        for some in (flawed, clean)
+    ]
     ranked = over_problems(
         right, lambda some: auc(_scores(some), [float(all(i.truth_S or ())) for i in some]), seed=seed
     )

@@ -32,8 +32,8 @@ def judging_model(
     """
     if form == "causal":
         return policy if shared else copy.deepcopy(policy)
-    settings = {"num_labels": labels, "classifier_dropout": 0.0}
-    config = policy.config.__class__(**{**policy.config.to_dict(), **settings})
+    known = {key: value for key, value in policy.config.to_dict().items() if key not in ("id2label", "label2id")}
+    config = policy.config.__class__(**{**known, "num_labels": labels, "classifier_dropout": 0.0})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
@@ -73,7 +73,7 @@ def hidden_states(model: PreTrainedModel, ids_BT: Tensor) -> Tensor:
 
 
 def step_logits(model: PreTrainedModel, ids_BT: Tensor, at_B: Tensor, at_T: Tensor) -> Tensor:
-    """One number for each (row, position) pair of `at_B`, `at_T`: the only output, or the log-odds of label 1 of two."""
+    """One number for each (row, position) pair: the only output, or the log-odds of label 1 of two."""
     out: Tensor = head(model)(hidden_states(model, ids_BT)[at_B, at_T])
     return out[:, 0] if out.shape[-1] == 1 else out[:, 1] - out[:, 0]
 

@@ -41,7 +41,9 @@ class JudgedRow:
             if end <= before:
                 raise PonderError(f"{self.problem}: step {step} is empty; leave such trajectories out")
         if self.labels and len(self.labels) != len(self.ends):
-            raise PonderError(f"{self.problem}: {len(self.labels)} labels for {len(self.ends)} steps; one each is needed")
+            raise PonderError(
+                f"{self.problem}: {len(self.labels)} labels for {len(self.ends)} steps; one each is needed"
+            )
         for value in (*self.labels, self.outcome):
             if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
                 raise PonderError(f"{self.problem}: {value} is no label; allowed are numbers from 0 to 1")

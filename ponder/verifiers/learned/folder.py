@@ -135,12 +135,12 @@ def read_spec(folder: Path) -> Spec:
 def _check(folder: Path, spec: Spec, tokenizer: str, step_rule: str) -> None:
     if spec.tokenizer != tokenizer:
         raise OtherTokenizer(
-            f"the verifier in {folder} reads tokens of tokenizer {spec.tokenizer}, the model writes those of {tokenizer}; "
+            f"the verifier in {folder} reads tokens of tokenizer {spec.tokenizer}, this model's is {tokenizer}; "
             "use a verifier that was trained with this model's tokenizer"
         )
     if spec.step_rule != step_rule:
         raise OtherStepRule(
-            f"the verifier in {folder} knows steps that end at {spec.step_rule!r}, the policy ends them at {step_rule!r}; "
+            f"the verifier in {folder} knows steps that end at {spec.step_rule!r}, the policy's end at {step_rule!r}; "
             "use the same separator or train again"
         )
     if KINDS[spec.kind].form != "causal" and not any(name.startswith(_HEADS) for name in _tensors(folder)):
@@ -170,4 +170,5 @@ def _read(folder: Path, kind: Kind, device: torch.device | str) -> PreTrainedMod
     if not all(bool(p.isfinite().all()) for p in model.parameters()):
         raise PonderError(f"the verifier in {folder} holds weights that are not finite; train it again")
     torch.nn.Module.to(model, device)
-    return model.eval()
+    model.eval()
+    return model

@@ -64,7 +64,7 @@ class ImplicitVerifier(BatchedJudge):
     def token_rewards(
         self, rows: Sequence[tuple[int, ...]], trajectories: Sequence[Trajectory]
     ) -> list[tuple[float, ...]]:
-        """beta * log-ratio of every response token; their sum is beta times the log-ratio of the response."""
+        """The log-ratio times beta of every response token; their sum is beta times the log-ratio of the response."""
         device = self.model.device
         ids_BT = padded(rows, device)
         places = [(i, at) for i, t in enumerate(trajectories) for at in range(len(rows[i]) - len(t), len(rows[i]))]
@@ -74,4 +74,3 @@ class ImplicitVerifier(BatchedJudge):
         ratios_N = token_logprobs(self.model, ids_BT, at_B, at_T) - token_logprobs(self.reference, ids_BT, at_B, at_T)
         rewards = iter((self.beta * ratios_N).tolist())
         return [tuple(next(rewards) for _ in range(len(t))) for t in trajectories]
-

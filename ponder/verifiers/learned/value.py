@@ -1,4 +1,4 @@
-"""Value model as a judge: the logistic of one output at step ends is the value of the prefix, so `last` is its score."""
+"""Value model as a judge: the logistic of its one output at a step end is the value of the prefix; read the last."""
 
 from __future__ import annotations
 

@@ -1,0 +1,165 @@
+"""Between labels, trajectories and judges: what the verifier command is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from ponder.commands.assemble import Policy
+from ponder.engines.local import LocalEngine
+from ponder.learning.verifiers.rows import RIGHT, JudgedRow
+from ponder.protocols import Judge
+from ponder.rollout.labels import parquet
+from ponder.rollout.labels.rows import LabelRow
+from ponder.rollout.step_labels import Labelled
+from ponder.types import Group, PonderError, Question, Step, StopReason, Trajectory, Verdict
+from ponder.verifiers.learned import critique
+from ponder.verifiers.learned.folder import Stored
+from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
+from ponder.verifiers.learned.implicit import ImplicitVerifier
+from ponder.verifiers.learned.outcome import OutcomeVerifier
+from ponder.verifiers.learned.pairwise import PairwiseVerifier
+from ponder.verifiers.learned.preference import PreferenceVerifier
+from ponder.verifiers.learned.value import ValueVerifier
+from ponder.verifiers.process import ProcessVerifier, step_ends
+
+_STEPS = {
+    "process": ProcessVerifier,
+    "outcome_per_token": ProcessVerifier,
+    "value": ValueVerifier,
+    "pairwise": PairwiseVerifier,
+}
+_WHOLES = {"outcome": OutcomeVerifier, "preference": PreferenceVerifier}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A trajectory with what is known of it: (step, label) pairs and the outcome (None: not known)."""
+
+    problem: str
+    trajectory: Trajectory
+    labels: tuple[tuple[int, float], ...] = ()
+    outcome: float | None = None
+
+
+def cases(groups: Sequence[Group], labelled: Sequence[Labelled]) -> list[Case]:
+    """Every judged trajectory, with its step labels where it has some. Trajectories with an empty step are left out."""
+    known = {id(item.trajectory): item for item in labelled}
+    found = []
+    for group in groups:
+        for trajectory, outcome in group.judged:
+            if all(step.tokens for step in trajectory.steps):
+                item = known.get(id(trajectory))
+                labels = tuple((label.step, label.value) for label in item.labels) if item else ()
+                found.append(Case(group.problem.id, trajectory, labels, outcome))
+    return found
+
+
+def read_labels(path: Path, separator: str, tokenizer: str) -> list[Case]:
+    """The rows of a label file, which must be of this tokenizer and step rule."""
+    rows = parquet.read(path, tokenizer=tokenizer, step_rule=separator)
+    if not rows:
+        raise PonderError(f"{path} holds no rows; label some problems first")
+    return [_case(row, f"{path}, row {number}") for number, row in enumerate(rows)]
+
+
+def _case(row: LabelRow, where: str) -> Case:
+    if not row.tokens:
+        raise PonderError(
+            f"{where}: no tokens, only text; label with this model, or convert the file with its tokenizer"
+        )
+    question = Question(row.id, row.family, row.question, row.instructions)
+    leaf: Step | None = None
+    for k, (tokens, text) in enumerate(zip(row.tokens, row.steps, strict=True)):
+        stop = StopReason.END if k == len(row.steps) - 1 else StopReason.STEP
+        leaf = Step(tokens, (0.0,) * len(tokens), text, 0, stop, leaf)
+    assert leaf is not None  # a row without steps was refused when it was read
+    labels = tuple(zip(row.label_steps, row.labels, strict=True))
+    return Case(row.id, Trajectory(question, leaf), labels, row.outcome)
+
+
+def row(
+    case: Case, prompt: Callable[[Question], tuple[int, ...]], words: Callable[[str], tuple[int, ...]] | None = None
+) -> JudgedRow:
+    """The case in tokens. `words` (an encoder) adds the critique that the labels ask for, if they can."""
+    before = prompt(case.trajectory.question)
+    tokens = before + case.trajectory.tokens
+    ends = tuple(step_ends(len(tokens), case.trajectory))
+    known = dict(case.labels)
+    labels = tuple(known.get(k) for k in range(len(ends))) if known else ()
+    said = words(critique.write(right)) if words and (right := verdicts_of(case)) else ()
+    return JudgedRow(case.problem, tokens, len(before), ends, labels, case.outcome, said)
+
+
+def verdicts_of(case: Case) -> list[bool] | None:
+    """Whether each step is right, up to the first wrong one. None if a step before that has no label."""
+    known, found = dict(case.labels), []
+    for k in range(len(case.trajectory.steps)):
+        if k not in known:
+            return None
+        found.append(known[k] >= RIGHT)
+        if not found[-1]:
+            break
+    return found
+
+
+def kept(case: Case, text: str) -> bool:
+    """Whether a critique that a model wrote may be learned from: each of its verdicts is that of the labels."""
+    right = verdicts_of(case)
+    return right is not None and critique.agrees(text, right)
+
+
+def judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: int) -> Judge:
+    """The judge of a stored verifier's kind."""
+    spec, prompt = stored.spec, policy.propose.prompts.tokens
+    common: dict[str, Any] = {
+        "policy_parameters": policy_parameters,
+        "temperature": spec.temperature,
+        "shared": shared,
+    }
+    if spec.kind in _WHOLES:
+        return _WHOLES[spec.kind](stored.model, prompt, **common)
+    if spec.kind == "generative":
+        return _generative(stored, policy, common)
+    common["aggregation"] = spec.aggregation
+    if spec.kind == "implicit":
+        assert stored.reference is not None  # `load` refused the folder otherwise
+        return ImplicitVerifier(stored.model, stored.reference, prompt, beta=spec.beta, **common)
+    return _STEPS[spec.kind](stored.model, prompt, **common)
+
+
+def _generative(stored: Stored, policy: Policy, common: dict[str, Any]) -> Judge:
+    spec = stored.spec
+    asked = Asked.of(policy.codec.encode, spec.question, spec.yes, spec.no)
+    engine = None
+    if spec.critiques:  # an engine owns its weights
+        engine = LocalEngine(copy.deepcopy(stored.model), policy.codec, device=str(stored.model.device))
+    return GenerativeVerifier(
+        stored.model,
+        policy.propose.prompts.tokens,
+        asked,
+        engine=engine,
+        decode=policy.codec.decode,
+        critiques=spec.critiques,
+        critique_tokens=spec.critique_tokens,
+        **common,
+    )
+
+
+async def verdicts(judge: Judge, some: Sequence[Case]) -> list[Verdict]:
+    """What the judge says of each case, all at once."""
+    found = await asyncio.gather(*(judge(case.trajectory.question, [case.trajectory]) for case in some))
+    return [verdict for verdicts in found for verdict in verdicts]
+
+
+def same_trunk(model: PreTrainedModel, policy: PreTrainedModel) -> bool:
+    """Whether a verifier's trunk is, number by number, the policy's."""
+    ours, theirs = model.base_model.state_dict(), policy.base_model.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

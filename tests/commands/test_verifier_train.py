@@ -1,0 +1,136 @@
+"""`ponder verifier train` from a label file, and the judge that comes out of its folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from ponder.cli import app
+from ponder.commands import judging, verifier
+from ponder.commands.assemble import policy
+from ponder.models.heads import step_verifier
+from ponder.models.load import save
+from ponder.rollout.labels import parquet
+from ponder.rollout.labels.rows import LabelRow, fingerprint
+from ponder.types import PonderError
+from ponder.verifiers.learned.folder import OtherTokenizer, read_spec
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return policy("tiny")
+
+
+@pytest.fixture(scope="module")
+def labels(tiny, tmp_path_factory):
+    """Chains of two steps; the answer is right or wrong."""
+    rows = []
+    for i in range(40):
+        good = i % 2 == 0
+        steps = ("3+4\n", f"</think>{7 if good else 8}")
+        tokens = tuple(tiny.codec.encode(step) for step in steps)
+        rows.append(
+            LabelRow(
+                id=f"p{i // 4}",
+                family="arithmetic",
+                question="Compute 3+4.",
+                instructions="",
+                steps=steps,
+                tokens=tokens,
+                label_steps=(0, 1),
+                labels=(0.5, float(good)),
+                rollouts=(4, 1),
+                outcome=float(good),
+                first_error=-1 if good else 1,
+                tokenizer=fingerprint(tiny.tokenizer.get_vocab()),
+                step_rule="\n",
+            )
+        )
+    path = tmp_path_factory.mktemp("labels") / "labels.parquet"
+    parquet.write(path, rows)
+    return path
+
+
+def train(labels, out, **settings):
+    return verifier.train(verifier.Request(out=out, labels=labels, batch=4, **settings), lambda *_: None)
+
+
+@pytest.mark.parametrize("kind", ["process", "outcome", "implicit", "generative"])
+def test_a_trained_verifier_comes_back_as_a_judge_with_its_temperature(kind, labels, tiny, tmp_path):
+    report = train(labels, tmp_path, kind=kind)
+    assert report["trained_on"] == 36 and report["held_out"] == 4 and report["skipped"] == 0
+    spec = read_spec(tmp_path)
+    assert spec.kind == kind and spec.temperature == report["temperature"]
+    case = judging.read_labels(labels, "\n", spec.tokenizer)[0]
+    judge = verifier.load_judge(tmp_path, tiny)
+    verdict = asyncio.run(judge(case.trajectory.question, [case.trajectory]))[0]
+    assert verdict.score is not None and judge.cost(case.trajectory) > 0
+
+
+def test_a_shared_trunk_moves_the_policy_and_is_cheap_only_for_that_policy(labels, tiny, tmp_path):
+    train(labels, tmp_path, kind="process", trunk="shared")
+    case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
+    moved = policy(str(tmp_path / "policy"))
+    cheap = verifier.load_judge(tmp_path, moved).cost(case.trajectory)
+    full = verifier.load_judge(tmp_path, tiny).cost(case.trajectory)  # another trunk: all of it must be run
+    assert cheap < 0.01 * full
+
+
+def test_critiques_are_trained_written_and_kept_on_the_verdict(labels, tiny, tmp_path):
+    train(labels, tmp_path, kind="generative", critiques=1)
+    case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
+    judge = verifier.load_judge(tmp_path, tiny)
+    verdict = asyncio.run(judge(case.trajectory.question, [case.trajectory]))[0]
+    assert verdict.score is not None and verdict.detail
+
+
+def test_only_critiques_that_agree_with_every_label_may_be_learned_from(labels):
+    case = judging.read_labels(labels, "\n", parquet.read(labels)[0].tokenizer)[1]  # labels 0.5 and 0
+    assert judging.verdicts_of(case) == [True, False]
+    assert judging.kept(case, "1 right\n2 wrong\n")
+    assert not judging.kept(case, "1 wrong\n") and not judging.kept(case, "1 right\n2 right\n")
+    partly = replace(case, labels=((1, 0.0),))
+    assert judging.verdicts_of(partly) is None and not judging.kept(partly, "1 right\n2 wrong\n")
+
+
+def test_the_step_verifier_that_a_run_leaves_is_still_a_judge(labels, tiny, tmp_path):
+    save(step_verifier(tiny.model, 0), tiny.tokenizer, tmp_path)
+    case = judging.read_labels(labels, "\n", fingerprint(tiny.tokenizer.get_vocab()))[0]
+    verdict = asyncio.run(verifier.load_judge(tmp_path, tiny)(case.trajectory.question, [case.trajectory]))[0]
+    assert verdict.step_scores is not None and len(verdict.step_scores) == 2
+
+
+def test_a_verifier_of_another_tokenizer_is_refused(labels, tiny, tmp_path):
+    train(labels, tmp_path, kind="process")
+    path = tmp_path / "ponder_verifier.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tokenizer": "another"}))
+    with pytest.raises(OtherTokenizer):
+        verifier.load_judge(tmp_path, tiny)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"kind": "oracle"}, "unknown kind of verifier 'oracle'"),
+        ({"kind": "process", "trunk": "borrowed"}, "allowed are separate and shared"),
+        ({"kind": "outcome", "aggregation": "min"}, "for kinds that score steps"),
+        ({"kind": "process", "aggregation": "median"}, "allowed are last"),
+        ({"kind": "process", "critiques": 1}, "is for kind generative"),
+        ({"kind": "value", "hard": True}, "is for kind process"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings, sentence, labels, tmp_path):
+    with pytest.raises(PonderError, match=sentence):
+        train(labels, tmp_path, **settings)
+
+
+def test_the_command_prints_json(labels, tmp_path):
+    done = CliRunner().invoke(
+        app, ["verifier", "train", "--labels", str(labels), "--kind", "outcome", "--out", str(tmp_path), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["kind"] == "outcome"

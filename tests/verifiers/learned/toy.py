@@ -1,0 +1,54 @@
+"""A trajectory of three steps, small models, and every kind of judge on them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ponder.models.heads import judging_model
+from ponder.types import Question, Step, StopReason, Trajectory
+from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
+from ponder.verifiers.learned.implicit import ImplicitVerifier
+from ponder.verifiers.learned.kinds import KINDS
+from ponder.verifiers.learned.outcome import OutcomeVerifier
+from ponder.verifiers.learned.pairwise import PairwiseVerifier
+from ponder.verifiers.learned.preference import PreferenceVerifier
+from ponder.verifiers.learned.value import ValueVerifier
+from ponder.verifiers.process import ProcessVerifier
+from tests.learning.factory import model
+
+QUESTION = Question("q", "toy", "?")
+PROMPT = (2, 3)
+ASKED = Asked((30, 31), "?!", 28, 29)
+PARAMETERS = 1000
+STEPS = {"process": ProcessVerifier, "outcome_per_token": ProcessVerifier, "value": ValueVerifier}
+STEPS |= {"pairwise": PairwiseVerifier}
+WHOLES = {"outcome": OutcomeVerifier, "preference": PreferenceVerifier}
+
+
+def prompt(_: Question) -> tuple[int, ...]:
+    return PROMPT
+
+
+def trajectory(*steps: tuple[int, ...]) -> Trajectory:
+    leaf = None
+    for k, tokens in enumerate(steps):
+        stop = StopReason.END if k == len(steps) - 1 else StopReason.STEP
+        leaf = Step(tokens, (0.0,) * len(tokens), f"{tokens}\n", 0, stop, leaf)
+    assert leaf is not None
+    return Trajectory(QUESTION, leaf)
+
+
+THREE = trajectory((5, 6), (7,), (8, 9, 10))
+
+
+def judge(kind: str, *, shared: bool = False, **settings: Any) -> Any:
+    """A judge with random weights; `shared` shares the trunk of a policy."""
+    policy = model(1)
+    it = judging_model(policy, KINDS[kind].form, labels=KINDS[kind].labels, seed=5, shared=shared)
+    common = {"policy_parameters": PARAMETERS, "shared": shared, **settings}
+    if kind == "implicit":
+        return ImplicitVerifier(it if shared else model(2), copy.deepcopy(policy), prompt, **common)
+    if kind == "generative":
+        return GenerativeVerifier(it, prompt, ASKED, **common)
+    return {**STEPS, **WHOLES}[kind](it, prompt, **common)
