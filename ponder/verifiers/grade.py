@@ -5,9 +5,9 @@ Rows are `{"id", "prediction", "answer" | "tests" | "constraints", "verifier"?}`
 
 The shape of the whole file is checked before anything is graded or written: not JSON, not an object, a field missing
 or of a wrong type is an error that names file and line. What only makes one row ungradable is a failure of that row:
-an answer of null, an answer that cannot be read or constraints that cannot be checked ("gold"), tests or an unknown
+an answer of null, an answer that cannot be read, tests or constraints that cannot be checked ("gold") or an unknown
 verifier ("unsupported"). A prediction of null is wrong. Results stream through a file beside the target, which takes
-its name at the end; an interrupted run leaves what is done under that name.
+its name at the end; an interrupted run leaves what is done under that name and says how many rows that are.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from ponder.types import Key, PonderError, Problem, Question
+from ponder.verifiers.code.isolation import require
 from ponder.verifiers.truth import GroundTruth
 
 CHUNK = 256
 TASKS = ("answer", "tests", "constraints")
+# What may stand beside `tests` (with `problem`, the prompt that a prediction may complete).
+TEST_FIELDS = ("entry_point", "test_setup", "challenge_tests")
 FORMAT = 'a row is {"id", "prediction", "answer" or "tests" or "constraints", "verifier" (optional)}'
 # How many rows are done, of how many.
 Progress = Callable[[int, int], None]
@@ -47,24 +50,32 @@ class GradeSummary:
 
 
 def grade_file(
-    path_in: str | Path, path_out: str | Path, *, workers: int | None = None, progress: Progress | None = None
+    path_in: str | Path,
+    path_out: str | Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    allow_unsafe_code: bool = False,
 ) -> GradeSummary:
-    """Grade every row of `path_in` into `path_out`, on all cores unless `workers` says otherwise."""
+    """Grade every row of `path_in` into `path_out`, on all cores unless `workers` says otherwise.
+
+    Rows with `tests` need a machine that can isolate code, or `allow_unsafe_code`.
+    """
     source, target = Path(path_in), Path(path_out)
-    total = _check(source, target)
+    total = _check(source, target, allow_unsafe_code)
     partial = target.with_name(target.name + ".partial")
     summary = GradeSummary()
     try:
-        with partial.open("w", encoding="utf-8") as out, GroundTruth(workers=workers or _cores()) as truth:
+        with partial.open("w", encoding="utf-8") as out, _truth(workers, allow_unsafe_code) as truth:
             try:
                 for result in _results(source, truth, summary):
                     out.write(json.dumps(result, ensure_ascii=True) + "\n")
                     if progress is not None:
                         progress(summary.rows, total)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
                 out.flush()
                 partial.replace(target)
-                raise
+                raise KeyboardInterrupt(f"stopped after {summary.rows} of {total} rows; {target} holds them") from stop
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -72,17 +83,24 @@ def grade_file(
     return summary
 
 
+def _truth(workers: int | None, allow_unsafe_code: bool) -> GroundTruth:
+    return GroundTruth(workers=workers or _cores(), allow_unsafe_code=allow_unsafe_code)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check(source: Path, target: Path) -> int:
+def _check(source: Path, target: Path, allow_unsafe_code: bool) -> int:
     """Read the whole file once, keeping nothing. Returns the number of rows."""
     if source.resolve() == target.resolve():
         raise PonderError(f"{target} is the file to be graded; write the results to another one")
     if not target.resolve().parent.is_dir():
         raise PonderError(f"cannot write {target}: its folder does not exist; make it first")
-    total = sum(1 for _ in _rows(source))
+    with_tests = Counter("tests" in row for row in _rows(source))
+    if with_tests[True]:
+        require(allow_unsafe_code)
+    total = with_tests.total()
     if total == 0:
         raise PonderError(f"{source} has no rows; {FORMAT}")
     return total
@@ -122,7 +140,7 @@ def _results(source: Path, truth: GroundTruth, summary: GradeSummary) -> Iterato
     """Grade chunk by chunk, so that memory does not grow with the file."""
     rows = _rows(source)
     while chunk := list(islice(rows, CHUNK)):
-        verdicts = truth.grade([_problem(row) for row in chunk], [row["prediction"] or "" for row in chunk])
+        verdicts = truth.stream([_problem(row) for row in chunk], [row["prediction"] or "" for row in chunk])
         for row, verdict in zip(chunk, verdicts, strict=True):
             summary.rows += 1
             summary.right += verdict.outcome == 1.0
@@ -146,5 +164,9 @@ def _problem(row: dict[str, Any]) -> Problem:
         verifier = "math" if "answer" in row else "code" if "tests" in row else "constraints"
     if not isinstance(answer, str | None):
         answer, verifier = None, verifier if verifier != "math" else f"{type(answer).__name__} answer"
-    tests = {name: row[name] for name in TASKS[1:] if name in row}
-    return Problem(Question(str(row["id"]), "file", ""), Key(answer, {"verifier": verifier, **tests}))
+    tests = {name: row[name] for name in (*TASKS[1:], *TEST_FIELDS) if name in row}
+    text = row.get("problem")
+    return Problem(
+        Question(str(row["id"]), "file", text if isinstance(text, str) else ""),
+        Key(answer, {"verifier": verifier, **tests}),
+    )

@@ -1,7 +1,7 @@
 """Ground truth: problems and responses in, verdicts out, in order.
 
 A family that grades itself does so here; for every other problem `key.data["verifier"]` names the verifier: "math",
-"constraints" or "constraints_loose" (see `constraints.combination`).
+"code", "constraints" or "constraints_loose" (see `constraints.combination`).
 Wrong and broken differ: a malformed answer is outcome 0.0; a grader that raises, a dead worker, a limit that was hit
 or a gold answer that cannot be read are typed failures, never a reward, and are counted in `failures`.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 
 from ponder.protocols import Family, Graded
 from ponder.types import Problem, Verdict
+from ponder.verifiers.code.verifier import CodeVerifier
 from ponder.verifiers.constraints.combination import judge
 from ponder.verifiers.mathematics_pool import MathVerifier
 
@@ -23,10 +24,14 @@ from ponder.verifiers.mathematics_pool import MathVerifier
 class GroundTruth:
     """Grades against keys. Thread-safe; worker processes start with the first answer that needs one."""
 
-    def __init__(self, families: Mapping[str, Family] | None = None, *, workers: int = 1) -> None:
+    def __init__(
+        self, families: Mapping[str, Family] | None = None, *, workers: int = 1, allow_unsafe_code: bool = False
+    ) -> None:
+        """`allow_unsafe_code` runs programs on a machine that cannot isolate them; else the first one is refused."""
         self.families = dict(families or {})
         self.failures: Counter[str] = Counter()
         self._math = MathVerifier(workers=workers)
+        self._code = CodeVerifier(workers=workers, allow_unsafe=allow_unsafe_code)
         self._lock = threading.Lock()
 
     def __enter__(self) -> GroundTruth:
@@ -37,33 +42,47 @@ class GroundTruth:
 
     def close(self) -> None:
         self._math.close()
+        self._code.close()
 
     def grade(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
         """One verdict for each response to the problem at the same place."""
+        return list(self.stream(problems, responses))
+
+    def stream(self, problems: Sequence[Problem], responses: Sequence[str]) -> Iterator[Verdict]:
+        """The same one by one, each as soon as it and all before it are there. Others wait until this one is used up."""
         if len(problems) != len(responses):
             raise ValueError(f"{len(problems)} problems but {len(responses)} responses")
         with self._lock:
-            verdicts = self._grade_all(problems, responses)
-        self.failures.update(verdict.failure for verdict in verdicts if verdict.failure)
-        return verdicts
+            for verdict in self._grade_all(problems, responses):
+                self.failures.update([verdict.failure] if verdict.failure else [])
+                yield verdict
 
-    def _grade_all(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+    def _grade_all(self, problems: Sequence[Problem], responses: Sequence[str]) -> Iterator[Verdict]:
         pairs = list(zip(problems, responses, strict=True))
         settled = [self._in_process(problem, response) for problem, response in pairs]
-        waiting = (
-            (problem.key.answer, response) for (problem, response), v in zip(pairs, settled, strict=True) if v is None
-        )
-        return list(_fill(settled, self._math.grade(waiting)))
+        waiting = [pair for pair, verdict in zip(pairs, settled, strict=True) if verdict is None]
+        streams = {
+            "math": self._math.grade(
+                (problem.key.answer, text) for problem, text in waiting if _named(problem) == "math"
+            ),
+            "code": self._code.grade((problem, text) for problem, text in waiting if _named(problem) == "code"),
+        }
+        for (problem, _), verdict in zip(pairs, settled, strict=True):
+            yield next(streams[str(_named(problem))]) if verdict is None else verdict
 
     def _in_process(self, problem: Problem, response: str) -> Verdict | None:
-        """The verdict of the family's own grader, or that there is no verifier; None if mathematics is to decide."""
+        """The verdict of the family's own grader, or that there is no verifier; None if a worker is to decide."""
         family: object = self.families.get(problem.family)
         if isinstance(family, Graded):
             return _by_family(family, problem, response)
-        name = problem.key.data.get("verifier")
+        name = _named(problem)
         if name in ("constraints", "constraints_loose"):
             return judge(problem.key.data.get("constraints"), response, loose=name == "constraints_loose")
-        return None if name == "math" else unsupported(name)
+        return None if name in ("math", "code") else unsupported(name)
+
+
+def _named(problem: Problem) -> object:
+    return problem.key.data.get("verifier")
 
 
 def _by_family(family: Graded, problem: Problem, response: str) -> Verdict:
@@ -82,9 +101,3 @@ def unsupported(name: object) -> Verdict:
     """The typed failure for a verifier that does not exist here."""
     what = "no verifier is named" if name is None else f"no {name} verifier in this version"
     return Verdict(failure="unsupported", detail=what)
-
-
-def _fill(settled: Iterable[Verdict | None], others: Iterator[Verdict]) -> Iterator[Verdict]:
-    """The settled verdicts with the others put, in order, where None stands."""
-    for verdict in settled:
-        yield next(others) if verdict is None else verdict

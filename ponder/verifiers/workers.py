@@ -33,8 +33,9 @@ from typing import IO, Any
 
 # Below two seconds, so that killing and noting it still end within two.
 SECONDS = 1.8
-# The wall clock may run this many times as long: four busy processes on a core, before it counts as hanging.
-PATIENCE = 4.0
+# The wall clock may run this many times as long, on a machine with as many processes to each core, before an item that
+# uses no processor time counts as hanging. Mathematics never sleeps, so this is a backstop and not a limit to be met.
+PATIENCE = 20.0
 MEMORY = 500 * 2**20
 STARTUP_SECONDS = 120.0
 START_ATTEMPTS = 3
@@ -221,7 +222,7 @@ class Pool:
                 over.update(self._settle(worker, reply))
         now = time.monotonic()
         for worker in [worker for worker in self._alive if worker.deadline <= now]:
-            over.update(self._settle(worker, {"late": True}))
+            over.update(self._settle(worker, {"late": f"{self.wall:g} s"}))
         return over
 
     def _settle(self, worker: Worker, reply: dict[str, Any]) -> dict[int, Result]:
@@ -237,7 +238,7 @@ class Pool:
         item, seconds = worker.item, time.monotonic() - worker.started
         worker.item, worker.served = None, worker.served + 1
         if "closed" in reply and worker.out_of_time():
-            reply = {"late": True}
+            reply = {"late": f"{self.seconds:g} s of processor time"}
         gone = "closed" in reply or "late" in reply or reply.get("failure") == "memory"
         if gone or worker.served >= self.recycle:
             self._remove(worker)
@@ -246,8 +247,7 @@ class Pool:
 
     def _result(self, reply: dict[str, Any], seconds: float) -> Result:
         if "late" in reply:
-            detail = f"no verdict within {self.seconds} s of processor time"
-            return Result(failure="timeout", detail=detail, seconds=seconds)
+            return Result(failure="timeout", detail=f"no verdict within {reply['late']}", seconds=seconds)
         if "closed" in reply:
             return Result(failure="crash", detail="the worker died", seconds=seconds)
         if "failure" in reply:
