@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,11 +25,12 @@ from ponder.evaluation.calibration import (
     first_error_f1,
     fit_temperature,
 )
-from ponder.evaluation.intervals import Interval, paired_interval
+from ponder.evaluation.intervals import Interval, mean_interval, paired_interval
 from ponder.evaluation.metrics import best_of_n, majority_at_k, weighted_vote_at_k
 from ponder.seeds import derive_seed
 
 RESAMPLES = 400
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def step_auc(items: Sequence[Judged], *, seed: int = 0) -> Interval | None:
 
     From the first wrong step on everything counts as wrong, since step scores are of prefixes.
     """
-    return over_problems([i for i in items if i.truth_S and i.step_scores_S], _step_auc, seed=seed)
+    pools = by_problem([i for i in items if i.truth_S and i.step_scores_S]).values()
+    steps = [[pair for item in pool for pair in _steps(item)] for pool in pools]
+    return resampled(steps, lambda some: auc([s for s, _ in some], [y for _, y in some]), seed=seed)
 
 
 def outcome_auc(items: Sequence[Judged], *, seed: int = 0) -> Interval | None:
@@ -173,11 +177,12 @@ def flawed_right(items: Sequence[Judged], *, seed: int = 0) -> FlawedRight | Non
 
 
 def length_sensitivity(items: Sequence[Judged], *, seed: int = 0) -> Interval | None:
-    """Mean rank correlation (Spearman) of score and length within trajectories of one problem and one outcome.
+    """Mean over problems of the rank correlation (Spearman) of score and length within one problem and one outcome.
 
     0: no liking; -1: the shorter always scores higher. Right and wrong apart, since wrong ones may simply be longer.
     """
-    return over_problems(_scored(items), _length, seed=seed)
+    found = [_length(pool) for pool in by_problem(_scored(items)).values()]
+    return mean_interval([value for value in found if value is not None], seed=seed, bounds=(-1.0, 1.0))
 
 
 def over_problems(
@@ -187,10 +192,16 @@ def over_problems(
 
     Resamples in which it is undefined are left out. None if it is undefined on the whole.
     """
-    y = statistic(items) if items else None
+    return resampled(list(by_problem(items).values()), statistic, seed=seed)
+
+
+def resampled(
+    pools: Sequence[Sequence[T]], statistic: Callable[[list[T]], float | None], *, seed: int = 0
+) -> Interval | None:
+    """`over_problems` for anything: each pool holds what belongs to one problem."""
+    y = statistic([item for pool in pools for item in pool]) if pools else None
     if y is None:
         return None
-    pools = list(by_problem(items).values())
     rng = np.random.default_rng(seed)
     drawn = (rng.integers(len(pools), size=len(pools)) for _ in range(RESAMPLES))
     values = [v for some in drawn if (v := statistic([i for p in some for i in pools[p]])) is not None]
@@ -217,10 +228,14 @@ def _f1(items: Sequence[Judged], cut: float) -> float | None:
     return first_error_f1([first_error(i.step_scores_S, cut) for i in items], actual)
 
 
-def _step_auc(items: Sequence[Judged]) -> float | None:
-    scores = [score for i in items for score in i.step_scores_S]
-    truths = [float(all((i.truth_S or ())[: k + 1])) for i in items for k in range(len(i.step_scores_S))]
-    return auc(scores, truths)
+def _steps(item: Judged) -> list[tuple[float, float]]:
+    """(score, 1 right or 0 wrong) of each step."""
+    sound = True
+    found = []
+    for score, truth in zip(item.step_scores_S, item.truth_S or (), strict=True):
+        sound = sound and truth
+        found.append((score, float(sound)))
+    return found
 
 
 def _selected(pool: Sequence[Judged], votes: int, seed: int) -> tuple[int, float, float, float]:

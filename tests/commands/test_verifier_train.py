@@ -81,11 +81,11 @@ def test_a_shared_trunk_moves_the_policy_and_is_cheap_only_for_that_policy(label
 
 
 def test_critiques_are_trained_written_and_kept_on_the_verdict(labels, tiny, tmp_path):
-    train(labels, tmp_path, kind="generative", critiques=1)
+    train(labels, tmp_path, kind="generative", critiques=1, epochs=12, learning_rate=2e-3)
     case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
     judge = verifier.load_judge(tmp_path, tiny)
     verdict = asyncio.run(judge(case.trajectory.question, [case.trajectory]))[0]
-    assert verdict.score is not None and verdict.detail
+    assert verdict.score is not None and verdict.detail.startswith("1 right\n2 ")
 
 
 def test_only_critiques_that_agree_with_every_label_may_be_learned_from(labels):
