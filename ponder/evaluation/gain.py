@@ -1,7 +1,8 @@
 """Does a verifier help: the best guided strategy against the majority vote at equal budget.
 
 The best of many noisy comparisons looks better than it is. So strategy and budget are chosen on one half of the
-problems, and the difference is reported on the other half alone, paired by problem.
+problems, by the lower end of the difference's interval there (a difference that few problems show is worth little), and
+the difference is reported on the other half alone, paired by problem.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def verifier_gain(
     ]
     choosing = [(_part(runs, 0, seed), _part(against, 0, seed)) for runs, against in pairs]
     ranked = [
-        (-gain.y, runs.budget, i)
+        (-gain.low, runs.budget, i)
         for i, (runs, against) in enumerate(choosing)
         if (gain := paired_gain(against, runs, seed=seed)) is not None
     ]

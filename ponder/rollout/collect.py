@@ -12,27 +12,35 @@ Grade = Callable[[Sequence[Problem], Sequence[str]], list[Verdict]]
 
 
 async def collect(
-    problems: Sequence[Problem], propose: Propose, grade: Grade, *, group_size: int, max_tokens: int, seed: int
+    problems: Sequence[Problem],
+    propose: Propose,
+    grade: Grade,
+    *,
+    group_size: int | Sequence[int],
+    max_tokens: int,
+    seed: int,
 ) -> list[Group]:
-    """One group of `group_size` whole trajectories a problem, in the order of `problems`.
+    """One group of `group_size` whole trajectories a problem, in the order of `problems`; sizes may differ.
 
-    All problems are sampled at once, so the engine sees one large batch; grading follows in one call.
+    A group of size 0 is no group and left out. All problems are sampled at once, so the engine sees one large batch;
+    grading follows in one call.
     """
-    trajectories_PG = await sample(problems, propose, n=group_size, max_tokens=max_tokens, seed=seed)
+    sizes = [group_size] * len(problems) if isinstance(group_size, int) else list(group_size)
+    trajectories_PG = await sample(problems, propose, n=sizes, max_tokens=max_tokens, seed=seed)
     return judge(problems, trajectories_PG, grade)
 
 
 async def sample(
-    problems: Sequence[Problem], propose: Propose, *, n: int, max_tokens: int, seed: int
+    problems: Sequence[Problem], propose: Propose, *, n: Sequence[int], max_tokens: int, seed: int
 ) -> list[list[Trajectory]]:
-    """`n` whole trajectories for each problem."""
+    """As many whole trajectories for each problem as `n` says."""
 
-    async def one(problem: Problem) -> list[Trajectory]:
+    async def one(problem: Problem, size: int) -> list[Trajectory]:
         question = problem.question
-        leaves = await propose(question, None, n, until="end", max_tokens=max_tokens, seed=seed)
+        leaves = await propose(question, None, size, until="end", max_tokens=max_tokens, seed=seed)
         return [Trajectory(question, leaf) for leaf in leaves]
 
-    return list(await asyncio.gather(*map(one, problems)))
+    return list(await asyncio.gather(*map(one, problems, n)))
 
 
 def judge(problems: Sequence[Problem], trajectories_PG: Sequence[Sequence[Trajectory]], grade: Grade) -> list[Group]:

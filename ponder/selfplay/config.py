@@ -79,11 +79,11 @@ class Evaluation(Strict):
     ladder: Positive = 64
     temperature: Rate = 1.0
     pool_problems: Positive = 60
-    pool_samples: Positive = 24
+    pool_samples: Positive = 16
     beam_problems: Positive = 20
     unsolved_problems: Positive = 60
     unsolved_tries: Positive = 16
-    budgets: tuple[Positive, ...] = (128, 256, 512, 1024, 2048, 4096)
+    budgets: tuple[Positive, ...] = (128, 256, 512, 1024, 2048)
 
 
 class Run(Strict):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 from ponder.evaluation import curves
@@ -20,11 +21,12 @@ from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Evaluation
 from ponder.selfplay.loop import RunAsync
-from ponder.types import Curve, Problem, Trajectory
+from ponder.types import Curve, Group, Problem, Trajectory
 
 # Strategies that draw whole answers from the root can be replayed on a pool; the others must be run live.
 POOLED = ("sample", "vote", "best_of_n", "weighted_vote")
 LIVE = ("beam",)
+SPARE = 1.25  # a pool holds so much more than the largest budget buys on average
 ORDERS = 4  # random orders in which the samples of a problem are replayed; they take the luck of the order out
 
 
@@ -60,8 +62,8 @@ def harder(families: Sequence[Family], by: int) -> list[Family]:
 class Suites:
     """The test problems of everything that is measured; levels count from those at which training begins.
 
-    `main`: the headline. `small`: its first problems. `beyond`: two levels up, for problems that the base never
-    solves. `hard`: one level up (None if no family has levels). The base thinks about the default level, where it
+    `main`: the headline. `small`: its first problems. `beyond`: one level up, for problems that the base never
+    solves. `hard`: the same level (None if no family has levels). The base thinks about the default level, where it
     stands at a third; the final model one level up, where as much is left to be gained.
     """
 
@@ -84,7 +86,7 @@ def suites(bench: Bench, families: Sequence[Family]) -> Suites:
     return Suites(
         main=suite(families, sizes.problems),
         small=suite(families, sizes.unsolved_problems),
-        beyond=suite(harder(families, 2) or families, sizes.unsolved_problems),
+        beyond=suite(higher or families, sizes.unsolved_problems),
         hard=suite(higher, sizes.pool_problems) if higher else None,
         thinking_base=suite(families, sizes.pool_problems),
         thinking=suite(higher or families, sizes.pool_problems),
@@ -133,16 +135,7 @@ def think(bench: Bench, suite: Suite, live: Live, strategies: Sequence[str], tel
     """Draw the pool, replay on it what can be replayed, run the rest live on the first problems of each family."""
     sizes = bench.sizes
     tell("drawing the pool of samples")
-    groups = bench.run(
-        collect(
-            suite.problems,
-            live.propose,
-            bench.grade,
-            group_size=sizes.pool_samples,
-            max_tokens=bench.max_tokens,
-            seed=derive_seed("pool", bench.seed),
-        )
-    )
+    groups = _draw(bench, suite, live)
     tell("scoring the pool with the verifier")
     pool: Pool = bench.run(make_pool(groups, live, max_tokens=bench.max_tokens))
     runs: dict[str, list[Runs]] = {name: [] for name in strategies}
@@ -153,6 +146,37 @@ def think(bench: Bench, suite: Suite, live: Live, strategies: Sequence[str], tel
             if found is not None:
                 runs[name].append(found)
     return Thinking(pool, {name: some for name, some in runs.items() if some})
+
+
+def _draw(bench: Bench, suite: Suite, live: Live) -> list[Group]:
+    """The samples of a pool: `pool_samples` a problem, and where these are short as many as the largest budget buys."""
+    sizes, most = bench.sizes, max(bench.sizes.budgets)
+
+    def some(problems: Sequence[Problem], counts: Sequence[int], name: str) -> list[Group]:
+        drawn: list[Group] = bench.run(
+            collect(
+                problems,
+                live.propose,
+                bench.grade,
+                group_size=counts,
+                max_tokens=bench.max_tokens,
+                seed=derive_seed("pool", name, bench.seed),
+            )
+        )
+        return drawn
+
+    first = some(suite.problems, [sizes.pool_samples] * len(suite.problems), "first")
+    length = {g.problem.id: sum(map(len, g.trajectories)) / len(g.trajectories) for g in first}
+    more = [max(0, ceil(SPARE * most / max(1.0, length[p.id])) - sizes.pool_samples) for p in suite.problems]
+    rest = {g.problem.id: g for g in some(suite.problems, more, "rest")}
+    return [joined(group, rest.get(group.problem.id)) for group in first]
+
+
+def joined(group: Group, other: Group | None) -> Group:
+    """Both groups of one problem as one."""
+    if other is None:
+        return group
+    return Group(group.problem, group.trajectories + other.trajectories, group.verdicts + other.verdicts)
 
 
 def _at(bench: Bench, suite: Suite, live: Live, pool: Pool, name: str, budget: int) -> Runs | None:

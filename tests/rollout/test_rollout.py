@@ -54,6 +54,12 @@ def test_groups_keep_the_order_of_problems_and_hold_every_draw() -> None:
     assert [g.solve_rate for g in groups] == [0.25] * 3
 
 
+def test_groups_may_differ_in_size_and_an_empty_one_is_none() -> None:
+    problems = [Arithmetic().problem(i) for i in range(3)]
+    groups = asyncio.run(collect(problems, Walker({0: 1}), grade, group_size=[2, 0, 3], max_tokens=9, seed=0))
+    assert [(g.problem.id, len(g.trajectories)) for g in groups] == [(problems[0].id, 2), (problems[2].id, 3)]
+
+
 def test_a_broken_grader_is_left_out_of_the_solve_rate() -> None:
     verdicts = (Verdict(outcome=1.0), Verdict(failure="timeout"))
     group = Group(PROBLEM, (trajectory("R"), trajectory("W")), verdicts)
