@@ -49,7 +49,7 @@ class Clock:
         if wall > limits.seconds * limits.patience:
             if starved is None:
                 raise Ended(Cause.TIMEOUT, f"{wall:.0f} s of wall clock")
-            raise Ended(Cause.INFRASTRUCTURE, f"the machine let it run for next to nothing of {wall:.0f} s")
+            raise Ended(Cause.INFRASTRUCTURE, f"the machine gave it too little time in {wall:.0f} s")
 
 
 class Channel:

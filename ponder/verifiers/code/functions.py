@@ -101,7 +101,7 @@ class Candidate:
         self._opened(self._channel.start(job))
 
     def load(self) -> None:
-        word, text = self._opened(self._channel.more())
+        word, text = self._opened(self._channel.more(frame(b"go")))
         if word == "raised":
             kind, message = text.split(" ", 1)
             raise Ended(Cause.WRONG, f"it does not load: {_told(message) or kind}")

@@ -1,10 +1,10 @@
 """What runs in the box around a candidate. Stands alone: it is sent in as compiled code and imports nothing of ours.
 
 It reads frames (four bytes of length, then marshal data, which comes from us) on one pipe and writes frames of text on
-another, each starting with a secret drawn for this run. After the limits are set it says `hello`; then it either runs
-the program as `__main__`, or loads it as a module and answers calls one at a time. Whatever a candidate changes in here
-(builtins, frames, memory) it changes in its own process, which never holds an expected value: all that can come out
-are results, and a result must be plain data.
+another, each starting with a secret drawn for this run. After the limits are set it says `hello` and waits to be told
+to go on; then it either runs the program as `__main__`, or loads it as a module and answers calls one at a time.
+Whatever a candidate changes in here (builtins, frames, memory) it changes in its own process, which never holds an
+expected value: all that can come out are results, and a result must be plain data.
 
 A result is written as JSON in which text is hex and every container names its type: `["tuple", [1, "6162"]]`. Only
 exact built-in types and a few of the standard library are written; a subclass, an iterator or an object of the
@@ -250,6 +250,7 @@ def main(incoming: int, outgoing: int) -> None:
 
     limit(*job["limits"])
     say("hello")
+    take(incoming)  # until we are held from outside: nothing of the candidate runs before
     if job["program"]:
         posix.close(incoming)
         posix.close(outgoing)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 
 from ponder.verifiers.code.box import Box
-from ponder.verifiers.code.channel import Channel
+from ponder.verifiers.code.channel import Channel, frame
 from ponder.verifiers.code.functions import job_for
 from ponder.verifiers.code.limits import Cause, Ended, Ending, printable
 from ponder.verifiers.code.tasks import ProgramTask
@@ -36,6 +36,7 @@ def _run(box: Callable[[int], Box], given: str, expected: str, code: str) -> End
         secret, job = job_for(inside.limits, code, program=True)
         if channel.start(job) != secret + b"hello":
             raise Ended(Cause.INFRASTRUCTURE, "the box said something else than hello")
+        channel.send(frame(b"go"))
         channel.finish()
     except Ended as error:
         return error.ending

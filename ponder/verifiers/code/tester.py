@@ -91,9 +91,9 @@ def _plain(value: Any, special: list[bool]) -> Any:
     if kind is Object:
         special.append(True)
         return (..., "object", object.__getattribute__(value, "_number"))
-    if isinstance(value, type) and getattr(builtins, str(value.__name__), None) is value:
+    if kind is type and getattr(builtins, name := str(getattr(value, "__name__", "")), None) is value:
         special.append(True)
-        return (..., "type", value.__name__)
+        return (..., "type", name)
     if kind not in _PLAIN:
         end({"detail": f"the tests pass a {kind.__name__} to the candidate; only plain data can be passed"})
     if kind in (list, tuple, set, frozenset):

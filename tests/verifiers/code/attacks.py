@@ -1,0 +1,76 @@
+"""Programs that try to be found right without being right, or to do harm: at least one for each group of attacks.
+
+They stand in attacks.txt, as they would be written; three that are long or cannot be written there are made here. All
+are asked for `f` with f(x) = x * x + 917, which none of them computes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from ponder.verifiers.code.limits import Cause
+from ponder.verifiers.code.tasks import FunctionTask
+
+TASK = FunctionTask(("f",), "", tuple(f"assert f({x}) == {x * x + 917}" for x in (3, 4, 15)), entry="f")
+HONEST = "def f(x):\n    return x * x + 917\n"
+WRONG = "def f(x):\n    return 0\n"
+ALLOWED: dict[str, set[Cause]] = {
+    "early exit": {Cause.WRONG},
+    "forged": {Cause.WRONG, Cause.OUTPUT},
+    "foreign": {Cause.REFUSED},
+    "files": {Cause.WRONG},
+    "limits": {Cause.WRONG, Cause.TIMEOUT, Cause.MEMORY, Cause.OUTPUT, Cause.CRASH, Cause.REFUSED},
+    "reaching": {Cause.WRONG},
+}
+# The cause that must be told where only one is right.
+EXACT = {
+    "A36 endless loop": Cause.TIMEOUT, "A37 sleep": Cause.TIMEOUT, "A38 memory": Cause.MEMORY,
+    "A38 memory by bits": Cause.MEMORY, "A41 flood of stdout": Cause.OUTPUT, "A42 flood of stderr": Cause.OUTPUT,
+    "A42 flood of the pipe": Cause.OUTPUT, "A46 ignored signals": Cause.TIMEOUT, "A48 a crash": Cause.CRASH,
+    "A49 huge power": Cause.TIMEOUT, "A50 huge list": Cause.OUTPUT, "A50 deep list": Cause.REFUSED,
+    "A52 regular expression": Cause.TIMEOUT, "A77 patches": Cause.TIMEOUT,
+}  # fmt: skip
+# Those that run into a limit of time; the tests take the first two of them, the benchmark all.
+SLOW = (
+    "A37 sleep", "A36 endless loop", "A44 names on the disk", "A46 ignored signals", "A49 huge power",
+    "A52 regular expression", "A77 patches",
+)  # fmt: skip
+_ONE = re.compile(r"^#### ([\w ]+): (.+?)( \(\+ wrong\))?\n(.*?)(?=^####|\Z)", re.MULTILINE | re.DOTALL)
+_MADE = {
+    ("forged", "A57 NUL in the source"): "def f(x):\0 return x * x + 917",
+    ("limits", "A53 brackets"): "def f(x): return " + "(" * 3000 + ")" * 3000,
+    ("limits", "A53 a long sum"): "def f(x): return " + "-" * 50000 + "1",
+}
+
+
+def attacks(host: Path, port: int) -> dict[str, tuple[str, set[Cause]]]:
+    """Name -> (source, allowed causes), aimed at a file of the host and a port on which it listens."""
+    text = (Path(__file__).with_name("attacks.txt")).read_text(encoding="utf-8")
+    found = dict(_MADE)
+    for group, name, wrong, source in _ONE.findall(text):
+        armed = source.replace("HOST", str(host)).replace("PORT", str(port))
+        found[group, name] = armed + WRONG if wrong else armed
+    return {name: (source, _allowed(group, name)) for (group, name), source in found.items()}
+
+
+def _allowed(group: str, name: str) -> set[Cause]:
+    return {EXACT[name]} if name in EXACT else ALLOWED[group]
+
+
+def leftovers() -> list[str]:
+    """Processes of boxes that are ours or nobody's, and files in shared places, that are there now."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                words = (folder / "cmdline").read_bytes()
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            if b"marshal.loads(read(int" in words and parent in (1, os.getpid()):
+                found.append(f"process {folder.name}")
+    places = [Path(tempfile.gettempdir()), Path("/dev/shm"), Path.cwd()]
+    return found + [str(path) for place in places if place.is_dir() for path in place.glob("*ponder-poison*")]

@@ -1,0 +1,54 @@
+"""Attacks on the sandbox: none is found right, none reaches the host, siblings go on, nothing is left behind."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+import pytest
+
+from ponder.verifiers.code.isolation import probe
+from ponder.verifiers.code.limits import Cause, Limits
+from ponder.verifiers.code.sandbox import Sandbox
+from tests.verifiers.code.attacks import HONEST, SLOW, TASK, attacks, leftovers
+
+pytestmark = pytest.mark.skipif(probe().place.bubblewrap is None, reason=f"no isolation on this machine: {probe().why}")
+# Own seconds, few; wall clock, many: the tests must not fail because the machine is busy.
+LIMITS = Limits(seconds=1.0, memory=256 * 2**20, patience=100.0)
+
+
+def test_no_attack_is_found_right_or_does_harm(tmp_path, monkeypatch):
+    canary = tmp_path / "canary"
+    canary.write_text("untouched")
+    monkeypatch.setenv("PONDER_CANARY", "secret")
+    before = leftovers()
+    with socket.create_server(("127.0.0.1", 0)) as server, Sandbox(limits=LIMITS, workers=2) as sandbox:
+        server.setblocking(False)
+        tried = attacks(canary, server.getsockname()[1])
+        chosen = {name: case for name, case in tried.items() if name not in SLOW[2:]}
+        # An honest program stands after every tenth attack.
+        jobs = [(name, source) for name, (source, _) in chosen.items()]
+        for place in range(0, len(jobs), 10):
+            jobs.insert(place, (f"honest {place}", HONEST))
+        endings = list(sandbox.map(lambda job: sandbox.run(TASK, job[1]), jobs))
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    told = {name: ending for (name, _), ending in zip(jobs, endings, strict=True)}
+    assert {ending.cause for name, ending in told.items() if name not in chosen} == {Cause.RIGHT}
+    assert {name: told[name] for name, (_, allowed) in chosen.items() if told[name].cause not in allowed} == {}
+    assert canary.read_text() == "untouched"
+    assert [path.name for path in tmp_path.iterdir()] == ["canary"]
+    assert set(leftovers()) <= set(before)
+
+
+def test_every_group_of_attacks_has_a_case(tmp_path):
+    groups = {int(name[1:3]) for name in attacks(tmp_path, 1)}
+    assert groups == set(range(79))
+
+
+def test_without_the_filter_the_self_test_finds_the_open_door(monkeypatch):
+    from ponder.verifiers.code import box, isolation, seccomp
+
+    allow_all = seccomp.program(fork=True)
+    monkeypatch.setattr(box, "program", lambda fork: allow_all)
+    assert "new processes" in isolation.self_test(isolation.Place(shutil.which("bwrap")))
