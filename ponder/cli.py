@@ -31,7 +31,7 @@ app.add_typer(verifier_app, name="verifier")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and no progress.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0)]
-Model = Annotated[str, typer.Option(help="tiny (embedded), a local folder, a hub id, or http://HOST/v1#NAME.")]
+Model = Annotated[str, typer.Option(help="tiny (embedded), a folder, a hub id, http://HOST/v1#NAME, or vllm:FOLDER.")]
 Specs = Annotated[
     str, typer.Option("--problems", help="Comma-separated: countdown, arithmetic?terms=4, gym:NAME, jsonl:PATH.")
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ponder.engines.local import LocalEngine
 from ponder.engines.remote.address import is_address, parse
@@ -23,6 +23,8 @@ from ponder.problems.registry import parse_many
 from ponder.protocols import Family, Propose
 from ponder.types import PonderError
 from ponder.verifiers.truth import GroundTruth
+
+_VLLM = "vllm:"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def policy(
 
 @dataclass(frozen=True)
 class Source:
-    """What can be asked: a policy whose weights are here, or a remote model, which has no `policy`.
+    """What can be asked: a policy whose weights are here, or a model on another engine, which has no `policy`.
 
     `told` says what the engine counted: `generated` tokens, and `exact`, whether each of them was counted.
     """
@@ -69,19 +71,21 @@ class Source:
     policy: Policy | None = None
 
     def readable(self) -> Policy:
-        """The policy, for a verifier, which reads its token ids."""
+        """The policy, for a verifier, which reads its token ids and shares its device."""
         if self.policy is None:
             raise PonderError(
-                f"a verifier reads token ids, and {self.name} gives words alone; leave --verifier out and use sample "
-                "or vote, or a model that is here"
+                f"a verifier reads the token ids of the local engine, and {self.name} is on another one; leave "
+                "--verifier out and use sample or vote, or give a folder or a hub id as --model"
             )
         return self.policy
 
 
 def source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> Source:
-    """`name` as for `policy`, or the address of a remote model (URL#NAME)."""
+    """`name` as for `policy`, the address of a remote model (URL#NAME), or vllm:FOLDER."""
     if is_address(name):
         return _remote(name, temperature)
+    if name.startswith(_VLLM):
+        return _vllm(name, temperature)
     made = policy(name, device=device, temperature=temperature)
     engine = made.engine
     return Source(
@@ -100,6 +104,22 @@ def _remote(name: str, temperature: float) -> Source:
         raise PonderError(f"{name} gives words alone, and {len(tokens)} of its tokens cannot be turned into text")
 
     return Source(name, TextPropose(engine, canonical_answer, temperature), decode, engine.told)
+
+
+def _vllm(name: str, temperature: float) -> Source:
+    # Imported here because it needs the extra `vllm`.
+    from ponder.engines.vllm import VllmEngine
+
+    folder = name.removeprefix(_VLLM)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise PonderError(f"model {name!r}: no tokenizer ({reason}); give a model folder after {_VLLM}") from None
+    codec = Codec(tokenizer)
+    engine = VllmEngine(folder, codec)
+    propose = PolicyPropose(engine, codec, canonical_answer, temperature)
+    return Source(name, propose, codec.decode, lambda: {"generated": engine.tokens_generated, "exact": True})
 
 
 def families(specs: Sequence[str]) -> list[Family]:

@@ -148,8 +148,7 @@ def _metrics(
         "results": rows,
         "failures": failures,
         "tokens_generated": told["generated"],
-        "tokens_exact": told["exact"],
-        **({} if source.policy else {"remote": told}),
+        "engine": told,
         "revision": environment.revision(),
         "versions": environment.versions(),
         "machine": environment.machine(request.device),
@@ -158,7 +157,7 @@ def _metrics(
 
 def table(metrics: dict[str, Any]) -> Table:
     """The results as a table for people."""
-    estimated = "" if metrics["tokens_exact"] else "; tokens are partly estimated"
+    estimated = "" if metrics["engine"]["exact"] else "; tokens are partly estimated"
     title = f"{metrics['n']} {metrics['split']} problems, {metrics['model']}{estimated}"
     shown = Table(title=title, title_justify="left")
     for column in ("strategy", "budget", "accuracy", "95 % interval", "spent", "seconds"):

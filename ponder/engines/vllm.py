@@ -15,13 +15,12 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
+from transformers import AutoConfig, PretrainedConfig
 
 from ponder.engines.limits import check_scored, check_tokens, limit_of
 from ponder.engines.parity import Parity
@@ -51,9 +50,8 @@ class VllmEngine:
         version: int = 0,
     ) -> None:
         vllm = _library()
-        self._folder = Path(folder)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
-        own = int(getattr(config, "max_position_embeddings", 0) or 4096)
+        self._config = _config(folder)
+        own = int(getattr(self._config.get_text_config(), "max_position_embeddings", 0) or 4096)
         self._eos = tokenizer.eos_id
         self._params = vllm.SamplingParams
         options: dict[str, Any] = {"dtype": "bfloat16", "gpu_memory_utilization": memory}
@@ -61,16 +59,12 @@ class VllmEngine:
         if self._on_cpu:
             options = {"dtype": "float32", "enforce_eager": True, "gpu_memory_utilization": 0.15}
             options |= {"kv_cache_memory_bytes": _CPU_CACHE, "distributed_executor_backend": "uni"}
-        self._llm = vllm.LLM(
-            model=str(folder),
-            max_model_len=min(own, (context or own) + 1),
-            max_num_seqs=max_batch,
-            enable_prefix_caching=True,
-            logprobs_mode="processed_logprobs",
-            disable_log_stats=True,
-            trust_remote_code=False,
-            **options,
-        )
+        options |= {"max_model_len": min(own, (context or own) + 1), "max_num_seqs": max_batch}
+        options |= {"logprobs_mode": "processed_logprobs", "enable_prefix_caching": True, "disable_log_stats": True}
+        try:
+            self._llm = vllm.LLM(model=str(folder), trust_remote_code=False, **options)
+        except Exception as error:
+            raise PonderError(f"vllm cannot start with {folder}: {_first_line(error)}") from error
         self._engine = self._llm.llm_engine
         self._context = int(self._llm.model_config.max_model_len) - 1
         self._vocabulary = int(self._llm.model_config.get_vocab_size())
@@ -154,9 +148,7 @@ class VllmEngine:
         from safetensors.torch import save_file
 
         with tempfile.TemporaryDirectory(prefix="ponder-weights-") as place:
-            for file in self._folder.glob("*.json"):
-                if not file.name.endswith(".index.json"):
-                    shutil.copy(file, place)
+            self._config.save_pretrained(place)
             # Tied tensors share memory, which the format does not allow.
             held = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
             save_file(held, str(Path(place) / "model.safetensors"), metadata={"format": "pt"})
@@ -235,6 +227,18 @@ def _chosen(output: Any, start: int) -> tuple[float, ...]:
     """Log-probabilities of a prompt's own tokens from `start` on."""
     tokens, rows = output.prompt_token_ids[start:], output.prompt_logprobs[start:]
     return tuple(float(row[token].logprob) for token, row in zip(tokens, rows, strict=True))
+
+
+def _config(folder: str | Path) -> PretrainedConfig:
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise PonderError(f"vllm: {folder} is no model that transformers knows ({_first_line(error)})") from None
+    return config
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _library() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 import sys
 from pathlib import Path
@@ -27,11 +28,11 @@ def test_eval_measures_a_remote_model_and_says_whether_its_tokens_were_counted(
     model = server.url(fault, path)
     assert ponder(monkeypatch, "eval", "--model", model, *arguments, "--out", str(tmp_path), "--json") == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert (metrics["model"], metrics["tokens_exact"]) == (model, exact)
+    assert (metrics["model"], metrics["engine"]["exact"]) == (model, exact)
     spent = sum(row["kept"] + row["discarded"] for row in metrics["results"])
-    assert spent == metrics["tokens_generated"] == metrics["remote"]["generated"]
+    assert spent == metrics["tokens_generated"] == metrics["engine"]["generated"]
     assert all(row["spent"] <= 90 for row in metrics["results"])
-    assert metrics["remote"]["requests"] == metrics["remote"]["calls"] == len(server.seen(fault))
+    assert metrics["engine"]["requests"] == metrics["engine"]["calls"] == len(server.seen(fault))
 
 
 def test_solve_marks_a_bill_that_is_partly_estimated(
@@ -48,7 +49,7 @@ def test_solve_marks_a_bill_that_is_partly_estimated(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--strategies", "best_of_n", "--verifier", "anywhere"], "a verifier reads token ids"),
+        (["--strategies", "best_of_n", "--verifier", "anywhere"], "a verifier reads the token ids"),
         (["--strategies", "beam"], "needs a verifier"),
     ],
 )
@@ -64,6 +65,16 @@ def test_strategies_that_need_token_ids_are_refused_before_anything_is_asked(
     assert ponder(monkeypatch, *arguments) == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert server.seen("good/v") == []
+
+
+def test_a_vllm_model_without_vllm_or_without_a_folder_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    tiny = importlib.resources.files("ponder") / "assets" / "tiny"
+    for folder, words in ((str(tiny), "pip install 'ponder[vllm]'"), ("/no/such/folder", "no tokenizer")):
+        assert ponder(monkeypatch, "solve", "1+1", "--model", f"vllm:{folder}") == 2
+        assert words in " ".join(capsys.readouterr().err.split())
 
 
 def test_without_its_library_the_extra_is_named(
