@@ -84,9 +84,50 @@ class WeightedEngine(Engine, Protocol):
     @property
     def tokens_prefilled(self) -> int: ...
 
+    @property
+    def tokens_reused(self) -> int:
+        """Prompt tokens that came out of a cache."""
+        ...
+
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
         """Copy the tensors of `state` (transformers parameter names) over the engine's own, in place."""
         ...
+
+
+@runtime_checkable
+class HiddenEngine(Engine, Protocol):
+    """An engine that also shows what a head reads, out of the same cache as generation."""
+
+    async def hidden(self, tokens: Sequence[int], positions: Sequence[int]) -> Any:
+        """Hidden states after the final norm at these positions of a text, a tensor [positions, hidden]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an engine did since it was made, exactly. `flops` follow from the architecture, attention included.
+
+    `tokens` went through the model's layers; `generated` were drawn (several samples may draw one computed token, and
+    a token drawn last is computed only if somebody goes on from it); prompt tokens were `prefilled` or `reused`.
+    `seconds` is the time in which the engine was busy, so flops / seconds / the machine's peak is the utilisation.
+    """
+
+    tokens: int
+    generated: int
+    prefilled: int
+    reused: int
+    flops: float
+    seconds: float
+
+    def __sub__(self, earlier: Work) -> Work:
+        return Work(
+            self.tokens - earlier.tokens,
+            self.generated - earlier.generated,
+            self.prefilled - earlier.prefilled,
+            self.reused - earlier.reused,
+            self.flops - earlier.flops,
+            self.seconds - earlier.seconds,
+        )
 
 
 class Propose(Protocol):

@@ -27,12 +27,26 @@ class Arena:
     """
 
     def __init__(
-        self, layers: int, kv_heads: int, head_dim: int, hidden: int, dtype: torch.dtype, device: torch.device, most: int
+        self,
+        layers: int,
+        kv_heads: int,
+        head_dim: int,
+        hidden: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        most: int,
     ) -> None:
         self.most = most
         self._sizes = (layers, kv_heads, 2, head_dim), (hidden,)
         self._options = {"dtype": dtype, "device": device}
         self.clear()
+
+    def forget(self) -> None:
+        """All cells are free again; the memory stays."""
+        self._references[1:] = 0
+        self._cached[:] = False
+        self._left = len(self._free)
+        self._free[:] = np.arange(self._left, 0, -1)
 
     def clear(self) -> None:
         """Forget every cell and give the memory back."""
@@ -55,7 +69,8 @@ class Arena:
     @property
     def held(self) -> int:
         """Cells that something other than the prefix tree refers to."""
-        return int(np.count_nonzero(self._references[1:] > self._cached[1:]))
+        found: int = np.count_nonzero(self._references[1:] > self._cached[1:])
+        return found
 
     def lacks(self, count: int) -> int:
         """How many cells must be given back before `count` can be taken."""
@@ -78,7 +93,7 @@ class Arena:
         """One reference less; cells without any are free again. Returns how many became free."""
         self._references[cells] -= 1
         self._references[NOWHERE] = 1
-        freed = cells[self._references[cells] == 0]
+        freed: Cells = cells[self._references[cells] == 0]
         self._free[self._left : self._left + len(freed)] = freed
         self._left += len(freed)
         return len(freed)

@@ -68,6 +68,10 @@ class Decoder(Protocol):
         """Derive again what hangs on the weights, which were just replaced."""
         ...
 
+    def forget(self) -> None:
+        """Forget every text, while no row is active; the memory stays for the next ones."""
+        ...
+
     def reset(self) -> None:
-        """Forget every row and text, after a failure."""
+        """Forget every row and text and give the memory back, after a failure."""
         ...

@@ -39,6 +39,9 @@ class GenericDecoder:
     def refresh(self) -> None:
         """Nothing is derived from the weights; the module itself is used."""
 
+    def forget(self) -> None:
+        """A text is known only as long as its row is active."""
+
     def reset(self) -> None:
         self.active = 0
         self._cache: Any = None

@@ -11,6 +11,7 @@ Only float32 with heads of a multiple of eight; other models take torch's operat
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,8 +46,7 @@ def available(head_dim: int) -> bool:
 @cache
 def compiled(group: int, head_dim: int) -> Kernels:
     """The kernels as machine code, kept on disk for the next process where that can be written."""
-    import numba
-
+    numba = importlib.import_module("numba")
     # Sums may be taken in another order, or nothing could be vectorised; infinities and NaN stay what they are.
     flags = {"reassoc", "contract", "nsz", "arcp"}
     jit = numba.njit(fastmath=flags, nogil=True, cache=True, error_model="numpy")

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ponder.engines import packed
-from ponder.engines.arena import Cells
+from ponder.engines.arena import NOWHERE, Cells
 from ponder.engines.cache import SlotCache
 from ponder.engines.decoder import Prefill
 from ponder.engines.lanes import Lanes
@@ -51,9 +51,14 @@ class LeanDecoder:
         self.trunk.refresh()
         self._lanes.refresh(self.trunk.weights)
 
+    def forget(self) -> None:
+        self.trunk.forget()
+        self.active = 0
+
     def reset(self) -> None:
         self._slots.clear()
         self.trunk.forget()
+        self.trunk.arena.clear()
         self.active = 0
         # The texts under way: their tokens that are computed, where, and how many.
         self._texts = np.zeros((0, 0), dtype=np.int64)
@@ -83,6 +88,7 @@ class LeanDecoder:
         first, self.active = self.active, self.active + len(prompts)
         self._make_room(self.active, max(map(len, prompts)))
         for row, (prompt, text) in enumerate(zip(prompts, known, strict=True), first):
+            self._cells[row] = NOWHERE
             self._texts[row, : len(prompt)], self._cells[row, : len(prompt)] = prompt, text.cells
             self._lengths[row] = len(prompt)
         self._slots.reserve(self.active, max(map(len, prompts)))
@@ -106,7 +112,10 @@ class LeanDecoder:
         """Space to note that many texts of that length; doubled, so that it is seldom made."""
         if rows > self._texts.shape[0] or length > self._texts.shape[1]:
             old = self._texts.shape
-            grown = [(0, max(need, 2 * have) - have if need > have else 0) for need, have in zip((rows, length), old, strict=True)]
+            grown = [
+                (0, max(need, 2 * have) - have if need > have else 0)
+                for need, have in zip((rows, length), old, strict=True)
+            ]
             self._texts, self._cells = np.pad(self._texts, grown), np.pad(self._cells, grown)
             self._lengths = np.pad(self._lengths, grown[0])
 

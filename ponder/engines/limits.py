@@ -44,3 +44,12 @@ def check_scored(prompt: int, continuation: int, context: int) -> None:
             f"cannot score {continuation} tokens after a prompt of {prompt}: the prompt needs at least one token and "
             f"both together at most {context}"
         )
+
+
+def check_positions(length: int, positions: Sequence[int], context: int) -> None:
+    """Refuse a look at tokens that are not there."""
+    if length > context or not all(0 <= position < length for position in positions):
+        raise PonderError(
+            f"cannot look at positions {list(positions)} of a text of {length} tokens: positions count from 0 and the "
+            f"context holds {context}"
+        )

@@ -7,28 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ponder.engines import weights
 from ponder.engines.decoder import Decoder
 from ponder.engines.generic_decode import GenericDecoder
 from ponder.engines.lean_decode import LeanDecoder
-from ponder.engines.limits import check_scored, check_tokens, limit_of
+from ponder.engines.limits import check_positions, check_scored, check_tokens, limit_of
 from ponder.engines.rows import Job
 from ponder.engines.scheduler import Scheduler
 from ponder.engines.stopping import Stops
 from ponder.models import lean
-from ponder.protocols import Completion, Request, Tokenizer
+from ponder.models.size import rates
+from ponder.protocols import Completion, Request, Tokenizer, Work
 from ponder.types import PonderError
 
 # A finished request wakes its coroutine, that one its parent's gather, that one the parent, and the parent's new
 # children ask again: this many turns of the event loop let them all join the next batch.
 _TURNS = 8
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+Asked = tuple[Q, asyncio.Future[A]]
+Tokens = tuple[int, ...]
 
 
 class LocalEngine:
@@ -36,6 +42,10 @@ class LocalEngine:
 
     `max_batch` rows run at once (default 256 on the CPU, 1024 on a GPU) as far as `cache_bytes` holds their longest
     possible lengths. `context` defaults to the model's own.
+
+    Texts are known for as long as the event loop runs; a new loop starts with none, so what it computes depends to the
+    last bit on its own requests and their order alone, and a run that is resumed equals one that never stopped. With
+    `keep_texts` they stay until the weights are replaced.
     """
 
     def __init__(
@@ -49,6 +59,7 @@ class LocalEngine:
         device: str = "cpu",
         dtype: torch.dtype | None = None,
         version: int = 0,
+        keep_texts: bool = False,
     ) -> None:
         on_cpu = torch.device(device).type == "cpu"
         self._model = _prepared(model, device, dtype)
@@ -67,8 +78,11 @@ class LocalEngine:
         self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows, self._model.device)
         self._scheduler.version = version
         self._waiters: dict[Job, asyncio.Future[Completion]] = {}
-        self._scores: list[tuple[tuple[int, ...], tuple[int, ...], asyncio.Future[tuple[float, ...]]]] = []
+        self._scores: list[Asked[tuple[Tokens, Tokens], tuple[float, ...]]] = []
+        self._states: list[Asked[tuple[Tokens, Tokens], Tensor]] = []
         self._pump_task: asyncio.Task[None] | None = None
+        self._keep_texts = keep_texts
+        self._loop: asyncio.AbstractEventLoop | None = None  # held, so that no other can have its place in memory
 
     @property
     def version(self) -> int:
@@ -101,6 +115,22 @@ class LocalEngine:
         """Requests that hold a row of the cache now."""
         return self._scheduler.active
 
+    @property
+    def work(self) -> Work:
+        """Everything that was done so far, for a run's accounts."""
+        tally, per = self._decoder.tally, rates(self._model.config.get_text_config())
+        flops = per.trunk * tally.tokens + per.attention * tally.contexts + per.head * tally.heads
+        counts = (self.tokens_generated, self.tokens_prefilled, self.tokens_reused)
+        return Work(tally.tokens, *counts, flops, self.seconds_busy)
+
+    def forget(self) -> None:
+        """Empty the prefix tree, so that what follows cannot depend on what was asked before, to the last bit.
+
+        Only while no request runs.
+        """
+        self._check_idle("forget texts")
+        self._decoder.forget()
+
     async def generate(self, request: Request) -> Completion:
         limit, cut = limit_of(request, self._context)
         check_tokens(request.prompt, self._vocabulary)
@@ -121,23 +151,36 @@ class LocalEngine:
     async def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
         check_scored(len(prompt), len(continuation), self._context)
         check_tokens((*prompt, *continuation), self._vocabulary)
-        future: asyncio.Future[tuple[float, ...]] = asyncio.get_running_loop().create_future()
-        self._scores.append((tuple(prompt), tuple(continuation), future))
+        return await self._asked(self._scores, (tuple(prompt), tuple(continuation)))
+
+    async def hidden(self, tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
+        """What a head reads at these positions: hidden states after the final norm, [positions, hidden]."""
+        check_positions(len(tokens), positions, self._context)
+        check_tokens(tokens, self._vocabulary)
+        return await self._asked(self._states, (tuple(tokens), tuple(positions)))
+
+    async def _asked(self, line: list[Asked[Q, A]], question: Q) -> A:
+        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        line.append((question, future))
         self._wake()
         return await future
 
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
         """Copy in place, all or nothing. Only while no request runs: a completion is of one version."""
-        if self._waiters or self._scores:
-            raise PonderError(
-                f"cannot replace weights while {len(self._waiters) + len(self._scores)} requests run; await them first"
-            )
+        self._check_idle("replace weights")
         weights.replace(self._model, state)
         self._decoder.refresh()
         self._scheduler.version = version
 
+    def _check_idle(self, what: str) -> None:
+        if running := len(self._waiters) + len(self._scores) + len(self._states):
+            raise PonderError(f"cannot {what} while {running} requests run; await them first")
+
     def _wake(self) -> None:
         loop = asyncio.get_running_loop()
+        if loop is not self._loop and not self._keep_texts:
+            self._decoder.forget()
+        self._loop = loop
         if self._pump_task is None or self._pump_task.done() or self._pump_task.get_loop() is not loop:
             self._pump_task = loop.create_task(self._pump())
 
@@ -145,39 +188,43 @@ class LocalEngine:
         """Step while there is work. Whatever goes wrong reaches everyone who waits."""
         turns = _TURNS
         try:
-            while self._scheduler.busy or self._scores:
+            while self._scheduler.busy or self._scores or self._states:
                 for _ in range(turns):
                     await asyncio.sleep(0)
-                scored = self._score_waiting()
+                answered = self._answer(self._scores, self._score) | self._answer(self._states, self._hidden)
                 finished = self._scheduler.step()
                 for job, completion in finished:
                     _resolve(self._waiters.pop(job), completion)
-                turns = _TURNS if finished or scored else 1
+                turns = _TURNS if finished or answered else 1
         except BaseException as error:
             self._fail(error)
             if not isinstance(error, Exception):
                 raise
 
-    def _score_waiting(self) -> bool:
-        waiting, self._scores = self._scores, []
-        waiting = [item for item in waiting if not item[2].done()]
-        if not waiting:
+    def _answer(self, line: list[Asked[Q, A]], answers: Callable[[list[Q]], list[A]]) -> bool:
+        """Answer all that wait in a line together; whether there were any. On an error they go on waiting for it."""
+        line[:] = [item for item in line if not item[1].done()]
+        if not line:
             return False
         started = time.perf_counter()
-        try:
-            values = self._decoder.score([prompt for prompt, _, _ in waiting], [c for _, c, _ in waiting])
-        except BaseException:
-            self._scores = waiting  # so that `_fail` reaches them
-            raise
-        for (_, _, future), row in zip(waiting, values, strict=True):
-            future.set_result(tuple(row))
+        for (_, future), answer in zip(line, answers([question for question, _ in line]), strict=True):
+            future.set_result(answer)
+        line.clear()
         self._scheduler.seconds_busy += time.perf_counter() - started
         return True
 
+    def _score(self, asked: list[tuple[Tokens, Tokens]]) -> list[tuple[float, ...]]:
+        return [tuple(row) for row in self._decoder.score([p for p, _ in asked], [c for _, c in asked])]
+
+    def _hidden(self, asked: list[tuple[Tokens, Tokens]]) -> list[Tensor]:
+        return self._decoder.hidden([tokens for tokens, _ in asked], [positions for _, positions in asked])
+
     def _fail(self, error: BaseException) -> None:
-        futures: list[asyncio.Future[Any]] = [*self._waiters.values(), *(future for _, _, future in self._scores)]
+        asked: list[Asked[Any, Any]] = [*self._scores, *self._states]
+        futures: list[asyncio.Future[Any]] = [*self._waiters.values(), *(future for _, future in asked)]
         self._waiters.clear()
         self._scores.clear()
+        self._states.clear()
         self._scheduler.clear()
         for future in futures:
             if future.done():

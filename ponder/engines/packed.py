@@ -157,10 +157,14 @@ class Workspace:
         if rows != len(self._now.x):
             a = self._all
             self._now = Buffers(
-                *(t[:rows] for t in (a.x, a.h, a.length, a.fused)),
-                a.heads[:, :rows],
-                *(t[:rows] for t in (a.gate_up, a.act)),
-                a.attended[: rows * p.shape.kv_heads],
+                x=a.x[:rows],
+                h=a.h[:rows],
+                length=a.length[:rows],
+                fused=a.fused[:rows],
+                heads=a.heads[:, :rows],
+                gate_up=a.gate_up[:rows],
+                act=a.act[:rows],
+                attended=a.attended[: rows * p.shape.kv_heads],
             )
         return self._now
 

@@ -38,7 +38,7 @@ class PrefixTree:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew; the arena is cleared by the caller."""
+        """Start anew; the arena forgets by itself."""
         self._root = Edge((), np.zeros(0, dtype=np.int64), None)
         self._clock = 0
         self.size = 0  # distinct tokens in the tree

@@ -51,6 +51,7 @@ class ScriptedEngine:
         self.calls: list[Request] = []
         self.tokens_generated = 0
         self.tokens_prefilled = 0
+        self.tokens_reused = 0
 
     @property
     def version(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Tally:
-    """`tokens` went through the trunk, `contexts` is the sum of the lengths they looked at, `heads` counts rows of logits.
+    """Tokens through the trunk, the sum of the `contexts` that they looked at, and rows of logits (`heads`).
 
     Padding is not counted: it is work that the machine did and nobody needed.
     """

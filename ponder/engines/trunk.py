@@ -71,7 +71,7 @@ class Trunk:
     def forget(self) -> None:
         """Forget every text."""
         self.tree.forget()
-        self.arena.clear()
+        self.arena.forget()
 
     @property
     def room(self) -> int:
@@ -79,7 +79,7 @@ class Trunk:
         return self.arena.most - self.arena.held
 
     def take(self, count: int, spare: int = 0) -> Cells:
-        """Cells for new tokens, old texts making way for them; `NOWHERE` for all if fewer than `spare` would be left."""
+        """Cells for new tokens, old texts making way; `NOWHERE` for all if fewer than `spare` would be left."""
         if lacking := self.arena.lacks(count + spare):
             self.tree.evict(max(lacking, self.arena.most // 16))
             if self.arena.lacks(count + spare):
@@ -122,7 +122,8 @@ class Trunk:
 
     def hidden(self, cells: Cells) -> Tensor:
         """Hidden states [N, hidden] before the final norm."""
-        return self.arena.hidden.index_select(0, self._tensor(cells))
+        states: Tensor = self.arena.hidden.index_select(0, self._tensor(cells))
+        return states
 
     def _tensor(self, array: Cells) -> Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -167,9 +168,9 @@ class Trunk:
         causal_TT = torch.ones(new, new, dtype=torch.bool, device=self.device).triu(1)
         shape = (len(lengths), new, -1)
         hidden = torch.cat([before_BT[:, None].expand(shape), causal_TT.expand(shape)], dim=-1)
-        return torch.zeros(hidden.shape, dtype=self._model.dtype, device=self.device).masked_fill_(
-            hidden, -torch.inf
-        )[:, None]
+        return torch.zeros(hidden.shape, dtype=self._model.dtype, device=self.device).masked_fill_(hidden, -torch.inf)[
+            :, None
+        ]
 
 
 def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
