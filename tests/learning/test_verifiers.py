@@ -13,7 +13,7 @@ from ponder.learning.verifiers.learner import VerifierLearner, micro_batches
 from ponder.learning.verifiers.process import Process
 from ponder.learning.verifiers.rows import Example, contrasts, until_error
 from ponder.learning.verifiers.unified import Unified
-from ponder.models.heads import judging_model, padded, token_logprobs
+from ponder.models.heads import head, judging_model, padded, token_logprobs
 from ponder.types import PonderError
 from tests.learning.factory import model
 
@@ -59,9 +59,8 @@ def untaught(kind):
     judge = judging_model(policy, goal.form, labels=goal.labels, seed=3)
     if goal.form != "causal":
         with torch.no_grad():
-            judge.score.weight.zero_()
-            if getattr(judge.score, "bias", None) is not None:
-                judge.score.bias.zero_()
+            for parameter in head(judge).parameters():
+                parameter.zero_()
     return goal, judge
 
 
@@ -214,7 +213,7 @@ def test_training_ends_when_its_work_is_done():
 def test_a_step_that_is_not_finite_is_skipped_and_counted():
     judge = judging_model(model(1), "token", labels=2)
     with torch.no_grad():
-        judge.score.weight.fill_(math.inf)
+        next(head(judge).parameters()).fill_(math.inf)
     report = VerifierLearner(judge, Process(), batch=8).fit(toy(), torch.Generator().manual_seed(0))
     assert (report.steps, report.skipped, report.loss) == (3, 3, None)
 
