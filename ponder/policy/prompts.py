@@ -2,6 +2,10 @@
 
 The prompt ends inside an opened `<think>` block, so what follows is thinking, `</think>`, answer. A model with a chat
 template is asked through it, with the family's instructions as system message; a model without one gets plain text.
+
+A revision is a further turn: the question, the earlier attempt as the model itself wrote it (thinking included), then
+`REVISE` or, with a critique, `CRITIQUE`. Only what follows the attempt is new to the model; what comes before it has
+run through the model when the attempt was drawn.
 """
 
 from __future__ import annotations
@@ -9,10 +13,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ponder.policy.codec import Codec
-from ponder.types import Question
+from ponder.types import Question, Trajectory
 
 THINK_OPEN, THINK_CLOSE = "<think>\n", "</think>"
 _SLOT = "\u2402question\u2403"  # stands for the question while the template is rendered; no template holds it
+_ATTEMPT = "\u2402attempt\u2403"
+REVISE = "Check this. If there is a mistake, correct it. Then answer again."
+CRITIQUE = "A critic says: {critique}\nTake this into account and answer again."
+_PLAIN_TURN = "\n\nUser: {request}\nAnswer: "
 _PLAIN = "{instructions}\n\nQuestion: " + _SLOT + "\nAnswer: "
 
 
@@ -23,10 +31,16 @@ class Prompts:
         self.codec = codec
         self.tokens = lru_cache(maxsize=65_536)(self._tokens)
         self._frame = lru_cache(maxsize=1024)(self._render)
+        self._turn = lru_cache(maxsize=1024)(self._render_turn)
 
     def text(self, question: Question) -> str:
         before, after = self._frame(question.instructions)
         return before + question.text + after
+
+    def again(self, attempt: Trajectory, critique: str = "") -> tuple[int, ...]:
+        """The tokens that follow `attempt` when the model is asked to answer its question once more."""
+        before, after = self._turn(attempt.question.instructions, bool(critique))
+        return self.codec.encode(before) + self.codec.encode_plain(critique) + self.codec.encode(after)
 
     def _tokens(self, question: Question) -> tuple[int, ...]:
         before, after = self._frame(question.instructions)
@@ -35,14 +49,30 @@ class Prompts:
 
     def _render(self, instructions: str) -> tuple[str, str]:
         """What stands before and after the question."""
-        tokenizer = self.codec.tokenizer
-        if tokenizer.chat_template is None:
-            rendered = _PLAIN.format(instructions=instructions)
+        if self.codec.tokenizer.chat_template is None:
+            rendered = _opened(_PLAIN.format(instructions=instructions))
         else:
-            messages = [{"role": "system", "content": instructions}] if instructions else []
-            messages.append({"role": "user", "content": _SLOT})
-            rendered = str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
-        if not rendered.rstrip().endswith(THINK_OPEN.strip()):
-            rendered += THINK_OPEN
+            rendered = self._chat(instructions, {"role": "user", "content": _SLOT})
         before, after = rendered.split(_SLOT)
         return before, after
+
+    def _render_turn(self, instructions: str, criticised: bool) -> tuple[str, str]:
+        """What stands between an attempt and a critique of it, and after that critique (or all of it, and nothing)."""
+        request = CRITIQUE.format(critique=_SLOT) if criticised else REVISE
+        if self.codec.tokenizer.chat_template is None:
+            turn = _opened(_PLAIN_TURN.format(request=request))
+        else:
+            asked, said = {"role": "user", "content": "?"}, {"role": "assistant", "content": _ATTEMPT}
+            turn = self._chat(instructions, asked, said, {"role": "user", "content": request}).split(_ATTEMPT)[1]
+        before, _, after = turn.partition(_SLOT)
+        return before, after
+
+    def _chat(self, instructions: str, *messages: dict[str, str]) -> str:
+        system = [{"role": "system", "content": instructions}] if instructions else []
+        template = self.codec.tokenizer.apply_chat_template
+        return _opened(str(template([*system, *messages], add_generation_prompt=True, tokenize=False)))
+
+
+def _opened(text: str) -> str:
+    """`text` ending in an opened block of thinking."""
+    return text if text.rstrip().endswith(THINK_OPEN.strip()) else text + THINK_OPEN

@@ -1,8 +1,13 @@
-"""The policy as search sees it: continue a trajectory by a step, to its end, or straight to an answer."""
+"""The policy as search sees it: continue a trajectory by a step, to its end, or straight to an answer.
+
+It can also be asked in other ways (`protocols.Steered`): greedily, with words put into its mouth, or to revise an
+attempt. A view made by `greedy` or `revising` shares the engine, the codec and the caches of what it was made from.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,7 +16,7 @@ from ponder.policy.prompts import THINK_CLOSE, Prompts
 from ponder.policy.steps import Splitter
 from ponder.protocols import Engine, Request, Until
 from ponder.seeds import derive_seed
-from ponder.types import Question, Step, StopReason, Trajectory
+from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 
 CanonicalAnswer = Callable[[Question, str], str | None]
 
@@ -21,6 +26,7 @@ class PolicyPropose:
     """`Propose` over an engine. `temperature` 0 is greedy; then all n continuations are equal.
 
     `canonical` turns a response text into the answer that votes count (families differ in what they call equal).
+    `after` are tokens between the question's prompt and the response: earlier attempts and requests to revise them.
     """
 
     engine: Engine
@@ -29,6 +35,7 @@ class PolicyPropose:
     temperature: float = 1.0
     top_p: float = 1.0
     separator: str = "\n"
+    after: tuple[int, ...] = ()
     prompts: Prompts = field(init=False)
     _splitter: Splitter = field(init=False)
 
@@ -48,23 +55,51 @@ class PolicyPropose:
         if max_tokens < 1:
             return []
         before = () if prefix is None else tuple(t for step in prefix.path for t in step.tokens)
-        prompt = self.prompts.tokens(question) + before
-        stop = (self.separator,) if until == "step" else ()
+        prompt = self.prompts.tokens(question) + self.after + before
+        stop = {"step": (self.separator,), "think": (THINK_CLOSE,)}.get(until, ())
         draws = [
             self.engine.generate(
                 Request(prompt, max_tokens, derive_seed(seed, question.id, i), self.temperature, self.top_p, stop)
             )
             for i in range(n)
         ]
-        return [
+        leaves = [
             self._splitter.chain(c.tokens, c.logprobs, version=c.version, stop=c.stop, parent=prefix)
             for c in await asyncio.gather(*draws)
         ]
+        return [self._splitter.apart(leaf, THINK_CLOSE) for leaf in leaves] if until == "think" else leaves
 
     def answer(self, trajectory: Trajectory) -> str | None:
         if trajectory.stop is not StopReason.END:
             return None
         return self.canonical(trajectory.question, trajectory.text)
+
+    def greedy(self) -> PolicyPropose:
+        """The same policy at temperature 0."""
+        view = copy.copy(self)
+        view.temperature = 0.0
+        return view
+
+    def say(self, prefix: Step | None, text: str) -> Step:
+        """One forced step with the tokens of `text`. Raises PonderError if it has none."""
+        tokens = self.codec.encode(text)
+        if not tokens:
+            raise PonderError(f"the policy cannot be made to say {text!r}: it has no tokens; give a word")
+        said = self.codec.decode(tokens)
+        return Step(tokens, (0.0,) * len(tokens), said, self.engine.version, StopReason.STEP, prefix, forced=True)
+
+    def room(self, question: Question, prefix: Step | None) -> int:
+        """How many more tokens the context window holds after `prefix`; 0 if it is full."""
+        before = 0 if prefix is None else sum(len(step.tokens) for step in prefix.path)
+        return max(0, self.engine.context - len(self.prompts.tokens(question)) - len(self.after) - before)
+
+    def revising(self, attempt: Trajectory, critique: str = "") -> tuple[PolicyPropose, int]:
+        """The same policy with `attempt` and the request to answer again in its prompt; how long that request is."""
+        request = self.prompts.again(attempt, critique)
+        said = attempt.tokens[:-1] if attempt.tokens[-1:] == (self.codec.eos_id,) else attempt.tokens
+        view = copy.copy(self)
+        view.after = self.after + said + request
+        return view, len(request)
 
     def _closed(self, prefix: Step | None) -> tuple[Step | None, int]:
         """`prefix` with its thinking closed by force, and how many forced tokens that took."""

@@ -40,6 +40,22 @@ class Splitter:
                 start = end
         return self._step(tokens[start:], logprobs[start:], version, stop, parent)
 
+    def apart(self, leaf: Step, mark: str) -> Step:
+        """`leaf` with the `mark` that ends it as a step of its own; unchanged if it was not stopped by the mark.
+
+        A token that holds the beginning of the mark and something before it goes with the mark.
+        """
+        at = leaf.text.rfind(mark)
+        if leaf.stop is not StopReason.STEP or at < 0:
+            return leaf
+        keep = len(leaf.tokens)
+        while keep and len(self.codec.decode(leaf.tokens[:keep])) > at:
+            keep -= 1
+        parent = leaf.parent
+        if keep:
+            parent = self._step(leaf.tokens[:keep], leaf.logprobs[:keep], leaf.version, StopReason.STEP, parent)
+        return self._step(leaf.tokens[keep:], leaf.logprobs[keep:], leaf.version, StopReason.STEP, parent)
+
     def _ends(self, tokens: Sequence[int]) -> bool:
         text = self.codec.token_text(tokens[-1])
         if self.separator in text:

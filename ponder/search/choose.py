@@ -62,6 +62,11 @@ def most_visited(candidates: Sequence[Candidate]) -> Candidate:
     return max(answered, key=lambda c: (c.visits, -math.inf if c.score is None else c.score))
 
 
+def unforced(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Those whose thinking came to its own end, if there are any: an answer that was forced is a guess."""
+    return [c for c in candidates if not any(step.forced for step in c.trajectory.steps)] or candidates
+
+
 def votes(candidates: Sequence[Candidate]) -> dict[str, int]:
     """How many candidates support each answer, in the order in which the answers first came."""
     counts: dict[str, int] = {}

@@ -68,19 +68,21 @@ class Desk:
         max_tokens: int,
         name: str,
         via: Propose | None = None,
+        reading: int = 0,
     ) -> list[Trajectory]:
         """`n` continuations of `prefix`, paid for. Fewer mean that the source has no more.
 
-        `via` asks another view of the policy (greedy, revising) instead of the policy itself.
+        `via` asks another view of the policy (greedy, revising) instead of the policy itself. `reading` are tokens that
+        the policy is given and has not seen before, words it was made to say or a request: they are paid with the draw.
         """
         leaf = None if prefix is None else prefix.leaf
-        seed, propose = self._next_seed(name), via or self.propose
+        seed, propose = self.next_seed(name), via or self.propose
         first = self.progress.reserve(leaf, n) if self.progress else 0
-        self._in_flight += n * max_tokens
+        self._in_flight += n * max_tokens + reading
         leaves = await propose(self.question, leaf, n, until=until, max_tokens=max_tokens, seed=seed)
-        self._in_flight -= n * max_tokens  # not if it raised: nobody knows then what it drew
+        self._in_flight -= n * max_tokens + reading  # not if it raised: nobody knows then what it drew
         new = [new_tokens(end, leaf) for end in leaves]
-        self.budget.charge_generated(sum(new))
+        self.budget.charge_generated(sum(new) + reading)
         if self.progress:
             self.progress.grew(leaf, leaves, first)
         grown = [Trajectory(self.question, end) for end in leaves]
@@ -89,11 +91,10 @@ class Desk:
         return grown
 
     def say(self, prefix: Trajectory | None, text: str) -> Trajectory:
-        """`prefix` with `text` forced behind it, paid for like what was drawn: its tokens run through the policy."""
+        """`prefix` with `text` forced behind it. Its tokens are paid for by the `reading` of the next draw."""
         leaf = None if prefix is None else prefix.leaf
         first = self.progress.reserve(leaf, 1) if self.progress else 0
         step = self.steered("makes the policy say words").say(leaf, text)
-        self.budget.charge_generated(len(step.tokens))
         if self.progress:
             self.progress.grew(leaf, [step], first)
         return Trajectory(self.question, step)
@@ -188,6 +189,12 @@ class Desk:
             self._degraded(),
         )
 
+    def next_seed(self, name: str) -> int:
+        """The seed of the next draw of this name."""
+        count = self._counters.get(name, 0)
+        self._counters[name] = count + 1
+        return derive_seed("search", name, self.seed, count)
+
     def _degraded(self) -> str | None:
         notes = list(self._notes)
         if self._unscored:
@@ -204,11 +211,6 @@ class Desk:
         self._scores[leaf] = score
         if self.progress:
             self.progress.scored(leaf, score)
-
-    def _next_seed(self, name: str) -> int:
-        count = self._counters.get(name, 0)
-        self._counters[name] = count + 1
-        return derive_seed("search", name, self.seed, count)
 
 
 def _sound(verdict: Verdict) -> Verdict:

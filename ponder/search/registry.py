@@ -8,7 +8,16 @@ from typing import Any
 
 from ponder.search.beam import Beam
 from ponder.search.best_of_n import BestOfN
+from ponder.search.chain import Chain
+from ponder.search.critique import Critique
 from ponder.search.dvts import DVTS
+from ponder.search.forcing import Forcing
+from ponder.search.lookahead import Lookahead
+from ponder.search.mcts import MCTS
+from ponder.search.mixed import Mixed
+from ponder.search.particles import Particles
+from ponder.search.rest_mcts import RestMCTS
+from ponder.search.revision import Revision
 from ponder.search.sample import Sample
 from ponder.search.strategy import Thinking
 from ponder.search.vote import Vote
@@ -22,6 +31,15 @@ STRATEGIES: dict[str, type[Thinking]] = {
     "weighted_vote": WeightedVote,
     "beam": Beam,
     "dvts": DVTS,
+    "lookahead": Lookahead,
+    "particles": Particles,
+    "mcts": MCTS,
+    "rest_mcts": RestMCTS,
+    "revision": Revision,
+    "critique": Critique,
+    "mixed": Mixed,
+    "forcing": Forcing,
+    "chain": Chain,
 }
 
 

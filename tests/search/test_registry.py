@@ -14,7 +14,14 @@ from ponder.types import PonderError
 
 def test_a_name_and_parameters_make_a_strategy() -> None:
     assert make("vote", max_tokens=64) == Vote(max_tokens=64)
-    assert {name for name in STRATEGIES if not needs_judge(name)} == {"sample", "vote"}
+    assert {name for name in STRATEGIES if not needs_judge(name)} == {
+        "sample",
+        "vote",
+        "revision",
+        "mixed",
+        "forcing",
+        "chain",
+    }
 
 
 def test_an_unknown_name_names_the_nearest() -> None:

@@ -198,8 +198,8 @@ def test_voting_in_parts_ends_when_the_source_does() -> None:
     assert len(result.trajectories) == 5
 
 
-def test_a_small_budget_narrows_the_beam_and_a_smaller_one_samples() -> None:
-    strategy = Beam(**LIMITS, width=8, expand=4, step_tokens=8)
+def test_without_a_pace_a_small_budget_narrows_the_beam_and_a_smaller_one_samples() -> None:
+    strategy = Beam(**LIMITS, width=8, expand=4, step_tokens=8, planning="worst")
     widths = {}
     for budget in (60, 150, 300, 2000):
         propose = Digits()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, TypeVar
 
 from ponder.protocols import Until
 from ponder.types import Question, SearchResult, Step, StopReason, Trajectory, Verdict
@@ -42,20 +42,45 @@ class Digits:
     size: int = 3
     ramble: float = 0.0
     pool: int | None = None
+    context: int = 4096
     calls: list[tuple[str, int, int, int]] = field(default_factory=list)
+    most_at_once: int = 0
     _empty: int = 0
+    _at_once: int = 0
 
     async def __call__(
         self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
     ) -> list[Step]:
+        return await self.draw(prefix, n, until, max_tokens, seed)
+
+    async def draw(
+        self, prefix: Step | None, n: int, until: Until, max_tokens: int, seed: int, greedy: bool = False
+    ) -> list[Step]:
         self.calls.append((until, n, max_tokens, seed))
+        self._at_once += n
+        self.most_at_once = max(self.most_at_once, self._at_once)
         await asyncio.sleep(0)
+        self._at_once -= n
         if self.pool is not None:
             self._empty += self.pool == 0
             assert self._empty < 40, "a search that goes on asking an exhausted source would never end"
             n = min(n, self.pool)
             self.pool -= n
-        return [self._draw(prefix, until, max_tokens, random.Random(f"{seed}/{i}")) for i in range(n)]
+        said = "" if prefix is None else Trajectory(QUESTION, prefix).text
+        names = [f"likeliest after {said}" if greedy else f"{seed}/{i}" for i in range(n)]
+        return [self._draw(prefix, until, max_tokens, random.Random(name)) for name in names]
+
+    def greedy(self) -> View:
+        return View(self, likeliest=True)
+
+    def say(self, prefix: Step | None, text: str) -> Step:
+        return Step((98,), (0.0,), f"{text}\n", 0, StopReason.STEP, prefix, forced=True)
+
+    def room(self, question: Question, prefix: Step | None) -> int:
+        return self.context - (0 if prefix is None else len(Trajectory(question, prefix)))
+
+    def revising(self, attempt: Trajectory, critique: str = "") -> tuple[View, int]:
+        return View(self).revising(attempt, critique)
 
     def _draw(self, prefix: Step | None, until: Until, left: int, rng: random.Random) -> Step:
         node = prefix
@@ -64,6 +89,8 @@ class Digits:
             left -= 1
         while True:
             text = self._next(node, rng)
+            if until == "think" and text.startswith("</think>"):
+                return Step((97,), (-1.0,), "</think>", 0, StopReason.STEP, node)
             tokens = tuple(rng.randrange(10) for _ in range(min(left, self.size)))
             short = len(tokens) < self.size
             stop = StopReason.LENGTH if short else StopReason.END if "</think>" in text or self._closed(node) else None
@@ -78,7 +105,8 @@ class Digits:
         digits = "" if node is None else digits_of(Trajectory(QUESTION, node))
         if self._closed(node):
             return digits or "?"
-        if len(digits) == self.depth:
+        waits = 0 if node is None else Trajectory(QUESTION, node).text.count("Wait")
+        if len(digits) == self.depth + waits:
             return f"</think>{digits}"
         return "\n" if rng.random() < self.ramble else f"{rng.randrange(self.base)}\n"
 
@@ -89,6 +117,41 @@ class Digits:
         text = trajectory.text
         ended = trajectory.stop is StopReason.END and "</think>" in text
         return text.split("</think>")[1] or None if ended else None
+
+
+@dataclass(frozen=True)
+class View:
+    """The digits policy asked greedily, or with attempts in its prompt; a request takes `REQUEST` tokens."""
+
+    base: Digits
+    likeliest: bool = False
+    attempts: tuple[Trajectory, ...] = ()
+    critiques: tuple[str, ...] = ()
+
+    REQUEST: ClassVar[int] = 4
+
+    async def __call__(
+        self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+    ) -> list[Step]:
+        if self.likeliest:
+            return await self.base.draw(prefix, n, until, max_tokens, seed, greedy=True)
+        return await self.base(question, prefix, n, until=until, max_tokens=max_tokens, seed=seed)
+
+    def answer(self, trajectory: Trajectory) -> str | None:
+        return self.base.answer(trajectory)
+
+    def greedy(self) -> View:
+        return replace(self, likeliest=True)
+
+    def say(self, prefix: Step | None, text: str) -> Step:
+        return self.base.say(prefix, text)
+
+    def room(self, question: Question, prefix: Step | None) -> int:
+        return self.base.room(question, prefix) - sum(len(a) + self.REQUEST for a in self.attempts)
+
+    def revising(self, attempt: Trajectory, critique: str = "") -> tuple[View, int]:
+        after = replace(self, attempts=(*self.attempts, attempt), critiques=(*self.critiques, critique))
+        return after, self.REQUEST
 
 
 def truth(trajectory: Trajectory) -> float:

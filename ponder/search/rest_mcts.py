@@ -1,0 +1,96 @@
+"""The tree search of ReST-MCTS* (arXiv 2406.03816; THUDM/ReST-MCTS, `MCTS/mcts.py`).
+
+UCT on the verifier's value, `V + c * sqrt(2 ln N_parent / N)`, children without a visit first. The node that is reached
+is grown by `expand` children, all judged in one call. From the best of them a greedy roll-out goes up to `depth` steps,
+one draw and one score each; its highest score m corrects the node, `V <- (1 - a) V + a m`. Back-up: the V of a parent
+becomes the mean of its children's, weighted by visits. A finished answer of V >= `stop_at` ends the search, which then
+spends less than its budget.
+
+It differs from the source in what is finished: there any node above the threshold ends the search, here only an answer
+does. The steps of a roll-out are nodes of the tree and not thrown away. Degenerates like `mcts`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ponder.search.desk import Desk
+from ponder.search.rounds import is_over, length
+from ponder.search.tree import Tree, TreeNode, uct
+from ponder.search.tree_search import TreeSearch
+
+
+@dataclass(frozen=True)
+class RestMCTS(TreeSearch):
+    """`c` weighs exploration; `alpha` a roll-out of at most `depth` steps; `stop_at` above 1 never stops early."""
+
+    expand: int = 3
+    c: float = 0.7
+    alpha: float = 0.5
+    depth: int = 3
+    stop_at: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.allow("c", 0, math.inf)
+        self.allow("alpha", 0, 1)
+
+    def score(self, child: TreeNode) -> float:
+        return uct(_value(child), child.parent.visits if child.parent else 1, child.visits, c=self.c)
+
+    def worst(self, desk: Desk, node: TreeNode) -> float:
+        cap, at = self.cap(desk), length(node.branch)
+        deepest = min(at + (2 + self.depth) * cap, self.thinking)
+        # Each child or rolled step may have no room to go on, and is then made to answer and judged again.
+        steps = self.expand * (1 + (node.parent is None)) + self.depth
+        return steps * (cap + desk.cost(deepest) + self.end(desk, deepest))
+
+    async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
+        if node is tree.root:  # it has had its visit; its new children come first
+            if not (children := await self._judged_children(desk, tree, node)):
+                return False
+            if all(child.closed for child in children):
+                return not self._solved(tree)
+            node = max((child for child in children if not child.closed), key=_value)
+        if not (children := await self._judged_children(desk, tree, node)):
+            return False
+        highest = await self._roll_out(desk, tree, max(children, key=_value))
+        node.value = (1 - self.alpha) * _value(node) + self.alpha * highest
+        self.back_up(desk, node, node.value)
+        return not self._solved(tree)
+
+    async def _judged_children(self, desk: Desk, tree: Tree, node: TreeNode) -> list[TreeNode]:
+        children = await self.expanded(desk, node)
+        await self.judged(desk, tree, children)
+        return children
+
+    def _solved(self, tree: Tree) -> bool:
+        return any((c.score or 0.0) >= self.stop_at for c in tree.found if c.answer is not None)
+
+    def back_up(self, desk: Desk, node: TreeNode, value: float) -> None:
+        """One visit to `node` and all above it, whose values become those of their children weighted by visits."""
+        super().back_up(desk, node, value)
+        at = node.parent
+        while at is not None:
+            counted = [child for child in at.children if child.visits]
+            at.value = math.fsum(c.visits * _value(c) for c in counted) / sum(c.visits for c in counted)
+            at = at.parent
+
+    async def _roll_out(self, desk: Desk, tree: Tree, node: TreeNode) -> float:
+        """The highest value on a walk of single draws from `node`."""
+        highest = _value(node)
+        for _ in range(self.depth):
+            if node.closed or node.branch is None or is_over(node.branch) or desk.judge is None:
+                break
+            step = await self.expanded(desk, node, 1)
+            if not step:
+                break
+            await self.judged(desk, tree, step)
+            node = step[0]
+            highest = max(highest, _value(node))
+        return highest
+
+
+def _value(node: TreeNode) -> float:
+    return node.mean if node.value is None else node.value

@@ -1,0 +1,178 @@
+"""What Monte Carlo tree searches share: the loop, growing a node's children, and completing the tree at the end.
+
+The root's own visit is one plain sample: it is a candidate, so that an answer exists from then on, and shows how long
+steps and answers are. Then simulations follow one after the other, each from the root down to one leaf, for as long as
+one surely fits beside what completing the best open leaf will take. Searches of many problems run side by side, and
+the engine batches those; within one search the order is fixed, so that a seed fixes the tree.
+
+Siblings with the same text are one child. When all of the tree is closed the root is widened by further draws; if those
+bring no new text, the search ends. Should the verifier fail, plain samples take its place and are voted on.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ponder.search.choose import Candidate, best, most_visited, weighted
+from ponder.search.desk import Desk
+from ponder.search.rounds import finish, is_full, is_over, length
+from ponder.search.strategy import Thinking
+from ponder.search.tree import Tree, TreeNode, choose_child, priors
+from ponder.search.waves import draw, fitting
+from ponder.types import Trajectory
+
+
+@dataclass(frozen=True)
+class TreeSearch(Thinking):
+    """`expand` children a node, of at most `step_tokens` each; at most `n_max` finished candidates.
+
+    `choose` is the final choice: the answer with the largest summed score, the best score, or, with "visits", where the
+    most visited children lead.
+    """
+
+    needs_judge: ClassVar[bool] = True
+
+    n_max: int = 256
+    expand: int = 4
+    step_tokens: int = 64
+    choose: Literal["weighted", "best", "visits"] = "weighted"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.among("choose", "weighted", "best", "visits")
+
+    async def think(self, desk: Desk) -> list[Candidate]:
+        first = await draw(desk, 1)
+        if self.n_max == 1 or not first:
+            return desk.candidates(first)
+        tree = Tree()
+        tree.root.visits = 1
+        if self.worst(desk, tree.root) + desk.price(first) <= desk.remaining:
+            tree.found = desk.candidates(first, await desk.scores(first))
+            tree.root.total = self._or_mean(tree.found[0].score, tree.root)
+            await self._simulate(desk, tree)
+        else:
+            tree.found = desk.candidates(first)
+        return await self._completed(desk, tree)
+
+    def rule(self, candidates: Sequence[Candidate]) -> Candidate:
+        if self.choose == "visits" and any(c.visits for c in candidates):
+            return most_visited(candidates)
+        return best(candidates) if self.choose == "best" else weighted(candidates)
+
+    async def _simulate(self, desk: Desk, tree: Tree) -> None:
+        while len(tree.found) < self.n_max and desk.judge is not None:
+            node = self._descend(tree.root)
+            if self.worst(desk, node) + self._to_complete(desk, tree) > desk.remaining:
+                return
+            if not await self.visit(desk, tree, node):
+                return
+
+    @abstractmethod
+    def score(self, child: TreeNode) -> float:
+        """What a child is selected by."""
+
+    @abstractmethod
+    def worst(self, desk: Desk, node: TreeNode) -> float:
+        """The most that `visit` may cost."""
+
+    @abstractmethod
+    async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
+        """One simulation that ends at or below `node`, backed up. False ends the search."""
+
+    def _descend(self, root: TreeNode) -> TreeNode:
+        """Down from the root by the best open child, to a node without a visit or without children."""
+        node = root
+        while node.visits and any(not child.closed for child in node.children):
+            node = choose_child(node, self.score)
+        return node
+
+    async def expanded(self, desk: Desk, node: TreeNode, n: int = 0) -> list[TreeNode]:
+        """New children of `node` from `n` draws (0: `expand`), one a different text; none if nothing new was drawn."""
+        left = min(self.cap(desk), self.thinking - length(node.branch))
+        leaves = await desk.grow(node.branch, n or self.expand, until="step", max_tokens=left, name="step")
+        known, fresh = {child.branch.leaf.text for child in node.children if child.branch}, list[Trajectory]()
+        for leaf in leaves:
+            if leaf.leaf.text not in known:
+                known.add(leaf.leaf.text)
+                fresh.append(leaf)
+        kept = {leaf.leaf for leaf in fresh}
+        desk.drop([leaf for leaf in leaves if leaf.leaf not in kept])
+        shares = priors(fresh) if fresh else []
+        children = [TreeNode(leaf, node, prior) for leaf, prior in zip(fresh, shares, strict=True)]
+        node.children += children
+        node.grown = node.grown or not n
+        node.closed = node.closed and not children
+        return children
+
+    async def judged(self, desk: Desk, tree: Tree, nodes: Sequence[TreeNode]) -> None:
+        """Give each node its value. Finished ones join the candidates; those with no room to go on are made to."""
+        branches = [node.branch for node in nodes if node.branch is not None]
+        for node, branch, score in zip(nodes, branches, await desk.scores(branches), strict=True):
+            node.value = self._or_mean(score, node)
+            if is_over(branch):
+                tree.add(desk.candidates([branch], [score]), node)
+                node.close()
+            elif is_full(desk, branch):
+                tree.add(await finish(desk, [branch]), node)
+                node.close()
+
+    def cap(self, desk: Desk) -> int:
+        """The most tokens of a step: twice the longest seen, or `step_tokens` if that is less."""
+        return min(self.step_tokens, 2 * desk.pace.longest) if desk.pace.longest else self.step_tokens
+
+    def grown(self, desk: Desk, node: TreeNode) -> int:
+        """The longest that a child of `node` may get."""
+        return min(length(node.branch) + self.cap(desk), self.thinking)
+
+    def end(self, desk: Desk, tokens: int) -> float:
+        """The most that forcing and judging the answer of a trajectory of `tokens` tokens costs."""
+        return self.answer_reserve + desk.cost(min(tokens + self.answer_reserve, self.max_tokens))
+
+    def back_up(self, desk: Desk, node: TreeNode, value: float) -> None:
+        """One visit with `value` to `node` and to all above it."""
+        at: TreeNode | None = node
+        while at is not None:
+            at.visits += 1
+            at.total += value
+            if desk.progress and at.branch is not None:
+                desk.progress.visited(at.branch.leaf, at.visits)
+            at = at.parent
+
+    def _or_mean(self, score: float | None, node: TreeNode) -> float:
+        """The score within [0, 1]; where the judge gave none, what is known around the node."""
+        return node.mean if score is None else min(max(score, 0.0), 1.0)
+
+    def _to_complete(self, desk: Desk, tree: Tree) -> float:
+        """What completing the best open leaf takes by the pace so far."""
+        leaves = self._open(tree)
+        if not leaves:
+            return 0.0
+        done = length(leaves[0].branch)
+        needs = max(desk.pace.step, desk.pace.length - done)
+        return needs + self.end(desk, round(done + needs))
+
+    def _open(self, tree: Tree) -> list[TreeNode]:
+        """Drawn leaves that are not finished, the most promising first: most visits, then the higher mean."""
+        leaves = [n for n in tree.root.walk() if n.branch and not n.children and not n.closed and not is_over(n.branch)]
+        return sorted(leaves, key=lambda n: (-n.visits, -n.mean))
+
+    async def _completed(self, desk: Desk, tree: Tree) -> list[Candidate]:
+        """What was found, finished leaves that no visit came to, and the best open ones completed."""
+        unseen = [n for n in tree.root.walk() if n.branch and is_over(n.branch) and n.branch.leaf not in tree.source]
+        ends = [n.branch for n in unseen[: self.n_max - len(tree.found)] if n.branch is not None]
+        pays = desk.price(ends) <= desk.remaining
+        scores = await desk.scores(ends) if pays else [None] * len(ends)
+        for node, candidate in zip(unseen, desk.candidates(ends, scores), strict=False):
+            tree.add([candidate], node)
+        leaves = self._open(tree)[: min(self.expand, self.n_max - len(tree.found))]
+        branches = [n.branch for n in leaves if n.branch is not None]
+        for node, candidate in zip(leaves, await finish(desk, branches), strict=False):
+            tree.add([candidate], node)
+        if len(tree.found) < self.n_max and fitting(desk, ()):
+            extra = await draw(desk, self.n_max - len(tree.found))
+            tree.found += desk.candidates(extra, await desk.scores(extra))
+        return tree.candidates()
