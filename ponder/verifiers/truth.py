@@ -49,7 +49,7 @@ class GroundTruth:
         return list(self.stream(problems, responses))
 
     def stream(self, problems: Sequence[Problem], responses: Sequence[str]) -> Iterator[Verdict]:
-        """The same one by one, each as soon as it and all before it are there; other callers wait until it is used up."""
+        """The same one by one, each as soon as it and all before it are there; other callers wait for the end."""
         if len(problems) != len(responses):
             raise ValueError(f"{len(problems)} problems but {len(responses)} responses")
         with self._lock:
