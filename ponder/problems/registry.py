@@ -13,6 +13,7 @@ from typing import Any
 
 from ponder.problems.arithmetic import Arithmetic
 from ponder.problems.cipher import Cipher
+from ponder.problems.code import Code
 from ponder.problems.constraints import Constraints
 from ponder.problems.countdown import Countdown
 from ponder.problems.gym import Gym, gym
@@ -54,6 +55,7 @@ _COLUMNS = {"config": "", "question": "question", "answer": "answer", "after": "
 FAMILIES: dict[str, Entry] = {
     "arithmetic": _generated(Arithmetic),
     "cipher": _generated(Cipher),
+    "code": _generated(Code),
     "constraints": _generated(Constraints),
     "countdown": _generated(Countdown),
     "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),

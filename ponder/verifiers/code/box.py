@@ -91,6 +91,7 @@ class Box:
         self.exit = os.pidfd_open(self.process.pid)
         self._inner = -1
         self._inner_pid = 0
+        self.held = False
         self.spent = 0.0  # processor seconds, known after the end
 
     def _pipe(self, ends: list[int], ours: int) -> tuple[int, int]:
@@ -104,6 +105,7 @@ class Box:
         data = b"{}" if self._folder else os.read(self._info, 4096)
         self._inner_pid = json.loads(data).get("child-pid", self.process.pid)
         self._inner = os.pidfd_open(self._inner_pid)
+        self.held = True
 
     def waited_for_processor(self) -> float | None:
         """Seconds in which it was ready to run and was not let; None where the kernel does not tell."""
@@ -156,7 +158,7 @@ class Box:
     def ending(self, said: str) -> Ending:
         """Why a box that ended by itself did so. `said` is the last of its output."""
         code = self.wait(KILL_SECONDS)
-        if self._inner < 0:
+        if not self.held:
             return Ending(Cause.INFRASTRUCTURE, f"the box did not start (status {code}): {printable(said)}")
         if self.group and self.group.memory_kills() > self._kills_before:
             return Ending(Cause.MEMORY, f"more than {self.limits.memory >> 20} MB")

@@ -93,9 +93,8 @@ class Channel:
     def send(self, data: bytes) -> None:
         """Send without waiting for an answer."""
         left = memoryview(data)
-        while left:
-            left = left[self._write(left) :]
-            self._turn(bool(left))
+        while left := left[self._write(left) :]:
+            self._turn(True)
 
     def finish(self) -> None:
         """Wait until the process has ended and all that it printed is here."""
