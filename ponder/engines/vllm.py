@@ -7,7 +7,8 @@ Weights are replaced in place from a checkpoint folder. That went silently wrong
 head of models with tied embeddings. So every update ends with a probe that is compared with the library's own forward
 over the same folder, and weights that do not pass are never sampled from (`Parity`).
 
-Left out: top-p below 1, because vLLM then reports log-probabilities of the cut distribution and not of the whole.
+Left out: top-p below 1, because vLLM then reports log-probabilities of the cut distribution and not of the whole; and
+two engines at a time, because vLLM keeps its distributed state once for the whole process.
 """
 
 from __future__ import annotations
