@@ -85,17 +85,20 @@ def _case(row: LabelRow, where: str) -> Case:
     return Case(row.id, Trajectory(question, leaf), labels, row.outcome)
 
 
-def row(
-    case: Case, prompt: Callable[[Question], tuple[int, ...]], words: Callable[[str], tuple[int, ...]] | None = None
-) -> JudgedRow:
-    """The case in tokens. `words` (an encoder) adds the critique that the labels ask for, if they can."""
+def row(case: Case, prompt: Callable[[Question], tuple[int, ...]], said: tuple[int, ...] = ()) -> JudgedRow:
+    """The case in tokens; `said` are those of a critique."""
     before = prompt(case.trajectory.question)
     tokens = before + case.trajectory.tokens
     ends = tuple(step_ends(len(tokens), case.trajectory))
     known = dict(case.labels)
     labels = tuple(known.get(k) for k in range(len(ends))) if known else ()
-    said = words(critique.write(right)) if words and (right := verdicts_of(case)) else ()
     return JudgedRow(case.problem, tokens, len(before), ends, labels, case.outcome, said)
+
+
+def written(case: Case) -> str:
+    """The critique that the labels ask for; empty if a step up to the first wrong one has none."""
+    right = verdicts_of(case)
+    return critique.write(right) if right else ""
 
 
 def verdicts_of(case: Case) -> list[bool] | None:

@@ -7,6 +7,7 @@ and what the command reports is measured.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from ponder.commands.judging import Case
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.calibration import auc, expected_calibration_error, first_error, first_error_f1, fit_temperature
 from ponder.learning.verifiers import make
-from ponder.learning.verifiers.learner import VerifierLearner
+from ponder.learning.verifiers.learner import FitReport, VerifierLearner
 from ponder.learning.verifiers.unified import Unified
 from ponder.models.heads import judging_model
 from ponder.models.load import save as save_model
@@ -44,7 +45,11 @@ Tell = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What to train. `labels` is a label file, or None to collect from `problems`. `most_work` ends training early."""
+    """What to train. `labels` is a label file, or None to collect from `problems`.
+
+    `critiques` above 0 trains a generative verifier on critiques that the labels ask for; with `own_critiques` it then
+    writes one for every trajectory and learns from those of which each verdict is that of the labels (2504.16828).
+    """
 
     kind: str
     out: Path
@@ -60,6 +65,7 @@ class Request:
     hard: bool = False
     aggregation: str | None = None
     critiques: int = 0
+    own_critiques: bool = False
     learning_rate: float = 5e-4
     batch: int = 16
     epochs: int = 1
@@ -123,7 +129,9 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def fit(request: Request, asker: Policy, cases: Sequence[Case], spec: Spec, most_work: float = float("inf")) -> Any:
+def fit(
+    request: Request, asker: Policy, cases: Sequence[Case], spec: Spec, most_work: float = math.inf
+) -> tuple[Stored, FitReport]:
     """The trained model with its spec, and the learner's report. With a shared trunk `asker.model` learns too."""
     shared = request.trunk == "shared"
     kind = kind_of(request.kind)
@@ -139,11 +147,24 @@ def fit(request: Request, asker: Policy, cases: Sequence[Case], spec: Spec, most
         batch=request.batch,
         extra=list(asker.model.parameters()) if shared else (),
     )
-    written = request.kind == "generative" and request.critiques > 0
-    rows = [judging.row(case, asker.propose.prompts.tokens, asker.codec.encode if written else None) for case in cases]
+    prompt, encode = asker.propose.prompts.tokens, asker.codec.encode
+    rows = [judging.row(case, prompt, encode(judging.written(case)) if request.critiques else ()) for case in cases]
     generator = torch.Generator().manual_seed(derive_seed("verifier", request.seed) % 2**31)
-    epochs = None if most_work < float("inf") else request.epochs
-    return Stored(model, spec, reference), learner.fit(rows, generator, epochs=epochs, most_work=most_work)
+    epochs = None if most_work < math.inf else request.epochs
+    stored = Stored(model, spec, reference)
+    report = learner.fit(rows, generator, epochs=epochs, most_work=most_work)
+    if request.own_critiques:
+        some = own_critiques(stored, asker, cases)
+        if some:
+            report = learner.fit([judging.row(case, prompt, encode(text)) for case, text in some], generator)
+    return stored, report
+
+
+def own_critiques(stored: Stored, asker: Policy, cases: Sequence[Case]) -> list[tuple[Case, str]]:
+    """What the verifier itself says of the cases, as far as each verdict is that of the labels."""
+    verdicts = run_async(judging.verdicts(judge_of(stored, asker), cases))
+    pairs = zip(cases, verdicts, strict=True)
+    return [(case, verdict.detail) for case, verdict in pairs if judging.kept(case, verdict.detail)]
 
 
 def load_judge(folder: Path, policy: Policy) -> Judge:
@@ -183,6 +204,8 @@ def spec_of(request: Request) -> Spec:
         )
     if request.critiques and request.kind != "generative":
         raise PonderError(f"--critiques is for kind generative, not for {request.kind}")
+    if request.own_critiques and not request.critiques:
+        raise PonderError("--own-critiques needs --critiques: how many a judgement is to write")
     if request.hard and request.kind != "process":
         raise PonderError(f"--hard is for kind process, not for {request.kind}")
     how = request.aggregation or kind.aggregation

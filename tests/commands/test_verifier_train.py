@@ -16,7 +16,7 @@ from ponder.models.heads import step_verifier
 from ponder.models.load import save
 from ponder.rollout.labels import parquet
 from ponder.rollout.labels.rows import LabelRow, fingerprint
-from ponder.types import PonderError
+from ponder.types import PonderError, Verdict
 from ponder.verifiers.learned.folder import OtherTokenizer, read_spec
 
 
@@ -88,6 +88,19 @@ def test_critiques_are_trained_written_and_kept_on_the_verdict(labels, tiny, tmp
     assert verdict.score is not None and verdict.detail.startswith("1 right\n2 ")
 
 
+def test_a_verifier_learns_from_those_of_its_own_critiques_that_agree(labels, tmp_path, monkeypatch):
+    async def says_all_is_well(judge, cases):
+        return [Verdict(score=0.5, detail="1 right\n2 right\n") for _ in cases]
+
+    kept = []
+    real = verifier.own_critiques
+    monkeypatch.setattr(judging, "verdicts", says_all_is_well)
+    monkeypatch.setattr(verifier, "own_critiques", lambda *some: kept.append(real(*some)) or kept[-1])
+    report = train(labels, tmp_path, kind="generative", critiques=1, own_critiques=True)
+    assert len(kept[0]) == 18 and {case.outcome for case, _ in kept[0]} == {1.0}  # half of 36 are right
+    assert report["steps"] == 5  # the last fit: 18 examples in batches of 4
+
+
 def test_only_critiques_that_agree_with_every_label_may_be_learned_from(labels):
     case = judging.read_labels(labels, "\n", parquet.read(labels)[0].tokenizer)[1]  # labels 0.5 and 0
     assert judging.verdicts_of(case) == [True, False]
@@ -120,6 +133,7 @@ def test_a_verifier_of_another_tokenizer_is_refused(labels, tiny, tmp_path):
         ({"kind": "outcome", "aggregation": "min"}, "for kinds that score steps"),
         ({"kind": "process", "aggregation": "median"}, "allowed are last"),
         ({"kind": "process", "critiques": 1}, "is for kind generative"),
+        ({"kind": "generative", "own_critiques": True}, "needs --critiques"),
         ({"kind": "value", "hard": True}, "is for kind process"),
     ],
 )
