@@ -129,7 +129,9 @@ def _row(line: str, where: str) -> dict[str, Any]:
     missing = [name for name in ("id", "prediction") if name not in row]
     if missing:
         raise PonderError(f"{where}: no {' and no '.join(repr(name) for name in missing)}; {FORMAT}")
-    if sum(name in row for name in TASKS) != 1:
+    # Beside tests or constraints, `answer` is the task's own answer, as in the data sets.
+    given = [name for name in TASKS if name in row]
+    if not given or {"tests", "constraints"} <= set(given):
         raise PonderError(f"{where}: exactly one of {', '.join(TASKS)} says what to grade against; {FORMAT}")
     if not isinstance(row["prediction"], str | None):
         raise PonderError(f"{where}: prediction is {type(row['prediction']).__name__}; allowed are text and null")
@@ -161,7 +163,7 @@ def _problem(row: dict[str, Any]) -> Problem:
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         answer = json.dumps(answer)
     if verifier is None:
-        verifier = "math" if "answer" in row else "code" if "tests" in row else "constraints"
+        verifier = "code" if "tests" in row else "constraints" if "constraints" in row else "math"
     if not isinstance(answer, str | None):
         answer, verifier = None, verifier if verifier != "math" else f"{type(answer).__name__} answer"
     tests = {name: row[name] for name in (*TASKS[1:], *TEST_FIELDS) if name in row}

@@ -66,7 +66,7 @@ def test_progress_counts_up_to_all_rows(tmp_path):
         ("{broken\n", "line 2: not JSON"), ("[1]\n", "line 2: list instead of an object"),
         ({"prediction": "5", "answer": "5"}, "line 2: no 'id'"), ({"id": 1, "answer": "5"}, "line 2: no 'prediction'"),
         ({"id": 1, "prediction": "5"}, "line 2: exactly one of answer, tests, constraints"),
-        ({"id": 1, "prediction": "5", "answer": "5", "tests": ""}, "line 2: exactly one of"),
+        ({"id": 1, "prediction": "5", "constraints": [], "tests": ""}, "line 2: exactly one of"),
         ({"id": 1, "prediction": 5, "answer": "5"}, "line 2: prediction is int"),
     ],
 )  # fmt: skip

@@ -222,6 +222,7 @@ def assemble(prompt: str, body: str, entry: str) -> str:
 def _defines(text: str, entry: str) -> bool:
     try:
         tree: Any = compile(text, "solution", "exec", _AST_ONLY)
+        compile(tree, "solution", "exec")  # a `return` outside of a function is noticed here
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return False
     for node in tree.body:
