@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,26 +24,31 @@ from ponder.commands.eval import draw
 from ponder.engines.loop import run
 from ponder.evaluation.intervals import Interval, ratio_interval
 from ponder.problems.step_truth import first_error, good_steps
+from ponder.protocols import Until
 from ponder.rollout.collect import collect
-from ponder.rollout.labels.omega import Omega
+from ponder.rollout.labels.omega import Omega, omega
 from ponder.rollout.labels.omega_pool import Candidate, OmegaSettings, Pool, State
 from ponder.rollout.labels.quality import LabelErrors, label_errors
 from ponder.rollout.labels.rollouts import Estimate, Rollouts, Source, tokens_of
 from ponder.rollout.labels.shepherd import estimates, hard, labelled
 from ponder.rollout.step_labels import Labelled
 from ponder.runlog.files import write_json
-from ponder.types import Group, Problem, Step, StepLabel, Trajectory, Verdict
+from ponder.types import Group, Problem, Question, Step, StepLabel, Trajectory, Verdict
 
 # Family, what ends a step, temperature of the responses, problems. Rollouts are drawn at temperature 1; warmer
 # responses slip anywhere and not only where the model is in a hurry.
-SETTINGS = [("arithmetic?terms=10", "\n", 1.3, 150), ("cipher?words=4", " ", 1.5, 50), ("countdown", "\n", 1.3, 50)]
+SETTINGS = [("arithmetic?terms=10", "\n", 1.3, 120), ("cipher?words=4", " ", 1.5, 36), ("countdown", "\n", 1.3, 36)]
 MOST = 32  # rollouts drawn after every step
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # rollouts after a step that are replayed
 SHOWN = (1, 2, 4, 8, 16, 32)
 TARGETS = (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)  # errors at which rollouts are compared
 LEAST_STEPS = 8
-RESAMPLES = 1000
+RESAMPLES = 400
+WHOLE = OmegaSettings(rollouts=8, searches=30)
+SAMPLED = 4  # responses of a problem on which the whole method is compared with brute force
+FEW = (1, 2, 4, 8, 16)  # rollouts that brute force gets there
 Table = npt.NDArray[np.float64]
+Row = tuple[float, float, float]  # rollouts a response, first error missed, share of wrong labels
 
 
 @dataclass(frozen=True)
@@ -72,14 +78,17 @@ def main() -> None:
     numbers = {}
     for spec, separator, temperature, problems in SETTINGS:
         started = time.monotonic()
-        items = gather(spec, separator, temperature, max(4, round(given.share * problems)), given.seed)
-        numbers[spec] = report(spec, items, time.monotonic() - started)
+        items, tries = gather(spec, separator, temperature, max(6, round(given.share * problems)), given.seed)
+        numbers[spec] = report(spec, items, tries, time.monotonic() - started)
     if given.out:
         write_json(given.out, numbers)
 
 
-def gather(spec: str, separator: str, temperature: float, count: int, seed: int) -> list[Item]:
-    """At most two wrong responses and one right one of each problem, long ones only, with their rollouts."""
+def gather(spec: str, separator: str, temperature: float, count: int, seed: int) -> tuple[list[Item], list[Tried]]:
+    """At most two wrong responses and one right one of each problem, long ones only, with their rollouts.
+
+    And the whole of OmegaPRM on a third of the problems, whose responses are drawn at temperature 1.
+    """
     families = assemble.families([spec])
     problems = draw(families, "test", count, seed)
     policy = assemble.policy("tiny", separator=separator)
@@ -91,25 +100,88 @@ def gather(spec: str, separator: str, temperature: float, count: int, seed: int)
         async def roll() -> list[list[Item]]:
             return list(await asyncio.gather(*(rolled(group, source) for group in groups)))
 
-        return [item for items in run(roll()) for item in items]
+        async def search() -> list[Tried | None]:
+            third = problems[::3]
+            usual = await collect(third, policy.propose, truth.grade, group_size=8, max_tokens=400, seed=seed)
+            return list(await asyncio.gather(*(tried(group, source) for group in usual)))
+
+        items = [item for some in run(roll()) for item in some]
+        return items, [each for each in run(search()) if each is not None]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """All of OmegaPRM on one problem, and on some of its responses what brute force says.
+
+    `rollouts` are the search's a response, `prefixes` those that brute force would roll out, a response. `search` is
+    (missed, wrong labels) of each response, `brute` the same for every N of FEW.
+    """
+
+    searched: int
+    rollouts: float
+    prefixes: float
+    search: list[tuple[float, float]]
+    brute: list[list[tuple[float, float]]]
+
+
+async def tried(group: Group, source: Source) -> Tried | None:
+    desk = Rollouts(group.problem, source)
+    found, searches = await omega(group, desk, WHOLE)
+    located = [item for item in found[: len(searches)] if item.first_error is not None]
+    if not located:
+        return None
+    prefixes = {tokens_of(step) for each in located for step in each.trajectory.steps[:-1]}
+    chosen = random.Random(group.problem.id).sample(located, min(SAMPLED, len(located)))
+    fresh = Rollouts(group.problem, source)
+    items = [await _item(group.problem, each.trajectory, 0.0, fresh, FEW[-1]) for each in chosen]
+    ours = [_errors(i, e.first_error, _implied(i, e.first_error)) for i, e in zip(items, chosen, strict=True)]
+    return Tried(
+        searched=len(located),
+        rollouts=desk.drawn / len(located),
+        prefixes=len(prefixes) / len(located),
+        search=ours,
+        brute=[[brute_force(item, n, FEW[-1])[1:] for item in items] for n in FEW],
+    )
+
+
+def whole_method(tries: list[Tried]) -> list[dict[str, Any]]:
+    """What brute force needs for the error that the whole method has on the same responses."""
+    of_item = [p for p, each in enumerate(tries) for _ in each.search]
+    search = np.array([(tries[p].rollouts, *e) for p, each in enumerate(tries) for e in each.search])
+    brute = [np.array([(n * each.prefixes, *e) for each in tries for e in each.brute[i]]) for i, n in enumerate(FEW)]
+    resamples = _resamples(list(map(str, of_item)))
+    rows = []
+    for column, name in ((1, "first errors missed"), (2, "wrong labels")):
+
+        def ratio(items: npt.NDArray[np.int64], column: int = column) -> tuple[float, bool]:
+            theirs = _needed(brute, items, column, float(search[items, column].mean()))
+            most = float(brute[-1][items, 0].mean())
+            return (most if theirs is None else theirs) / float(search[items, 0].mean()), theirs is not None
+
+        times, reached = ratio(np.arange(len(search)))
+        low, high = np.percentile([ratio(r)[0] for r in resamples], [2.5, 97.5])
+        used = float(search[:, 0].mean())
+        row = {"name": name, "error": float(search[:, column].mean()), "search": used, "brute": times * used}
+        rows.append({**row, "reached": reached, "ratio": times, "low": low, "high": high})
+    return rows
 
 
 async def rolled(group: Group, source: Source) -> list[Item]:
     long = [(t, outcome) for t, outcome in group.judged if len(t.steps) >= LEAST_STEPS]
     chosen = [pair for pair in long if pair[1] == 0][:2] + [pair for pair in long if pair[1] == 1][:1]
     rollouts = Rollouts(group.problem, source)
-    return [await _item(group.problem, t, outcome, rollouts) for t, outcome in chosen]
+    return [await _item(group.problem, t, outcome, rollouts, MOST) for t, outcome in chosen]
 
 
-async def _item(problem: Problem, trajectory: Trajectory, outcome: float, rollouts: Rollouts) -> Item:
+async def _item(problem: Problem, trajectory: Trajectory, outcome: float, rollouts: Rollouts, n: int) -> Item:
     texts = [step.text for step in trajectory.steps]
     truth, error = good_steps(problem, texts), first_error(problem, texts)
-    found = await estimates(list(trajectory.steps[:-1]), rollouts, MOST)
+    found = await estimates(list(trajectory.steps[:-1]), rollouts, n)
     assert truth is not None and error is not None and all(e is not None for e in found)
     return Item(problem, trajectory, outcome, truth, error, tuple(e for e in found if e is not None))
 
 
-def report(spec: str, items: list[Item], seconds: float) -> dict[str, object]:
+def report(spec: str, items: list[Item], tries: list[Tried], seconds: float) -> dict[str, object]:
     """Print the tables of one family; returns their numbers."""
     wrong = [item for item in items if item.outcome == 0]
     steps = sum(len(item.trajectory.steps) for item in wrong) / len(wrong)
@@ -124,12 +196,29 @@ def report(spec: str, items: list[Item], seconds: float) -> dict[str, object]:
     print("| N | wrong labels | bad steps called good | good steps called bad |\n|---|---|---|---|")
     for n, rates in curve.items():
         print(f"| {n} | {' | '.join(_shown(rates[name]) for name in ('error', 'positive', 'negative'))} |")
+    whole = whole_method(tries) if tries else []
+    _print_whole(whole, tries)
     needed = rollouts_needed(wrong)
     for which, name in (("missed", "first errors missed"), ("labels", "wrong labels")):
         print(f"\n| {name} | rollouts a response, search | brute force | times fewer |\n|---|---|---|---|")
         for row in needed[which]:
             print(f"| {row['target']:.0%} | {_rollouts(row['search'])} | {_rollouts(row['brute'])} | {_fewer(row)} |")
-    return {"responses": len(items), "wrong": len(wrong), "labels": curve, "needed": needed}
+    return {"responses": len(items), "wrong": len(wrong), "labels": curve, "needed": needed, "whole": whole}
+
+
+def _print_whole(whole: list[dict[str, Any]], tries: list[Tried]) -> None:
+    print(
+        f"\nAll of OmegaPRM, {WHOLE.rollouts} rollouts a prefix, at most {WHOLE.searches} searches a problem: ", end=""
+    )
+    print(f"{sum(t.searched for t in tries)} first errors located in {len(tries)} problems.\n")
+    print("| error | search has | rollouts a response, search | brute force for that | times fewer |")
+    print("|---|---|---|---|---|")
+    for row in whole:
+        print(
+            f"| {row['name']} | {row['error']:.1%} | {row['search']:.1f} | {'' if row['reached'] else 'over '}"
+            f"{row['brute']:.1f} | {row['ratio']:.1f} ({row['low']:.1f} to {row['high']:.1f}) |",
+            flush=True,
+        )
 
 
 def _rollouts(count: float | None) -> str:
@@ -180,11 +269,7 @@ def rollouts_needed(wrong: list[Item]) -> dict[str, list[dict[str, Any]]]:
     """
     brute = [np.array([brute_force(item, n) for item in wrong]) for n in COUNTS]
     search = [np.array(run(binary(wrong, k))) for k in COUNTS]
-    names = np.array([item.problem.id for item in wrong])
-    of_problem = [np.flatnonzero(names == name) for name in dict.fromkeys(names)]
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(len(of_problem), size=len(of_problem)) for _ in range(RESAMPLES)]
-    resamples = [np.concatenate([of_problem[p] for p in draw_P]) for draw_P in draws]
+    resamples = _resamples([item.problem.id for item in wrong])
     every = np.arange(len(wrong))
     found: dict[str, list[dict[str, Any]]] = {}
     for column, name in enumerate(("missed", "labels"), start=1):
@@ -196,6 +281,15 @@ def rollouts_needed(wrong: list[Item]) -> dict[str, list[dict[str, Any]]]:
             row |= {"search": _needed(search, every, column, target), "brute": _needed(brute, every, column, target)}
             found.setdefault(name, []).append(row)
     return found
+
+
+def _resamples(problems: list[str]) -> list[npt.NDArray[np.int64]]:
+    """Indices of responses when problems are drawn with replacement; `problems` names each response's problem."""
+    names = np.array(problems)
+    of_problem = [np.flatnonzero(names == name) for name in dict.fromkeys(problems)]
+    rng = np.random.default_rng(0)
+    draws = [rng.integers(len(of_problem), size=len(of_problem)) for _ in range(RESAMPLES)]
+    return [np.concatenate([of_problem[p] for p in draw_P]) for draw_P in draws]
 
 
 def _ratio(
@@ -221,43 +315,59 @@ def _needed(measured: list[Table], items: npt.NDArray[np.int64], column: int, ta
     return None
 
 
-def brute_force(item: Item, n: int) -> tuple[float, float, float]:
+def brute_force(item: Item, n: int, most: int = MOST) -> Row:
     """With n rollouts after every step: rollouts, how often the first error is missed, the share of wrong labels."""
-    parts = [hard(shepherd_at(item, n, block)) for block in range(MOST // n)]
-    return _means(item, [(n * len(item.rollouts), part.first_error, part.labels[:-1]) for part in parts])
+    parts = [hard(shepherd_at(item, n, block)) for block in range(most // n)]
+    errors = [_errors(item, part.first_error, part.labels[:-1]) for part in parts]
+    return (n * len(item.rollouts), *_mean(errors))
 
 
-async def binary(wrong: list[Item], k: int) -> list[tuple[float, float, float]]:
+async def binary(wrong: list[Item], k: int) -> list[Row]:
     """The same of the binary search, whose labels are those that its first error implies."""
-    return [_means(item, [await searched(item, k, block) for block in range(MOST // k)]) for item in wrong]
+    return [await searched(item, k) for item in wrong]
 
 
-async def searched(item: Item, k: int, block: int) -> tuple[int, int | None, tuple[StepLabel, ...]]:
-    """Rollouts of one search on the drawn rollouts, its first error, and a label for every inner step."""
-    rollouts = Rollouts(item.problem, Source(_never, _nothing, max_tokens=0, seed=0))
-    for step, estimate in zip(item.trajectory.steps[:-1], item.part(k, block), strict=True):
-        rollouts.known[tokens_of(step), k] = estimate
-    settings = OmegaSettings(rollouts=k)
-    start = Candidate(State(None, 0.5), item.trajectory.leaf, len(item.trajectory))
-    found = await Omega(rollouts, settings, Pool(settings)).search(start)
-    error = found.first_error
+async def searched(item: Item, k: int) -> Row:
+    """One search on each part of the drawn rollouts."""
+    used, errors = 0, []
+    for block in range(MOST // k):
+        rollouts = Rollouts(item.problem, Source(_Never(), _nothing, max_tokens=0, seed=0))
+        for step, estimate in zip(item.trajectory.steps[:-1], item.part(k, block), strict=True):
+            rollouts.known[tokens_of(step), k] = estimate
+        settings = OmegaSettings(rollouts=k)
+        start = Candidate(State(None, 0.5), item.trajectory.leaf, len(item.trajectory))
+        found = await Omega(rollouts, settings, Pool(settings)).search(start)
+        used += k * found.evaluations
+        errors.append(_errors(item, found.first_error, _implied(item, found.first_error)))
+    return (used / (MOST // k), *_mean(errors))
+
+
+def _implied(item: Item, error: int | None) -> tuple[StepLabel, ...]:
+    """Right before the first error, wrong from there on."""
     assert error is not None
-    labels = tuple(StepLabel(i, float(i < error), k) for i in range(len(item.rollouts)))
-    return k * found.evaluations, error, labels
+    return tuple(StepLabel(i, float(i < error), 0) for i in range(len(item.rollouts)))
 
 
-Part = tuple[int, int | None, tuple[StepLabel, ...]]
+def _errors(item: Item, error: int | None, labels: Sequence[StepLabel]) -> tuple[float, float]:
+    """Whether the first error is missed, and the share of inner steps with a wrong label."""
+    return float(error != item.error), label_errors(labels, item.truth).error or 0.0
 
 
-def _means(item: Item, parts: list[Part]) -> tuple[float, float, float]:
-    rollouts = [used for used, _, _ in parts]
-    missed = [error != item.error for _, error, _ in parts]
-    wrong = [label_errors(labels, item.truth).error or 0.0 for _, _, labels in parts]
-    return float(np.mean(rollouts)), float(np.mean(missed)), float(np.mean(wrong))
+def _mean(errors: list[tuple[float, float]]) -> tuple[float, float]:
+    missed, wrong = np.mean(errors, axis=0)
+    return float(missed), float(wrong)
 
 
-async def _never(*_: Any, **__: Any) -> list[Step]:
-    raise AssertionError("everything was drawn beforehand")
+class _Never:
+    """No policy: everything was drawn beforehand."""
+
+    async def __call__(
+        self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+    ) -> list[Step]:
+        raise AssertionError("nothing may be drawn in a replay")
+
+    def answer(self, trajectory: Trajectory) -> str | None:
+        raise AssertionError("nothing is answered in a replay")
 
 
 def _nothing(_: Sequence[Problem], __: Sequence[str]) -> list[Verdict]:

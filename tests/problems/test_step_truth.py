@@ -104,5 +104,5 @@ def test_reach_is_found_by_every_operation_and_agrees_with_the_families_own_targ
     for index in rng.sample(range(1000), 20):
         data = Countdown(numbers=4).problem(index).key.data
         assert reachable(data["numbers"], data["target"])
-    assert combined(["6-1=5"], [3, 6, 1]) == (3, 5)
+    assert list(combined(["6-1=5"], [3, 6, 1]) or ()) == [3, 5]
     assert combined(["6-1=5", "5/0=1"], [0, 6, 1]) is None and combined(["6-2=4"], [3, 6, 1]) is None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ponder.protocols import Until
 from ponder.rollout.labels.advantages import advantages, best_of_k, differences, first_pit, has_interior_pit
 from ponder.rollout.labels.consensus import consensus
 from ponder.rollout.labels.first_error import implied, up_to_first_error
@@ -16,8 +18,8 @@ from ponder.rollout.labels.quality import LabelErrors, label_errors
 from ponder.rollout.labels.rest import rest_values
 from ponder.rollout.labels.shepherd import hard, shepherd
 from ponder.rollout.step_labels import Labelled
-from ponder.types import PonderError, Question, StepLabel, Trajectory, Verdict
-from tests.rollout.scripted import PROBLEM, Odds, grade, group, rollouts, trajectory
+from ponder.types import PonderError, Problem, Question, Step, StepLabel, StopReason, Trajectory, Verdict
+from tests.rollout.scripted import PROBLEM, Odds, grade, group, rollouts, step, trajectory
 
 
 def values(item: Labelled) -> list[float]:
@@ -66,6 +68,24 @@ def test_what_was_left_of_the_worst_case_pays_for_another_batch() -> None:
     (item,) = asyncio.run(shepherd(group("abW"), desk, n=2))
     # 18 reserved for a, so ab (16) waits; a costs 2, and 17 are left for ab.
     assert [label.step for label in item.labels] == [0, 1, 2]
+
+
+class Spendthrift(Odds):
+    """Every rollout runs to its limit, as the plan of a budget must expect."""
+
+    async def __call__(
+        self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+    ) -> list[Step]:
+        await asyncio.sleep(0)
+        return [step("W" * max_tokens, prefix, StopReason.END) for _ in range(n)]
+
+
+@pytest.mark.parametrize("limit", [15, 19, 33, 34, 47, 48])
+def test_prefixes_that_wait_together_do_not_spend_the_same_money(limit: int) -> None:
+    desk = rollouts(Spendthrift(lambda _: 0), budget=limit, max_tokens=10)
+    asyncio.run(shepherd(group("abcW"), desk, n=2))
+    # Prices are 18, 16 and 14, first come first served.
+    assert desk.spent == {15: 14, 19: 18, 33: 32, 34: 34, 47: 34, 48: 48}[limit]
 
 
 def test_a_rollout_that_cannot_be_judged_is_left_out_and_not_counted_as_wrong() -> None:
@@ -211,6 +231,11 @@ def test_an_unknown_method_is_named_with_the_known_ones() -> None:
 def test_grading_of_many_problems_is_one_call() -> None:
     calls: list[int] = []
     desk = rollouts(Odds(lambda text: 1))
-    desk.source._grade = lambda problems, texts: calls.append(len(texts)) or grade(problems, texts)
+
+    def counted(problems: Sequence[Problem], texts: Sequence[str]) -> list[Verdict]:
+        calls.append(len(texts))
+        return grade(problems, texts)
+
+    desk.source._grade = counted
     asyncio.run(shepherd(group("abcW"), desk, n=2))
     assert calls == [6]

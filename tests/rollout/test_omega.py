@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,11 +26,15 @@ def search(odds: Odds, text: str, good: int = 0, k: int = 4) -> Search:
     return asyncio.run(work.search(Candidate(State(prefix, 0.5), leaf, len(text) - good)))
 
 
+def oracle(error: int) -> Odds:
+    """Everything can still end right before the first wrong step, and nothing after it."""
+    return Odds(lambda text: 4 * (len(text) <= error))
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 8, 16, 25])
 def test_an_exact_oracle_finds_every_first_error_within_the_logarithm(steps: int) -> None:
     for error in range(steps):
-        # A prefix can still end right if and only if it stops before the first wrong step.
-        found = search(Odds(lambda text, error=error: 4 * (len(text) <= error)), LETTERS[: steps - 1] + "W")
+        found = search(oracle(error), LETTERS[: steps - 1] + "W")
         assert found.first_error == error
         assert found.evaluations <= math.ceil(math.log2(steps)) + 1
 
@@ -125,6 +130,7 @@ def test_whatever_the_budget_it_is_not_overspent(budget: float, k: int) -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
+    bad: dict[str, Any]
     for bad in ({"alpha": 0.0}, {"beta": 1.5}, {"length": 0.0}, {"c_puct": -1.0}, {"rollouts": 0}, {"searches": 0}):
         with pytest.raises(PonderError):
-            OmegaSettings(**bad)  # type: ignore[arg-type]
+            OmegaSettings(**bad)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from ponder.rollout.labels.advantages import advantages
 from ponder.rollout.labels.first_error import up_to_first_error
@@ -35,7 +36,7 @@ class Method:
     """
 
     summary: str
-    label: Callable[[Group, Rollouts, Settings], Awaitable[Found]]
+    label: Callable[[Group, Rollouts, Settings], Coroutine[Any, Any, Found]]
     correctness: bool = False
 
 
