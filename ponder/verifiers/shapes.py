@@ -29,6 +29,7 @@ class Shape:
 _OR = re.compile(r"\\text\s*\{\s*or\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])")
 _AND = re.compile(r"\\text\s*\{\s*,?\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])")
 _MATRIX = re.compile(r"[(\[]?\s*\\begin\{pmatrix\}(.*)\\end\{pmatrix\}\s*[)\]]?", re.DOTALL)
+_PUNCTURED = re.compile(r"\\mathbb\{R\}\s*(?:\\setminus|\\backslash|-)\s*\\\{(.*)\\\}")
 _MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![A-Za-z])\s*")
 _TOKEN = re.compile(r"\\[{}]|\\[A-Za-z]+|[^\\]|\\.", re.DOTALL)
 _RELATION = {"<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!="}
@@ -38,6 +39,8 @@ _THOUSANDS = re.compile(r"[-+]?(?:\\\$)?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)[^,;]*
 def read(text: str) -> Shape:
     """The outermost form of a normalised text, and of its parts."""
     text = _MEMBER.sub("", text.strip()).strip()
+    if text == r"\mathbb{R}":
+        return Shape("tuple", text, (Shape("value", r"-\infty"), Shape("value", r"\infty")), "()")
     for attempt in (_matrix, _signs, _union, _several, _bracketed, _related):
         shape = attempt(text)
         if shape is not None:
@@ -70,8 +73,24 @@ def _signs(text: str) -> Shape | None:
 
 
 def _union(text: str) -> Shape | None:
-    parts = _split(text, (r"\cup",))
-    return Shape("union", text, tuple(read(part) for part in parts)) if len(parts) > 1 else None
+    """Parts joined by a union sign; of finite sets the one set with all members; the reals without one number."""
+    if match := _PUNCTURED.fullmatch(text):
+        place = Shape("value", match.group(1).strip())
+        return None if re.search(r"[,;{}]", place.text) else _around(place, text)
+    pieces = _split(text, (r"\cup",))
+    if len(pieces) < 2:
+        return None
+    shapes = [read(piece) for piece in pieces]
+    if all(shape.kind == "list" for shape in shapes):
+        members = {part.text: part for shape in shapes for part in shape.parts}
+        return Shape("list", text, tuple(members.values()))
+    return Shape("union", text, tuple(shapes))
+
+
+def _around(place: Shape, text: str) -> Shape:
+    """Both sides of a number that is left out."""
+    below = Shape("tuple", text, (read(r"-\infty"), place), "()")
+    return Shape("union", text, (below, Shape("tuple", text, (place, read(r"\infty")), "()")))
 
 
 def _several(text: str) -> Shape | None:
@@ -123,9 +142,7 @@ def _related(text: str) -> Shape | None:
 def _interval(sides: list[str], signs: list[str], text: str) -> Shape:
     """`a < x <= b`, `x > a`, `a > x`, `x != a` with a bare variable are intervals; anything else stays a relation."""
     if signs == ["!="] and re.fullmatch("[A-Za-z]", sides[0]):
-        place = read(sides[1])
-        below = Shape("tuple", text, (read(r"-\infty"), place), "()")
-        return Shape("union", text, (below, Shape("tuple", text, (place, read(r"\infty")), "()")))
+        return _around(read(sides[1]), text)
     if all(sign in (">", ">=") for sign in signs):
         sides, signs = sides[::-1], [sign.replace(">", "<") for sign in signs[::-1]]
     if len(sides) == 2 and re.fullmatch("[A-Za-z]", sides[0]):

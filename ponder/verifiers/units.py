@@ -38,6 +38,7 @@ _TEXT_UNIT = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*(?:\^\s*\{?\s*([23])\s*\}?)
 _WORD_UNIT = re.compile(
     r"(?<=[\d})%.])(\s*)([A-Za-z][A-Za-z.]*(?:[ -][A-Za-z][A-Za-z.]*){0,3})\s*(?:\^\s*\{?\s*([23])\s*\}?)?$"
 )
+_INTEGRAL = re.compile(r"\\i*int(?![A-Za-z])")  # the dx at its end is no unit
 _FUNCTION = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot|arc)")  # 13 degrees inside a function are no unit of its value
 _ONE_LETTER_UNITS = frozenset("mgshl")
 
@@ -65,6 +66,8 @@ def quantity(text: str) -> Quantity:
 
 
 def _worded(text: str) -> Quantity:
+    if _INTEGRAL.search(text):
+        return Quantity(text)
     match = _TEXT_UNIT.search(text)
     if match and match.start() > 0:
         words, power = match.group(1), match.group(2)
