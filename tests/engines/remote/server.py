@@ -84,7 +84,10 @@ class Handler(BaseHTTPRequestHandler):
     def hang(self) -> None:
         """Wait until the client goes away."""
         ready, _, _ = select.select([self.connection], [], [], PATIENCE)
-        self.record["left"] = bool(ready) and not self.connection.recv(1)
+        try:
+            self.record["left"] = bool(ready) and not self.connection.recv(1)
+        except ConnectionResetError:  # what the client had not read yet makes its goodbye a reset
+            self.record["left"] = True
         self.close_connection = True
 
     def drop(self) -> None:
