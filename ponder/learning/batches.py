@@ -1,32 +1,29 @@
-"""Samples to tensors: rows of like length together, padded on the right, and flat lists of the trained tokens."""
+"""Samples to micro-batches, and those to tensors: tokens packed or in rows, and flat lists of the trained ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ponder.types import Sample
-
-
-@dataclass(frozen=True)
-class Row:
-    """A sample and the weight of each of its trained tokens in the loss of the whole step."""
-
-    sample: Sample
-    weight: float
+from ponder.learning.layout import Group, Ints, Row, packed, stems_first
+from ponder.learning.tiles import Layout, layout
+from ponder.models.lean import Shape
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded token ids [B, T] and, for the N trained tokens, row after row, everything the loss needs.
+    """Token ids and, for the N trained tokens, row after row, everything the loss needs.
 
-    `positions_N` index into the flattened [B * T] and point at the token before, whose output predicts `targets_N`.
+    `tokens` is a packed `Layout`, or right-padded ids [B, T] for models that want rows. `positions_N` index into the
+    packed tokens or the flattened [B * T] and point at the token before, whose output predicts `targets_N`.
     """
 
-    ids_BT: Tensor
+    tokens: Layout | Tensor
     positions_N: Tensor
     targets_N: Tensor
     sampler_N: Tensor
@@ -34,42 +31,62 @@ class Batch:
     weights_N: Tensor
 
 
-def micro_batches(rows: Sequence[Row], tokens: int) -> list[list[Row]]:
-    """Cut into batches of at most `tokens` padded tokens, longest rows last; a longer row stands alone."""
-    batches: list[list[Row]] = []
-    batch: list[Row] = []
-    for row in sorted(rows, key=lambda row: len(row.sample)):
-        if batch and len(row.sample) * (len(batch) + 1) > tokens:
-            batches.append(batch)
-            batch = []
-        batch.append(row)
-    return [*batches, batch] if batch else batches
+def grouped(rows: Sequence[Row], share: bool) -> list[Group]:
+    """Rows with the same prompt together if `share`, else each alone; in the order of their first rows."""
+    if not share:
+        return [Group((row,)) for row in rows]
+    by_prompt: dict[tuple[int, ...], list[Row]] = {}
+    for row in rows:
+        by_prompt.setdefault(row.sample.prompt, []).append(row)
+    return [Group(tuple(members)) for members in by_prompt.values()]
 
 
-def collate(rows: Sequence[Row], device: torch.device) -> Batch:
-    """Padding has id 0: it stands after everything that is read, so attention never sees it."""
-    longest = max(len(row.sample) for row in rows)
-    ids: list[list[int]] = []
-    positions: list[int] = []
-    targets: list[int] = []
-    sampler: list[float] = []
-    advantages: list[float] = []
-    weights: list[float] = []
-    for index, row in enumerate(rows):
-        sample = row.sample
-        ids.append([*sample.prompt, *sample.response, *[0] * (longest - len(sample))])
-        trained = [t for t, mask in enumerate(sample.mask_T) if mask]
-        start = index * longest + len(sample.prompt) - 1
-        positions += [start + t for t in trained]
-        targets += [sample.response[t] for t in trained]
-        sampler += [sample.logprobs_T[t] for t in trained] if sample.logprobs_T else [0.0] * len(trained)
-        advantages += [sample.advantages_T[t] for t in trained]
-        weights += [row.weight * sample.mask_T[t] for t in trained]
+def micro_batches(groups: Sequence[Group], fits: Callable[[Sequence[Group]], bool]) -> list[list[Group]]:
+    """Groups of like length together, as many as fit; a group that is too large alone is cut, a row stands alone."""
+    waiting = sorted(groups, key=lambda group: group.longest, reverse=True)
+    batches: list[list[Group]] = []
+    while waiting:
+        group = waiting.pop()
+        if batches and fits([*batches[-1], group]):
+            batches[-1].append(group)
+        elif group.shares and not fits([group]):
+            waiting += reversed(group.halves())
+        else:
+            batches.append([group])
+    return batches
+
+
+def collate(groups: Sequence[Group], shape: Shape | None, device: torch.device) -> Batch:
+    """Packed for a model of this `shape`; None: right-padded rows with id 0 behind everything that attention reads."""
+    groups = stems_first(groups)
+    rows = [row for group in groups for row in group.rows]
+    tokens: Layout | Tensor
+    if shape is None:
+        tokens, predictors = _padded(rows, device)
+    else:
+        packing = packed(groups)
+        tokens, predictors = layout(packing, shape, device), packing.predictors
+    trained = [np.flatnonzero(row.sample.mask_T) for row in rows]
+
+    def flat(values: Sequence[Ints | Sequence[float]], dtype: torch.dtype) -> Tensor:
+        parts = [np.asarray(v, dtype=np.float64)[t] for v, t in zip(values, trained, strict=True)]
+        return torch.from_numpy(np.concatenate(parts)).to(device, dtype)
+
     return Batch(
-        ids_BT=torch.tensor(ids, device=device),
-        positions_N=torch.tensor(positions, dtype=torch.long, device=device),
-        targets_N=torch.tensor(targets, dtype=torch.long, device=device),
-        sampler_N=torch.tensor(sampler, dtype=torch.float32, device=device),
-        advantages_N=torch.tensor(advantages, dtype=torch.float32, device=device),
-        weights_N=torch.tensor(weights, dtype=torch.float32, device=device),
+        tokens=tokens,
+        positions_N=flat(predictors, torch.long),
+        targets_N=flat([row.sample.response for row in rows], torch.long),
+        sampler_N=flat([row.sample.logprobs_T or row.sample.mask_T for row in rows], torch.float32),
+        advantages_N=flat([row.sample.advantages_T for row in rows], torch.float32),
+        weights_N=flat([[row.weight * m for m in row.sample.mask_T] for row in rows], torch.float32),
     )
+
+
+def _padded(rows: Sequence[Row], device: torch.device) -> tuple[Tensor, list[Ints]]:
+    longest = max(len(row.sample) for row in rows)
+    ids = np.zeros((len(rows), longest), dtype=np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row.sample)] = list(chain(row.sample.prompt, row.sample.response))
+    starts = [index * longest + len(row.sample.prompt) - 1 for index, row in enumerate(rows)]
+    places = [start + np.arange(len(row.sample.response)) for start, row in zip(starts, rows, strict=True)]
+    return torch.from_numpy(ids).to(device), places

@@ -26,9 +26,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ponder.learning import manifest as manifests
-from ponder.learning.disk import replace_text, sync, sync_tree
 from ponder.learning.manifest import Damaged, Manifest, fingerprint
 from ponder.models.load import save as save_policy
+from ponder.runlog.files import sync, write_text
 from ponder.types import CheckpointRef, PonderError
 
 _HIDDEN = ".tmp-"
@@ -74,25 +74,29 @@ class Checkpoints:
         state: Mapping[str, Any],
         version: int = 0,
         flops: float = 0.0,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> CheckpointRef:
-        """Write one checkpoint. If the disk refuses, PonderError, and everything is as it was before."""
+        """Write one checkpoint; if the disk refuses, PonderError, and everything is as it was before.
+
+        `weights` stand in the policy folder instead of the model's own (adapters merged into an ordinary model).
+        """
         serial = max((_serial(path) for path in self._all()), default=0) + 1
         target = self.folder / f"{serial:06d}-round-{round}"
         hidden = self.folder / f"{_HIDDEN}{target.name}"
         try:
             self._sweep()
             (hidden / "tensors").mkdir(parents=True)
-            save_policy(model, tokenizer, hidden / "policy")
+            save_policy(model, tokenizer, hidden / "policy", weights)
             for name, group in tensors.items():
                 save_file({key: t.contiguous() for key, t in group.items()}, hidden / "tensors" / f"{name}.safetensors")
             (hidden / "state.json").write_text(json.dumps(state), encoding="utf-8")
             files = manifests.hash_files(hidden)
-            sync_tree(hidden)
+            _sync_tree(hidden)
             manifests.write(hidden, Manifest(round, version, flops, fingerprint(model), files))
             sync(hidden)
             hidden.rename(target)
             sync(self.folder)
-            replace_text(self.folder / "latest", target.name)
+            write_text(self.folder / "latest", target.name)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(hidden, ignore_errors=True)
             raise PonderError(f"checkpoint {target}: not saved ({error}); earlier checkpoints are untouched") from error
@@ -141,6 +145,13 @@ class Checkpoints:
         """Remove what an interrupted save or removal left behind."""
         for path in self.folder.glob(f"{_HIDDEN}*-round-*"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Every file below `folder`, then every folder, the outermost last."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        sync(path)
+    sync(folder)
 
 
 def _serial(path: Path) -> int:

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.learning.batches import Batch, Row, collate, micro_batches
+from ponder.learning import lora
+from ponder.learning.batches import Batch, collate, grouped, micro_batches
 from ponder.learning.forward import token_logprobs
+from ponder.learning.layout import Group, Row
 from ponder.learning.learner_config import LearnerConfig
 from ponder.learning.learner_state import (
     LearnerState,
@@ -31,8 +33,12 @@ from ponder.learning.losses.cloning import cloning
 from ponder.learning.losses.normalisation import row_weights
 from ponder.learning.losses.policy_gradient import PolicyGradient
 from ponder.learning.losses.terms import Loss, Tokens
+from ponder.learning.prediction import Cost, Prediction
+from ponder.learning.products import Numbers
 from ponder.learning.report import Tally, UpdateReport
-from ponder.models.size import flops_per_token
+from ponder.learning.schedule import rate
+from ponder.models import lean
+from ponder.seeds import derive_seed
 from ponder.types import PonderError, Sample
 
 LossName = Literal["policy_gradient", "cloning"]
@@ -44,6 +50,10 @@ class Learner:
     def __init__(self, model: PreTrainedModel, config: LearnerConfig | None = None) -> None:
         self.model: PreTrainedModel = model.eval()
         self.config = config or LearnerConfig()
+        c = self.config
+        self._reference = _frozen(model) if c.kl_coefficient > 0 else None
+        if c.lora_rank:
+            lora.adapt(model, c.lora_rank, c.lora_alpha, derive_seed("lora", c.seed))
         self.steps = 0
         self.skips = 0
         self._skips_in_a_row = 0
@@ -55,13 +65,22 @@ class Learner:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
-        self._reference = _frozen(model) if self.config.kl_coefficient > 0 else None
+        self._numbers = Numbers.of(c.precision, model.dtype)
+        self._shape = lean.Shape.of(model) if lean.supports(model) else None
+        self._cost = Cost(model, self._shape is not None, self._numbers.dtype.itemsize, kl=self._reference is not None)
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the next step: linear warm-up, then constant."""
-        warm = (self.steps + 1) / self.config.warmup_steps if self.config.warmup_steps else 1.0
-        return self.config.learning_rate * min(1.0, warm)
+        """The rate of the next step."""
+        c = self.config
+        return rate(
+            self.steps,
+            peak=c.learning_rate,
+            warmup=c.warmup_steps,
+            schedule=c.schedule,
+            total=c.total_steps,
+            floor=c.final_rate,
+        )
 
     def update(self, samples: Sequence[Sample], loss: LossName = "policy_gradient") -> UpdateReport:
         """One pass over `samples` in `minibatches` steps. No samples: nothing happens and the report is empty."""
@@ -71,6 +90,22 @@ class Learner:
         for part in self._minibatches(samples):
             self._step(part, loss, tally)
         return tally.report(len(samples), loss == "policy_gradient", rate, time.monotonic() - started)
+
+    def predict(self, samples: Sequence[Sample]) -> Prediction:
+        """What `update` on these samples will cost; PonderError if a sample cannot fit `memory_bytes`."""
+        micros = [
+            micro for part in self._minibatches(samples) for micro in self._micro_batches([Row(s, 1.0) for s in part])
+        ]
+        return Prediction(
+            micro_batches=len(micros),
+            tokens=sum(self._cost.tokens(micro) for micro in micros),
+            flops=self._passes * sum(self._cost.flops(micro) for micro in micros),
+            bytes=max((self._cost.bytes(micro) for micro in micros), default=0),
+        )
+
+    def weights(self) -> dict[str, Tensor]:
+        """What an engine serves: the model's state under its own names, adapters added to the weights."""
+        return lora.merged(self.model) if self.config.lora_rank else dict(self.model.state_dict())
 
     def state(self) -> LearnerState:
         """Everything that the next step depends on. The tensors are the live ones: write them before updating again."""
@@ -105,11 +140,11 @@ class Learner:
             return
         how = self.config.normalisation if loss == "policy_gradient" else "token"
         weights = row_weights(samples, how, self.config.constant_length)
-        micros = micro_batches([Row(*pair) for pair in zip(samples, weights, strict=True)], self.config.micro_tokens)
+        micros = self._micro_batches([Row(*pair) for pair in zip(samples, weights, strict=True)])
         sums = Tally()
         self._optimizer.zero_grad()
-        for rows in micros:
-            self._backward(rows, loss, sums)
+        for groups in micros:
+            self._backward(groups, loss, sums)
         norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), self.config.max_grad_norm))
         if not (math.isfinite(sums.loss) and math.isfinite(norm)):
             what = "gradient" if math.isfinite(sums.loss) else "loss"
@@ -122,9 +157,27 @@ class Learner:
         self._skips_in_a_row = 0
         tally.add_step(sums, norm)
 
-    def _backward(self, rows: Sequence[Row], loss: LossName, sums: Tally) -> None:
+    def _micro_batches(self, rows: Sequence[Row]) -> list[list[Group]]:
+        """Parts of a step within `micro_tokens` and `memory_bytes`; a row longer than `micro_tokens` stands alone."""
+        limit = self.config.memory_bytes
+
+        def fits(groups: Sequence[Group]) -> bool:
+            within = limit is None or self._cost.bytes(groups) <= limit
+            return within and self._cost.tokens(groups) <= self.config.micro_tokens
+
+        micros = micro_batches(grouped(rows, share=self._shape is not None), fits)
+        for groups in micros:
+            needed = self._cost.bytes(groups)
+            if limit is not None and needed > limit:
+                raise PonderError(
+                    f"training: sample {groups[0].rows[0].sample.id} needs about {needed:,} bytes beyond the weights "
+                    f"and memory_bytes is {limit:,}; raise it, or train on shorter samples"
+                )
+        return micros
+
+    def _backward(self, groups: Sequence[Group], loss: LossName, sums: Tally) -> None:
         """Add the gradient of these rows to the model's and their measurements to `sums`."""
-        batch = collate(rows, self.model.device)
+        batch = collate(groups, self._shape, self.model.device)
         temperature = self.config.temperature if loss == "policy_gradient" else 1.0
         logprobs_N, entropy_N = self._forward(self.model, batch, temperature)
         reference_N = None
@@ -135,19 +188,20 @@ class Learner:
         total = (terms.loss_N * batch.weights_N).sum()
         total.backward()
         sums.add_tokens(total.detach(), batch.sampler_N - logprobs_N.detach(), terms.clipped_N, entropy_N)
-        sums.flops += self._flops(rows, passes=3 if reference_N is None else 4)
+        sums.forwarded += self._cost.tokens(groups)
+        sums.flops += (3 if reference_N is None else 4) * self._cost.flops(groups)
 
     def _forward(self, model: PreTrainedModel, batch: Batch, temperature: float) -> tuple[Tensor, Tensor]:
-        return token_logprobs(model, batch.ids_BT, batch.positions_N, batch.targets_N, temperature)
+        return token_logprobs(model, batch, temperature, self._numbers)
+
+    @property
+    def _passes(self) -> int:
+        """Forward passes' worth of work in a step on the policy's samples; a backward pass is two."""
+        return 3 if self._reference is None else 4
 
     def _loss(self, name: LossName) -> Loss:
         c = self.config
         return cloning if name == "cloning" else PolicyGradient(c.clip_low, c.clip_high, c.kl_coefficient)
-
-    def _flops(self, rows: Sequence[Row], passes: int) -> float:
-        """A backward pass is two forward passes. Padding is not counted: it is our choice, not the method's cost."""
-        lengths = [len(row.sample) for row in rows]
-        return passes * sum(n * flops_per_token(self.model.config, (n + 1) // 2) for n in lengths)
 
     def _skip(self, reason: str, offending: Sequence[str], tally: Tally) -> None:
         tally.skipped.append(reason)
@@ -162,20 +216,21 @@ class Learner:
                 f"(samples {names}); lower the learning rate or go back to an earlier checkpoint"
             )
 
-    def _culprits(self, micros: Sequence[Sequence[Row]], loss: LossName) -> list[str]:
+    def _culprits(self, micros: Sequence[Sequence[Group]], loss: LossName) -> list[str]:
         """The rows whose own gradient is not finite, or all rows of a batch that fails only as a whole."""
         names: list[str] = []
-        for rows in micros:
-            if self._is_finite(rows, loss):
+        for groups in micros:
+            if self._is_finite(groups, loss):
                 continue
-            alone = [row.sample.id for row in rows if not self._is_finite([row], loss)]
+            rows = [row for group in groups for row in group.rows]
+            alone = [row.sample.id for row in rows if not self._is_finite([Group((row,))], loss)]
             names += alone or [row.sample.id for row in rows]
         return names
 
-    def _is_finite(self, rows: Sequence[Row], loss: LossName) -> bool:
+    def _is_finite(self, groups: Sequence[Group], loss: LossName) -> bool:
         self._optimizer.zero_grad()
         sums = Tally()
-        self._backward(rows, loss, sums)
+        self._backward(groups, loss, sums)
         gradients = [p.grad for p in self._parameters.values() if p.grad is not None]
         return math.isfinite(sums.loss) and all(bool(g.isfinite().all()) for g in gradients)
 
@@ -195,5 +250,7 @@ def _check(sample: Sample, loss: LossName) -> None:
     for name, values in fields.items():
         if len(values) != length:
             raise ValueError(f"sample {sample.id}: {len(values)} {name} for {length} response tokens")
+    if not length:
+        raise ValueError(f"sample {sample.id}: the response is empty, so there is nothing to learn")
     if not sample.prompt:
         raise ValueError(f"sample {sample.id}: the prompt is empty, so nothing predicts the first token")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from ponder.learning.disk import digest, digest_json, sync
+from ponder.runlog.files import sync
 from ponder.types import PonderError
 
 FORMAT = 1
@@ -45,12 +47,23 @@ def fingerprint(model: nn.Module) -> str:
 def hash_files(folder: Path) -> dict[str, str]:
     """Every file below `folder` and its hash."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): digest(path) for path in paths}
+    return {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_json(value: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON object in canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def write(folder: Path, manifest: Manifest) -> None:
     body = asdict(manifest)
-    (folder / NAME).write_text(json.dumps({"manifest": body, "sha256": digest_json(body)}, indent=1), encoding="utf-8")
+    (folder / NAME).write_text(json.dumps({"manifest": body, "sha256": _digest_json(body)}, indent=1), encoding="utf-8")
     sync(folder / NAME)
 
 
@@ -59,7 +72,7 @@ def read(folder: Path) -> Manifest:
     try:
         whole = json.loads((folder / NAME).read_text(encoding="utf-8"))
         body, claimed = whole["manifest"], whole["sha256"]
-        if digest_json(body) != claimed:
+        if _digest_json(body) != claimed:
             raise Damaged(f"{NAME} was changed")
         if body["format"] > FORMAT:
             raise PonderError(
@@ -75,7 +88,7 @@ def read(folder: Path) -> Manifest:
 
 def _check(path: Path, name: str, expected: str) -> None:
     try:
-        found = digest(path)
+        found = _digest(path)
     except OSError as error:
         raise Damaged(f"{name} cannot be read ({error.strerror})") from error
     if found != expected:

@@ -14,8 +14,9 @@ class UpdateReport:
 
     `kl_mismatch` is mean(log mu - log pi) of the sampler mu and the learner pi before the step, `kl_mismatch_k3` the
     same divergence by mean(rho - 1 - log rho), which cannot be negative: with one engine both are rounding error.
-    `skipped` says why a step was left out (None: none was), `offending` names the samples to blame. `flops` counts
-    forward and backward passes. `steps` are the optimizer steps made by this update.
+    `skipped` says why a step was left out (None: none was), `offending` names the samples to blame. `forwarded`
+    tokens went through the model (a shared prompt once; padded ones where the model wants rows), and `flops` counts
+    their forward and backward passes. `steps` are the optimizer steps made by this update.
     """
 
     loss: float | None
@@ -32,6 +33,7 @@ class UpdateReport:
     offending: tuple[str, ...]
     flops: float
     seconds: float
+    forwarded: int = 0
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Tally:
     clipped: float = 0.0
     entropy: float = 0.0
     flops: float = 0.0
+    forwarded: int = 0
     grad_norms: list[float] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     offending: list[str] = field(default_factory=list)
@@ -71,6 +74,7 @@ class Tally:
         self.clipped += step.clipped
         self.entropy += step.entropy
         self.flops += step.flops
+        self.forwarded += step.forwarded
         self.grad_norms.append(grad_norm)
 
     def report(self, samples: int, sampled: bool, learning_rate: float, seconds: float) -> UpdateReport:
@@ -91,6 +95,7 @@ class Tally:
             offending=tuple(dict.fromkeys(self.offending)),
             flops=self.flops,
             seconds=seconds,
+            forwarded=self.forwarded,
         )
 
 

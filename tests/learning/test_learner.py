@@ -8,7 +8,6 @@ import torch
 
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
-from ponder.models.size import flops_per_token
 from ponder.types import PonderError, Sample
 from tests.learning.factory import model, samples
 
@@ -49,18 +48,18 @@ def test_loss_and_gradient_are_those_of_the_plain_formula(temperature: float):
     assert report.loss == pytest.approx(loss, abs=1e-6)
     found = gradient(rows, replace(CONFIG, temperature=temperature))
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(found[name], value, atol=5e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["policy_gradient", "cloning"])
 @pytest.mark.parametrize("normalisation", ["token", "sequence", "constant"])
 def test_the_cut_into_micro_batches_does_not_change_the_gradient(normalisation, loss):
-    rows = samples(12)
+    rows = [*samples(6), *(replace(s, id=f"x{s.id}", prompt=(3, 4, 5)) for s in samples(6, seed=1))]
     whole = gradient(rows, replace(CONFIG, normalisation=normalisation, micro_tokens=10_000), loss)
     for tokens in (1, 40):
         split = gradient(rows, replace(CONFIG, normalisation=normalisation, micro_tokens=tokens), loss)
         for name, value in whole.items():
-            torch.testing.assert_close(split[name], value, atol=1e-6, rtol=1e-5)
+            torch.testing.assert_close(split[name], value, atol=5e-6, rtol=1e-4)
 
 
 def test_masked_tokens_change_nothing_but_the_context():
@@ -90,7 +89,7 @@ def test_the_report_counts_trained_tokens_and_measures_the_entropy():
     assert report.kl_mismatch == pytest.approx(sum(sampled) / len(sampled) + math.log(32), abs=1e-5)
     expected = sum(math.exp(-math.log(32) - p) - 1 + p + math.log(32) for p in sampled) / len(sampled)
     assert report.kl_mismatch_k3 == pytest.approx(expected, rel=1e-4)
-    assert report.flops == 3 * sum(len(r) * flops_per_token(lm.config, (len(r) + 1) // 2) for r in rows)
+    assert report.forwarded == sum(len(row) - 1 for row in rows)
     assert (report.steps, report.skipped, report.samples) == (1, None, 5)
 
 

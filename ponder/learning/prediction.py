@@ -1,0 +1,113 @@
+"""What a step will cost, known before it runs: tokens that are computed, floating-point operations, bytes.
+
+FLOPs are those of the architecture over the tokens that are computed (a shared prompt once): layers for each token, the
+output head for trained tokens only. A backward pass is two forward passes. What is computed twice to save memory and
+what padding costs is our choice and not counted.
+
+Bytes are the peak of what a step adds to the bare weights: gradients and AdamW's two moments, and for the largest
+micro-batch what the backward pass needs of each layer, the weights copied in the type of the products, one tile's
+scores, one chunk of logits. A model without a packed forward is estimated by the tensors that an ordinary transformers
+layer keeps. Allocator overhead is left out; tests hold the prediction to the measured peak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch.nn import Module
+from transformers import PreTrainedModel
+
+from ponder.learning import head
+from ponder.learning.attention import keeps
+from ponder.learning.layout import Group
+from ponder.models.size import flops_per_token
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of a whole update: micro-batches, tokens computed, FLOPs, and the peak in bytes beyond the weights."""
+
+    micro_batches: int
+    tokens: int
+    flops: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Prices of one model; `item` is the size in bytes of a number in the layers' products."""
+
+    model: PreTrainedModel
+    packed: bool
+    item: int
+    kl: bool = False
+
+    def tokens(self, groups: Sequence[Group]) -> int:
+        """Packed tokens, or padded ones where the model wants rows."""
+        if self.packed:
+            return sum(len(group.prompt) + sum(group.bodies) for group in groups)
+        return len(groups) * max(group.longest for group in groups)
+
+    def flops(self, groups: Sequence[Group]) -> float:
+        """Of one forward pass."""
+        config = self.model.config
+        top = 2.0 * config.hidden_size * config.vocab_size
+        total = 0.0
+        for group in groups:
+            p = len(group.prompt)
+            total += p * (flops_per_token(config, (p + 1) // 2) - top)
+            total += sum(m * (flops_per_token(config, p + (m + 1) // 2) - top) for m in group.bodies)
+            total += top * sum(_trained(group))
+        return total
+
+    def bytes(self, groups: Sequence[Group]) -> int:
+        """Peak of one micro-batch, gradients and optimizer included."""
+        activations = self._packed_bytes(groups) if self.packed else self._row_bytes(groups)
+        return self.fixed + activations
+
+    @property
+    def fixed(self) -> int:
+        """Gradients and moments of what learns; the reference of a KL pull."""
+        learning = _bytes(self.model, only_learning=True)
+        return 3 * learning + (_bytes(self.model) if self.kl else 0)
+
+    def _packed_bytes(self, groups: Sequence[Group]) -> int:
+        c, n = self.model.config, self.tokens(groups)
+        trained = sum(sum(_trained(group)) for group in groups)
+        hidden, inner, layers = c.hidden_size, c.intermediate_size, c.num_hidden_layers
+        d = getattr(c, "head_dim", None) or hidden // c.num_attention_heads
+        heads = c.num_attention_heads + 2 * c.num_key_value_heads
+        # Kept a layer: two normed inputs, turned heads, attention's output, gate, up and their product.
+        kept = n * self.item * (2 * hidden + (heads + c.num_attention_heads) * d + 3 * inner)
+        pairs = [_pairs(group) for group in groups]
+        kept += self.item * c.num_attention_heads * sum(pair for pair, keys in pairs if keeps(keys))
+        copies = self.item * (d * hidden * (heads + c.num_attention_heads) + 3 * hidden * inner)
+        # Passing through one layer's backward: the gated block or the heads in float32, whichever is larger.
+        passing = n * max(self.item * 5 * inner + 8 * hidden, 4 * 4 * heads * d)
+        chunk = 3 * 4 * min(trained, head.rows(c.vocab_size)) * c.vocab_size
+        top = 4 * (2 * trained * hidden + c.vocab_size * hidden) + chunk
+        return int(layers * (kept + copies) + max(passing, top))
+
+    def _row_bytes(self, groups: Sequence[Group]) -> int:
+        c, n = self.model.config, self.tokens(groups)
+        inner = getattr(c, "intermediate_size", None) or 4 * c.hidden_size
+        kept = n * self.item * (10 * c.hidden_size + 4 * inner) + 8 * n * c.hidden_size
+        logits = n * c.vocab_size * (self.item + 4 * 3)
+        return int(c.num_hidden_layers * kept + logits)
+
+
+def _trained(group: Group) -> list[int]:
+    return [sum(1 for m in row.sample.mask_T if m) for row in group.rows]
+
+
+def _pairs(group: Group) -> tuple[int, int]:
+    """Scores of one head, and the keys of the longest row. Causality saves no memory."""
+    p, longest = len(group.prompt), max(group.bodies)
+    if group.shares:
+        return p * p + sum(m * (p + m) for m in group.bodies), p + longest
+    return (p + longest) ** 2, p + longest
+
+
+def _bytes(model: Module, *, only_learning: bool = False) -> int:
+    return sum(p.nbytes for p in model.parameters() if p.requires_grad or not only_learning)
