@@ -109,9 +109,18 @@ def evaluate(
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    pool: Annotated[
+        Path | None, typer.Option(help="Measure the samples in this JSONL file, run no model.")
+    ] = None,
+    aggregation: Annotated[
+        str, typer.Option(help="Of step scores: last, min, product, mean, rank.")
+    ] = "last",
     as_json: Json = False,
 ) -> None:
-    """Accuracy of strategies at budgets on held-out problems."""
+    """Accuracy of strategies at budgets on held-out problems, or of the samples in a file."""
+    if pool is not None:
+        _evaluate_pool(pool, out, aggregation, seed, as_json)
+        return
     from ponder.commands import eval as evaluating
     from ponder.commands.assemble import set_threads
     from ponder.commands.progress import Bars
@@ -138,6 +147,31 @@ def evaluate(
     else:
         Console().print(evaluating.table(metrics))
         Console().print(f"Written: {out / 'metrics.json'}")
+
+
+def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, as_json: bool) -> None:
+    from typing import get_args
+
+    from ponder.commands import eval_pool
+    from ponder.commands.progress import Bars
+    from ponder.verifiers.aggregation import Aggregation
+
+    if aggregation not in get_args(Aggregation):
+        raise PonderError(f"--aggregation {aggregation}: choose among {', '.join(get_args(Aggregation))}")
+    with Bars(quiet=as_json) as bars:
+        metrics = eval_pool.evaluate(
+            pool,
+            out,
+            aggregation=aggregation,  # type: ignore[arg-type]  # checked above
+            seed=seed,
+            workers=os.cpu_count() or 1,
+            tell=lambda done, total, note: bars.tell(note.split()[0], done, total, note),
+        )
+    if as_json:
+        _print_json(metrics)
+        return
+    Console().print(eval_pool.table(metrics))
+    Console().print(f"Written: {out / 'metrics.json'}")
 
 
 @app.command()
@@ -249,15 +283,15 @@ def train_verifier(
     out: Annotated[Path, typer.Option(help="The folder of the trained verifier.")],
     kind: Annotated[
         str,
-        typer.Option(
-            help="outcome, outcome_per_token, process, pairwise, value, implicit, generative or preference."
-        ),
+        typer.Option(help="outcome, outcome_per_token, process, pairwise, value, implicit, generative or preference."),
     ] = "process",
     labels: Annotated[Path | None, typer.Option(help="A label file; without one, labels are collected.")] = None,
     model: Model = "tiny",
     problems: Specs = "arithmetic,cipher,countdown",
     groups: Annotated[int, typer.Option(help="Problems to collect labels on.", min=2)] = 150,
-    trunk: Annotated[str, typer.Option(help="separate, or shared with the policy, which then learns too.")] = "separate",
+    trunk: Annotated[
+        str, typer.Option(help="separate, or shared with the policy, which then learns too.")
+    ] = "separate",
     hard: Annotated[bool, typer.Option("--hard", help="Hard labels for kind process.")] = False,
     aggregation: Annotated[str | None, typer.Option(help="last, min, product, mean or rank.")] = None,
     critiques: Annotated[int, typer.Option(help="Critiques a judgement, for kind generative.", min=0)] = 0,
