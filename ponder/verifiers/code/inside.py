@@ -17,8 +17,11 @@ from __future__ import annotations
 import marshal
 import posix
 import sys
-from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing these takes as long as the interpreter's start
+    from collections.abc import Callable
+    from typing import Any
 
 DEEPEST = 100
 _AST_ONLY = 0x400

@@ -1,12 +1,13 @@
-"""Many runs at once: a thread for each place of work, each with its tester and its control group.
+"""Many runs at once: threads that start boxes, each with its own tester and control group.
 
-The threads live as long as the sandbox (a box dies with the thread that started it). Results come in the order of the
-jobs, and only a window of jobs is taken ahead.
+The threads live as long as the sandbox, because a box dies with the thread that started it and begins in that thread's
+control group; so boxes are started there and nowhere else. Results come in the order of the jobs, and only a window of
+jobs is taken ahead.
 """
 
 from __future__ import annotations
 
-import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,12 +47,18 @@ class Sandbox:
         self.isolation: Isolation = require(allow_unsafe)
         self.limits = limits or Limits()
         self._workers = max(1, workers)
-        self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="ponder-box")
-        self._benches: queue.SimpleQueue[_Bench] = queue.SimpleQueue()
+        self._threads = ThreadPoolExecutor(self._workers, "ponder-box", initializer=self._settle)
+        self._here = threading.local()
+        self._benches: list[_Bench] = []
         self._running: set[Box] = set()
         self._stopping = False
-        for _ in range(self._workers):
-            self._benches.put(_Bench(Tester(self._tester_box), self._group()))
+
+    def _settle(self) -> None:
+        """What a new thread of ours begins with."""
+        group = self._group()
+        bench = _Bench(Tester(lambda: self._tester_box(group)), group)
+        self._here.bench = bench
+        self._benches.append(bench)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -64,8 +71,7 @@ class Sandbox:
         self.interrupt()
         self._stopping = True
         self._threads.shutdown(wait=True, cancel_futures=True)
-        while not self._benches.empty():
-            bench = self._benches.get()
+        for bench in self._benches:
             bench.tester.close()
             if bench.group is not None:
                 bench.group.close()
@@ -95,7 +101,9 @@ class Sandbox:
         """One program against one task, in as many fresh boxes as the task needs."""
         if len(code) > self.limits.source:
             return Ending(Cause.REFUSED, f"a program of {len(code)} characters; at most {self.limits.source} are taken")
-        bench = self._benches.get()
+        bench: _Bench | None = getattr(self._here, "bench", None)
+        if bench is None:
+            return self._threads.submit(self.run, task, code).result()
         boxes: list[Box] = []
         try:
             if isinstance(task, FunctionTask):
@@ -107,7 +115,6 @@ class Sandbox:
             return Ending(Cause.INFRASTRUCTURE, f"no box could be started: {error}")
         finally:
             self._running.difference_update(boxes)
-            self._benches.put(bench)
 
     def _box(self, bench: _Bench, boxes: list[Box], source: int | None = None) -> Box:
         if self._stopping:
@@ -117,14 +124,27 @@ class Sandbox:
         boxes.append(box)
         return box
 
-    def _tester_box(self) -> Box:
-        return Box(replace(self.isolation.place, fork=True), TESTER)
+    def _tester_box(self, group: Group | None) -> Box:
+        """Outside of the group: its memory is not the candidate's."""
+        if group is not None:
+            group.leave()
+        try:
+            return Box(replace(self.isolation.place, fork=True), TESTER)
+        finally:
+            if group is not None:
+                group.enter()
 
     def _group(self) -> Group | None:
         if self.isolation.groups is None:
             return None
         version, parents = self.isolation.groups
         try:
-            return Group(version, parents, self.limits.memory + self.limits.disk + _OVERHEAD, self.limits.threads + 8)
+            group = Group(version, parents, self.limits.memory + self.limits.disk + _OVERHEAD, self.limits.threads + 8)
         except OSError:
             return None
+        try:
+            group.enter()
+        except OSError:
+            group.close()
+            return None
+        return group

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import platform
 import struct
+from functools import lru_cache
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # Name -> (number on x86-64, number on arm64); -1 where the call does not exist.
@@ -49,6 +50,7 @@ _ALLOW, _KILL, _EPERM, _ENOSYS = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
 _NUMBER, _MACHINE, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24  # offsets in struct seccomp_data, low words
 
 
+@lru_cache(maxsize=4)
 def program(*, fork: bool, machine: str = "") -> bytes | None:
     """The filter for this machine, or None for one that it is not written for."""
     machine = machine or platform.machine()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -162,14 +163,14 @@ def test_a_program_that_is_too_long_is_refused(verifier):
 
 @boxed
 def test_rows_of_a_file_come_through_families_and_through_grade(tmp_path):
-    rows = [
+    rows: list[dict[str, Any]] = [
         {**HUMANEVAL, "answer": "    return 2 * sum(numbers)\n"},
         {"id": "m", "problem": "Add.", "answer": "def add(a, b): return a + b", "tests": ["assert add(1, 2) == 3"]},
     ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     problems = [row.problem for row in Jsonl(tmp_path / "rows.jsonl", split="all").rows]
     with GroundTruth(workers=2) as truth:
-        assert [v.outcome for v in truth.grade(problems, [p.key.answer for p in problems])] == [1.0, 1.0]
+        assert [v.outcome for v in truth.grade(problems, [p.key.answer or "" for p in problems])] == [1.0, 1.0]
     predictions = [{**row, "prediction": row["answer"]} for row in rows] + [
         {"id": "x", "prediction": "4", "answer": "4"},
         {"id": "bad", "prediction": "def f(): pass", "tests": 7},
@@ -202,7 +203,7 @@ def test_without_isolation_but_allowed_the_same_programs_run_and_the_result_says
 
 
 def test_a_missing_bubblewrap_is_what_the_probe_says(monkeypatch):
-    monkeypatch.setattr(isolation.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     isolation.probe.cache_clear()
     try:
         assert isolation.probe().why == "bubblewrap is not installed"
@@ -242,7 +243,7 @@ def test_packing_has_a_cap_and_knows_only_exact_types():
     with pytest.raises(TooLarge):
         pack(["x" * 100] * 100, [1000])
     with pytest.raises(Foreign, match="generator"):
-        pack((x for x in ()), [1000])
+        pack((x for x in [1]), [1000])
     with pytest.raises(Foreign):
         pack({"a": [type("I", (int,), {})(3)]}, [1000])
 
