@@ -1,12 +1,11 @@
 """Tokens a second of the local engine against the library's own `generate`.
 
-    python benchmarks/generation.py [--model tiny] [--prompts 1 16 64 256] [--threads N] [--out FILE.json]
+    python -m benchmarks.generation [--models tiny 3m] [--prompts 64 256] [--threads N] [--rounds 5] [--out FILE.json]
 
-Both sides sample 128 new tokens after each of the same prompts of 24 to 64 tokens, at temperature 1; neither may stop
-early (the library has no end token, ours has one that the model never says). They take turns in one process with the
-same threads, so that a busy machine slows both; medians are compared. Page faults cost much on a CPU; for both sides
-they are fewer with MALLOC_MMAP_THRESHOLD_=2000000000, MALLOC_TRIM_THRESHOLD_=4000000000, MALLOC_TOP_PAD_=200000000 and
-OMP_WAIT_POLICY=PASSIVE in the environment.
+Every prompt has 64 random tokens and gets 128 new ones, drawn at temperature 1 without an end token. The two sides take turns in one process with the same threads, so that a busy
+machine slows both; the ratio is the median of the turns' ratios. Each turn also measures the rate of a large matrix
+product, and the fraction of it that our floating-point operations reach is reported. `3m` is an untrained Qwen2 of
+3.23M parameters. With the extra `fast` (numba) the decode step runs compiled kernels; the result says which it was.
 """
 
 from __future__ import annotations
@@ -22,38 +21,62 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
+from benchmarks.machine import about
+from ponder.engines import kernels
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.models.load import load
+from ponder.models.size import parameters
 from ponder.protocols import Request
-from ponder.runlog.environment import machine, versions
 
-NEW_TOKENS = 128
+PROMPT_TOKENS, NEW_TOKENS = 64, 128
 Prompt = tuple[int, ...]
+
+
+def build(name: str) -> PreTrainedModel:
+    """`3m`, or what `load` knows."""
+    if name != "3m":
+        return load(name).model
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=301,
+        hidden_size=256,
+        intermediate_size=768,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    model = Qwen2ForCausalLM(config)
+    model.eval()
+    return model
 
 
 def prompts(count: int, vocabulary: int) -> list[Prompt]:
     rng = random.Random(f"benchmark/generation/{count}")
-    return [tuple(rng.randrange(7, vocabulary) for _ in range(rng.randint(24, 64))) for _ in range(count)]
+    return [tuple(rng.randrange(7, vocabulary) for _ in range(PROMPT_TOKENS)) for _ in range(count)]
 
 
 def library(model: PreTrainedModel, rows: list[Prompt]) -> Callable[[], int]:
-    """One call of `generate` on left-padded rows; returns how many tokens it drew."""
-    width = max(map(len, rows))
-    ids = torch.tensor([(0,) * (width - len(row)) + row for row in rows])
-    mask = torch.tensor([(0,) * (width - len(row)) + (1,) * len(row) for row in rows])
+    """One call of `generate`; returns how many tokens it drew."""
+    ids = torch.tensor(rows)
     config = GenerationConfig(
         do_sample=True, temperature=1.0, top_k=0, max_new_tokens=NEW_TOKENS, eos_token_id=None, pad_token_id=0
     )
-
     sampler: Any = model
     sampler.generation_config.eos_token_id = None  # where a call names no end token, the model's own config does
 
     def generate() -> int:
-        output: torch.Tensor = sampler.generate(input_ids=ids, attention_mask=mask, generation_config=config)
-        return int(output.shape[0] * (output.shape[1] - width))
+        output: torch.Tensor = sampler.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=config
+        )
+        return int(output.shape[0] * (output.shape[1] - ids.shape[1]))
 
     return generate
 
@@ -66,37 +89,41 @@ def ours(engine: LocalEngine, rows: list[Prompt]) -> Callable[[], int]:
     return generate
 
 
-def rate(generate: Callable[[], int], count: int) -> float:
-    """Tokens a second; every prompt must have given all its tokens, or the sides did different work."""
+def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    tokens = generate()
-    seconds = time.perf_counter() - started
-    if tokens != count * NEW_TOKENS:
-        raise RuntimeError(f"{count} prompts gave {tokens} tokens and not {NEW_TOKENS} each")
-    return tokens / seconds
+    work()
+    return time.perf_counter() - started
+
+
+def product_rate(side: int = 1024) -> float:
+    """Floating-point operations a second of a square matrix product; the best of three."""
+    a, b, out = (torch.ones(side, side) for _ in range(3))
+    return 2 * side**3 / min(seconds(lambda: torch.mm(a, b, out=out)) for _ in range(3))
 
 
 def compare(model: PreTrainedModel, engine: LocalEngine, count: int, rounds: int) -> dict[str, float]:
-    """Median tokens a second of both sides over `rounds` turns, after one turn that is not measured."""
+    """Medians over `rounds` turns of both sides, after one turn that is not measured."""
     rows = prompts(count, int(model.config.vocab_size))
-    sides = {"library": library(model, rows), "local": ours(engine, rows)}
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
-        for name, generate in sides.items():
-            measured = rate(generate, count)
-            if turn > 0:
-                rates[name].append(measured)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    return {"prompts": count, "rounds": rounds, **medians, "ratio": medians["local"] / medians["library"]}
+    theirs, mine = library(model, rows), ours(engine, rows)
+    expected = count * NEW_TOKENS
+    if (theirs(), mine()) != (expected, expected):
+        raise RuntimeError(f"{count} prompts did not give {NEW_TOKENS} tokens each; the sides did different work")
+    turns = []
+    for _ in range(rounds):
+        peak, before = product_rate(), engine.work
+        their_seconds, my_seconds = seconds(theirs), seconds(mine)
+        reached = (engine.work - before).flops / my_seconds / peak
+        turns.append((expected / my_seconds, expected / their_seconds, their_seconds / my_seconds, reached, peak))
+    local, other, ratio, reached, peak = (statistics.median(column) for column in zip(*turns, strict=True))
+    lowest, highest = min(turn[2] for turn in turns), max(turn[2] for turn in turns)
+    rates = {"local": local, "library": other, "ratio": ratio, "ratio_min": lowest, "ratio_max": highest}
+    return {"prompts": count, "rounds": rounds, **rates, "fraction_of_product_rate": reached, "product_flops": peak}
 
 
 class Endless:
-    """A tokenizer whose end token is the one that the model is least likely to say; no text is needed here."""
+    """A tokenizer without an end token; no text is needed here."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        with torch.inference_mode():
-            logits = torch.cat([model(torch.tensor([row])).logits[0] for row in prompts(16, model.config.vocab_size)])
-        self.eos_id = int(logits.log_softmax(-1).amax(0).argmin())
+    eos_id = -1
 
     def encode(self, text: str) -> Prompt:
         raise NotImplementedError(text)
@@ -107,25 +134,27 @@ class Endless:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="tiny", help="tiny, a local folder or a hub id")
-    parser.add_argument("--prompts", type=int, nargs="+", default=[1, 16, 64, 256], help="prompts at once")
+    parser.add_argument("--models", nargs="+", default=["tiny", "3m"], help="tiny, 3m, a local folder or a hub id")
+    parser.add_argument("--prompts", type=int, nargs="+", default=[64, 256], help="prompts at once")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, help="also write the numbers as JSON")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "generation.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    model = load(options.model).model
-    engine = LocalEngine(copy.deepcopy(model), Endless(model))
-    print(f"{'prompts':>8} {'local tok/s':>12} {'library tok/s':>14} {'ratio':>6}")
     rows = []
-    for count in options.prompts:
-        row = compare(model, engine, count, options.rounds)
-        rows.append(row)
-        print(f"{count:>8} {row['local']:>12.0f} {row['library']:>14.0f} {row['ratio']:>6.2f}", flush=True)
-    if options.out:
-        head = {"model": options.model, "new_tokens": NEW_TOKENS, "threads": options.threads}
-        about = {**head, "machine": machine(), "versions": versions(), "rows": rows}
-        options.out.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    print(f"{'model':>8} {'prompts':>8} {'local tok/s':>12} {'library tok/s':>14} {'ratio':>6} {'of products':>12}")
+    for name in options.models:
+        model = build(name)
+        engine = LocalEngine(copy.deepcopy(model), Endless())
+        compiled = kernels.available(model.config.head_dim if hasattr(model.config, "head_dim") else 8)
+        for count in options.prompts:
+            row = compare(model, engine, count, options.rounds)
+            rows.append({"model": name, "parameters": parameters(model), "compiled": compiled, **row})
+            shown = f"{row['local']:>12.0f} {row['library']:>14.0f} {row['ratio']:>6.2f}"
+            print(f"{name:>8} {count:>8} {shown} {row['fraction_of_product_rate']:>12.1%}", flush=True)
+    head = {"new_tokens": NEW_TOKENS, "prompt_tokens": PROMPT_TOKENS, "threads": options.threads}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({**about(), **head, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

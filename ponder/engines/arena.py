@@ -41,6 +41,14 @@ class Arena:
         self._options = {"dtype": dtype, "device": device}
         self.clear()
 
+    def clear(self) -> None:
+        """Forget every cell and give the memory back."""
+        self.kv, self.hidden = (torch.zeros(1, *size, **self._options) for size in self._sizes)  # type: ignore[call-overload]
+        self._references = np.ones(1, dtype=np.int64)
+        self._cached = np.zeros(1, dtype=np.bool_)
+        self._free: Cells = np.zeros(0, dtype=np.int64)
+        self._left: int = 0  # the first `_left` entries of `_free` are free cells
+
     def forget(self) -> None:
         """All cells are free again; the memory stays."""
         self._references[1:] = 0
@@ -48,18 +56,11 @@ class Arena:
         self._left = len(self._free)
         self._free[:] = np.arange(self._left, 0, -1)
 
-    def clear(self) -> None:
-        """Forget every cell and give the memory back."""
-        self.kv, self.hidden = (torch.zeros(1, *size, **self._options) for size in self._sizes)  # type: ignore[call-overload]
-        self._references = np.ones(1, dtype=np.int64)
-        self._cached = np.zeros(1, dtype=np.bool_)
-        self._free: Cells = np.zeros(0, dtype=np.int64)
-        self._left = 0  # the first `_left` entries of `_free` are free cells
-
     @property
     def bytes(self) -> int:
         """Memory of the cells, used or free."""
-        return self.kv.nbytes + self.hidden.nbytes
+        total: int = self.kv.nbytes + self.hidden.nbytes
+        return total
 
     @property
     def used(self) -> int:
@@ -69,8 +70,7 @@ class Arena:
     @property
     def held(self) -> int:
         """Cells that something other than the prefix tree refers to."""
-        found: int = np.count_nonzero(self._references[1:] > self._cached[1:])
-        return found
+        return int(np.count_nonzero(self._references[1:] > self._cached[1:]))
 
     def lacks(self, count: int) -> int:
         """How many cells must be given back before `count` can be taken."""

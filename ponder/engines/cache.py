@@ -42,6 +42,7 @@ class SlotCache:
         self.length = 0
         self.keys = [self._allocate(0, 0, transposed=True) for _ in range(self._layers)]
         self.values = [self._allocate(0, 0, transposed=False) for _ in range(self._layers)]
+        self._view()
 
     @property
     def bytes(self) -> int:
@@ -69,6 +70,12 @@ class SlotCache:
             values[:kept, : self.length] = self.values[i][:kept]
             self.keys[i], self.values[i] = keys, values
         self.slots, self.length = new_slots, new_length
+        self._view()
+
+    def _view(self) -> None:
+        """On the CPU, keys and values of each layer as arrays for compiled kernels; taking a view anew costs time."""
+        if self._device.type == "cpu" and self._dtype == torch.float32:
+            self.arrays = [(keys.numpy(), values.numpy()) for keys, values in zip(self.keys, self.values, strict=True)]
 
     def load(self, first: int, kv: Tensor) -> None:
         """Fill the slots from `first` on with texts [B, T, layers, K, 2, D]; shorter ones are padded behind."""

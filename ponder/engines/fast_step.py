@@ -21,13 +21,13 @@ def forward(work: Step, first: int, end: int, w: Packed, workspace: Workspace, k
     plain = np.zeros((w.group + 1, 0), dtype=np.float32)
     rows, flat = slice(first * kv, end * kv), b.attended.view(end - first, -1)
     packed.embed(torch.from_numpy(work.tokens_B[first:end]), w, b)
-    for i, layer in enumerate(w.layers):
+    for i, (layer, (keys, values)) in enumerate(zip(w.layers, work.slots.arrays, strict=True)):
         kernels.norm(x, shortest, h)
         packed.heads_of(b.h, layer, b)
         weight = plain if layer.head_norm is None else layer.head_norm.numpy()
-        keys, values = work.slots.keys[i].numpy()[rows], work.slots.values[i].numpy()[rows]
         kernels.attend(
-            *(fused, turns, w.context, weight, w.shape.epsilon, positions, keys, values, cells, i, arena, attended)
+            *(fused, turns, w.context, weight, w.shape.epsilon, positions),
+            *(keys[rows], values[rows], cells, i, arena, attended),
         )
         b.x.addmm_(flat, layer.out)
         kernels.norm(x, shortest, h)

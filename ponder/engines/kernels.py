@@ -58,48 +58,50 @@ def build(group: int, dim: int, compiler: Compile) -> Kernels:
     f, half, parts = np.float32, dim // 2, group + 2
 
     @compiler
-    def turn(source: Floats, turns: Floats, weight: Floats, epsilon: float, target: Floats) -> None:
-        """Rotate pairs of neighbours; with a weight, normalise first."""
-        scale = f(1)
-        if weight.size:
+    def turn(
+        fused: Floats, n: int, first: int, turns: Floats, at: int, norm: Floats, g: int, epsilon: float, out: Floats
+    ) -> None:
+        """Rotate pairs of neighbours of head `g` into `out[g]`; with a norm, normalise first."""
+        scale, normed = f(1), norm.shape[1] > 0
+        if normed:
             total = f(0)
             for d in range(dim):
-                total += source[d] * source[d]
+                total += fused[n, first + d] * fused[n, first + d]
             scale = f(1) / np.sqrt(total / f(dim) + f(epsilon))
         for p in range(half):
-            a, b = source[2 * p] * scale, source[2 * p + 1] * scale
-            if weight.size:
-                a, b = a * weight[2 * p], b * weight[2 * p + 1]
-            c, s = turns[p, 0], turns[p, 1]
-            target[2 * p], target[2 * p + 1] = a * c - b * s, a * s + b * c
+            a, b = fused[n, first + 2 * p] * scale, fused[n, first + 2 * p + 1] * scale
+            if normed:
+                a, b = a * norm[g, 2 * p], b * norm[g, 2 * p + 1]
+            c, s = turns[at, p, 0], turns[at, p, 1]
+            out[g, 2 * p], out[g, 2 * p + 1] = a * c - b * s, a * s + b * c
 
     @compiler
-    def score(q: Floats, keys: Floats, start: int, width: int, scores: Floats) -> None:
-        """Scores [G, width] of the keys [D, start:start+width]."""
+    def score(q: Floats, keys: Floats, row: int, width: int, scores: Floats) -> None:
+        """Scores [G, width] of `keys[row]` [D, width], eight rows of them at a time: memory is read in order."""
         for g in range(group):
             for j in range(width):
-                scores[g, start + j] = f(0)
+                scores[g, j] = f(0)
         for d in range(0, dim, 8):
-            k0, k1 = keys[d, start : start + width], keys[d + 1, start : start + width]
-            k2, k3 = keys[d + 2, start : start + width], keys[d + 3, start : start + width]
-            k4, k5 = keys[d + 4, start : start + width], keys[d + 5, start : start + width]
-            k6, k7 = keys[d + 6, start : start + width], keys[d + 7, start : start + width]
             for g in range(group):
                 q0, q1, q2, q3 = q[g, d], q[g, d + 1], q[g, d + 2], q[g, d + 3]
                 q4, q5, q6, q7 = q[g, d + 4], q[g, d + 5], q[g, d + 6], q[g, d + 7]
-                row = scores[g, start : start + width]
                 for j in range(width):
-                    low = (q0 * k0[j] + q1 * k1[j]) + (q2 * k2[j] + q3 * k3[j])
-                    row[j] += low + ((q4 * k4[j] + q5 * k5[j]) + (q6 * k6[j] + q7 * k7[j]))
+                    low = (q0 * keys[row, d, j] + q1 * keys[row, d + 1, j]) + (
+                        q2 * keys[row, d + 2, j] + q3 * keys[row, d + 3, j]
+                    )
+                    high = (q4 * keys[row, d + 4, j] + q5 * keys[row, d + 5, j]) + (
+                        q6 * keys[row, d + 6, j] + q7 * keys[row, d + 7, j]
+                    )
+                    scores[g, j] += low + high
 
     @compiler
-    def soften(row: Floats, length: int, bits: NDArray[np.int32], powers: Floats) -> None:
+    def soften(scores: Floats, g: int, length: int, bits: NDArray[np.int32], powers: Floats) -> None:
         """Softmax in place. exp(x) = 2^k * 2^r with |r| <= 1/2 (`powers` views `bits`); error about 1e-7."""
-        top = row[0]
+        top = scores[g, 0]
         for t in range(length):
-            top = max(top, row[t])
+            top = max(top, scores[g, t])
         for t in range(length):
-            x = max((row[t] - top) * f(1.4426950408889634), f(-126))
+            x = max((scores[g, t] - top) * f(1.4426950408889634), f(-126))
             k = np.floor(x + f(0.5))
             r = x - k
             p = f(1.5403530393381609954e-4) * r + f(1.3333558146428443423e-3)
@@ -107,37 +109,38 @@ def build(group: int, dim: int, compiler: Compile) -> Kernels:
             p = p * r + f(5.5504108664821579953e-2)
             p = p * r + f(2.4022650695910071233e-1)
             p = p * r + f(6.9314718055994530942e-1)
-            row[t] = p * r + f(1)
+            scores[g, t] = p * r + f(1)
             bits[t] = (np.int32(k) + np.int32(127)) << np.int32(23)
         total = f(0)
         for t in range(length):
-            row[t] *= powers[t]
-            total += row[t]
+            scores[g, t] *= powers[t]
+            total += scores[g, t]
         for t in range(length):
-            row[t] /= total
+            scores[g, t] /= total
 
     @compiler
-    def mix(scores: Floats, values: Floats, length: int, out: Floats) -> None:
-        """Values [T, D] weighted by scores [G, T] into `out` [G, D]."""
+    def mix(scores: Floats, values: Floats, row: int, length: int, out: Floats) -> None:
+        """`values[row]` [T, D] weighted by scores [G, T] into `out[row]` [G, D]."""
         for g in range(group):
             for d in range(dim):
-                out[g, d] = f(0)
+                out[row, g, d] = f(0)
         whole = length // 8 * 8
         for t in range(0, whole, 8):
-            v0, v1, v2, v3 = values[t], values[t + 1], values[t + 2], values[t + 3]
-            v4, v5, v6, v7 = values[t + 4], values[t + 5], values[t + 6], values[t + 7]
             for g in range(group):
                 p0, p1, p2, p3 = scores[g, t], scores[g, t + 1], scores[g, t + 2], scores[g, t + 3]
                 p4, p5, p6, p7 = scores[g, t + 4], scores[g, t + 5], scores[g, t + 6], scores[g, t + 7]
-                row = out[g]
                 for d in range(dim):
-                    low = (p0 * v0[d] + p1 * v1[d]) + (p2 * v2[d] + p3 * v3[d])
-                    row[d] += low + ((p4 * v4[d] + p5 * v5[d]) + (p6 * v6[d] + p7 * v7[d]))
+                    low = (p0 * values[row, t, d] + p1 * values[row, t + 1, d]) + (
+                        p2 * values[row, t + 2, d] + p3 * values[row, t + 3, d]
+                    )
+                    high = (p4 * values[row, t + 4, d] + p5 * values[row, t + 5, d]) + (
+                        p6 * values[row, t + 6, d] + p7 * values[row, t + 7, d]
+                    )
+                    out[row, g, d] += low + high
         for t in range(whole, length):
-            v0 = values[t]
             for g in range(group):
                 for d in range(dim):
-                    out[g, d] += scores[g, t] * v0[d]
+                    out[row, g, d] += scores[g, t] * values[row, t, d]
 
     @compiler
     def attend(
@@ -161,7 +164,7 @@ def build(group: int, dim: int, compiler: Compile) -> Kernels:
         """
         heads = keys.shape[0] // len(positions)
         room = keys.shape[2]
-        q, k = np.empty((group, dim), f), np.empty(dim, f)
+        qk = np.empty((parts - 1, dim), f)
         scores = np.empty((group, room), f)
         bits = np.empty(room, np.int32)
         powers = bits.view(f)
@@ -170,26 +173,18 @@ def build(group: int, dim: int, compiler: Compile) -> Kernels:
             for h in range(heads):
                 row, first = n * heads + h, h * parts * dim
                 for g in range(group):
-                    here = fused[n, first + g * dim : first + (g + 1) * dim]
-                    turn(here, turns[at], head_norm[g], epsilon, q[g])
-                first += group * dim
-                turn(fused[n, first : first + dim], turns[context + at], head_norm[group], epsilon, k)
-                v = fused[n, first + dim : first + 2 * dim]
+                    turn(fused, n, first + g * dim, turns, at, head_norm, g, epsilon, qk)
+                turn(fused, n, first + group * dim, turns, context + at, head_norm, group, epsilon, qk)
+                first += (group + 1) * dim
                 for d in range(dim):
-                    keys[row, d, at] = k[d]
-                    values[row, at, d] = v[d]
-                    arena[cells[n], layer, h, 0, d] = k[d]
-                    arena[cells[n], layer, h, 1, d] = v[d]
-                start = 0
-                while start + 64 <= length:
-                    score(q, keys[row], start, 64, scores)
-                    start += 64
-                while start < length:
-                    score(q, keys[row], start, 16, scores)
-                    start += 16
+                    keys[row, d, at] = qk[group, d]
+                    values[row, at, d] = fused[n, first + d]
+                    arena[cells[n], layer, h, 0, d] = qk[group, d]
+                    arena[cells[n], layer, h, 1, d] = fused[n, first + d]
+                score(qk, keys, row, (length + 15) // 16 * 16, scores)
                 for g in range(group):
-                    soften(scores[g], length, bits, powers)
-                mix(scores, values[row], length, out[row])
+                    soften(scores, g, length, bits, powers)
+                mix(scores, values, row, length, out)
 
     @compiler
     def norm(x: Floats, shortest: float, out: Floats) -> None:

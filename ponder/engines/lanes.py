@@ -1,19 +1,21 @@
-"""A decode step on several threads: each takes a share of the rows through the whole step.
+"""Forwards on several threads at once: each takes whole shares of the work, rows of a step or batches of prompts.
 
 A small model's operations last some ten microseconds, less than it costs to wake torch's own threads for each of them.
 Here threads meet once a step. Weights that do not fit into the cores' caches are better read once by all threads
-together; then, and on a GPU, there is one lane.
+together; then, and on a GPU, there is one lane. What a share computes does not depend on the lane that computes it.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from ponder.engines import fast_step, kernels, step
 from ponder.engines.packed import Packed, Workspace
-from ponder.engines.step import Step
+
+Share = Callable[[Workspace], None]
 
 _MOST = 4  # python itself runs on one thread at a time, so more lanes would wait for each other
 _LEAST_ROWS = 16  # fewer rows a lane and the products lose more than the lane wins
@@ -21,10 +23,11 @@ _WEIGHT_BYTES = 64 << 20
 
 
 class Lanes:
-    """Runs steps; each lane keeps a workspace of its own."""
+    """Runs shares; each lane keeps a workspace of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Packed) -> None:
         self._pool: ThreadPoolExecutor | None = None
+        self.refresh(weights)
 
     def refresh(self, weights: Packed) -> None:
         """Use these weights from now on."""
@@ -32,36 +35,44 @@ class Lanes:
         self._workspaces = [Workspace(weights)]
         layer = weights.layers[0]
         size = len(weights.layers) * sum(t.nbytes for t in (layer.qkv, layer.out, layer.gate_up, layer.down))
-        on_cpu = weights.embedding.device.type == "cpu" and weights.head.dtype == torch.float32
-        compiles = on_cpu and kernels.available(weights.shape.head_dim)
-        self._kernels = kernels.compiled(weights.group, weights.shape.head_dim) if compiles else None
         self._parallel = weights.embedding.device.type == "cpu" and size <= _WEIGHT_BYTES
 
-    def run(self, work: Step) -> None:
-        rows, threads = len(work.tokens_B), torch.get_num_threads()
-        lanes = max(1, min(threads, _MOST, rows // _LEAST_ROWS)) if self._parallel else 1
+    @property
+    def most(self) -> int:
+        """Lanes that may run at once."""
+        return min(torch.get_num_threads(), _MOST) if self._parallel else 1
+
+    def borders(self, rows: int) -> list[int]:
+        """Where to cut the rows of a step into shares."""
+        shares = max(1, min(self.most, rows // _LEAST_ROWS))
+        return [rows * share // shares for share in range(shares + 1)]
+
+    def run(self, shares: Sequence[Share]) -> None:
+        """All of these; the first error is raised after every lane has stopped."""
+        lanes, line = min(self.most, len(shares)), deque(shares)
         while len(self._workspaces) < lanes:
             self._workspaces.append(Workspace(self._weights))
-        if lanes == 1:
-            self._lane(work, 0, rows, 0)
+        if lanes <= 1:
+            self._drain(line, self._workspaces[0])
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(_MOST - 1, "decode", initializer=torch.set_num_threads, initargs=(1,))
-        borders = [rows * lane // lanes for lane in range(lanes + 1)]
-        others = [
-            self._pool.submit(self._lane, work, borders[lane], borders[lane + 1], lane) for lane in range(1, lanes)
-        ]
+            self._pool = ThreadPoolExecutor(_MOST - 1, "lane", initializer=torch.set_num_threads, initargs=(1,))
+        others = [self._pool.submit(self._drain, line, workspace) for workspace in self._workspaces[1:lanes]]
+        threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            self._lane(work, 0, borders[1], 0)
+            self._drain(line, self._workspaces[0])
         finally:
             torch.set_num_threads(threads)
-            for other in others:
-                other.result()
+            errors = [error for other in others if (error := other.exception())]
+        if errors:
+            raise errors[0]
 
     @torch.inference_mode()
-    def _lane(self, work: Step, first: int, end: int, lane: int) -> None:
-        if self._kernels is None:
-            step.forward(work, first, end, self._weights, self._workspaces[lane])
-        else:
-            fast_step.forward(work, first, end, self._weights, self._workspaces[lane], self._kernels)
+    def _drain(self, line: deque[Share], workspace: Workspace) -> None:
+        while line:
+            try:
+                share = line.popleft()
+            except IndexError:  # another lane was faster
+                return
+            share(workspace)

@@ -8,6 +8,8 @@ prefix tree: a request that goes on from any token of it computes only what is n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,11 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.engines import packed
+from ponder.engines import fast_step, packed, step
 from ponder.engines.arena import NOWHERE, Cells
 from ponder.engines.cache import SlotCache
 from ponder.engines.decoder import Prefill
-from ponder.engines.lanes import Lanes
+from ponder.engines.kernels import Kernels, available, compiled
+from ponder.engines.packed import Packed, Workspace
 from ponder.engines.prefix_tree import Tokens
 from ponder.engines.step import Step
 from ponder.engines.tally import Tally
@@ -43,13 +46,11 @@ class LeanDecoder:
         self._slots = SlotCache(layers, shape, model.dtype, model.device, max_rows, cache_bytes // 2)
         self.trunk = Trunk(model, context, cache_bytes // 2)
         self._context = context
-        self._lanes = Lanes()
-        self._lanes.refresh(self.trunk.weights)
+        self._kernels = kernels_for(self.trunk.weights)
         self.reset()
 
     def refresh(self) -> None:
         self.trunk.refresh()
-        self._lanes.refresh(self.trunk.weights)
 
     def forget(self) -> None:
         self.trunk.forget()
@@ -130,8 +131,17 @@ class LeanDecoder:
         self.tally.contexts += int(positions_B.sum()) + len(tokens_B)
         self.tally.heads += len(tokens_B)
         logits_BV = self.trunk.weights.head.new_empty(len(tokens_B), self.trunk.weights.head.shape[1])
-        self._lanes.run(Step(tokens_B, positions_B, cells_B, self._slots, self.trunk.arena, logits_BV))
+        work = Step(tokens_B, positions_B, cells_B, self._slots, self.trunk.arena, logits_BV)
+        lanes, weights = self.trunk.lanes, self.trunk.weights
+        shares = pairwise(lanes.borders(self.active))
+        lanes.run([partial(self._step, work, first, end, weights) for first, end in shares])
         return logits_BV
+
+    def _step(self, work: Step, first: int, end: int, weights: Packed, workspace: Workspace) -> None:
+        if self._kernels is None:
+            step.forward(work, first, end, weights, workspace)
+        else:
+            fast_step.forward(work, first, end, weights, workspace, self._kernels)
 
     @torch.inference_mode()
     def select(self, order: Sequence[int]) -> None:
@@ -199,6 +209,12 @@ class LeanDecoder:
     def _release(self, known: Sequence[Known]) -> None:
         for text in known:
             self.trunk.release(text.cells)
+
+
+def kernels_for(weights: Packed) -> Kernels | None:
+    """Compiled kernels, where they serve this model and its device."""
+    plain = weights.head.device.type == "cpu" and weights.head.dtype == torch.float32
+    return compiled(weights.group, weights.shape.head_dim) if plain and available(weights.shape.head_dim) else None
 
 
 def _split(targets_N: Sequence[int]) -> list[Sequence[int]]:

@@ -73,7 +73,8 @@ class LocalEngine:
         )
         self._decoder = decoder
         self._vocabulary = int(model.get_output_embeddings().weight.shape[0])
-        check_tokens((tokenizer.eos_id,), self._vocabulary)
+        if tokenizer.eos_id >= 0:  # a negative one: this tokenizer has no end token
+            check_tokens((tokenizer.eos_id,), self._vocabulary)
         stops = Stops(tokenizer, self._vocabulary)
         self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows, self._model.device)
         self._scheduler.version = version

@@ -37,7 +37,8 @@ class Stops:
 
     def _suspects(self, stop: tuple[str, ...]) -> NDArray[np.bool_]:
         marked = np.zeros(self._vocabulary, dtype=np.bool_)
-        marked[self._tokenizer.eos_id] = True
+        if self._tokenizer.eos_id >= 0:
+            marked[self._tokenizer.eos_id] = True
         if stop:
             last = {text[-1] for text in stop} | {_FRAGMENT}
             marked |= np.fromiter((not last.isdisjoint(text) for text in self._token_texts()), np.bool_)

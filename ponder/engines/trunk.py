@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from transformers import PreTrainedModel
 
 from ponder.engines import packed
 from ponder.engines.arena import NOWHERE, Arena, Cells
+from ponder.engines.lanes import Lanes
+from ponder.engines.packed import Buffers, Workspace
 from ponder.engines.prefix_tree import PrefixTree, Tokens
 from ponder.engines.tally import Tally
 from ponder.models import lean
@@ -59,13 +62,15 @@ class Trunk:
         self.arena = Arena(layers, shape.kv_heads, shape.head_dim, hidden, model.dtype, model.device, most)
         self.tree = PrefixTree(self.arena)
         self.tally = Tally()
-        self.refresh()
+        with torch.inference_mode():
+            self.weights = packed.pack(model, context)
+        self.lanes = Lanes(self.weights)
 
     @torch.inference_mode()
     def refresh(self) -> None:
         """Take the model's weights as they are now; what older ones computed is forgotten."""
         self.weights = packed.pack(self._model, self._context)
-        self._workspace = packed.Workspace(self.weights)
+        self.lanes.refresh(self.weights)
         self.forget()
 
     def forget(self) -> None:
@@ -112,8 +117,10 @@ class Trunk:
                 piece = Piece(texts[i][found:], cells, self.take(len(texts[i]) - found))
                 pieces[place] = piece
                 known[i] = Known(np.concatenate([cells, piece.cells]), len(piece.tokens))
-            for batch in _batches(pieces.values()):
-                self._compute(batch)
+            for piece in pieces.values():
+                self.tally.computed(len(piece.tokens), len(piece.before))
+            # A share is computed after this loop has ended, so it is handed its own batch.
+            self.lanes.run([partial(self._compute, batch) for batch in _batches(pieces.values())])
             for i in waiting:
                 if i in known and known[i].computed:
                     self.tree.insert(texts[i], known[i].cells)
@@ -128,7 +135,7 @@ class Trunk:
     def _tensor(self, array: Cells) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def _compute(self, batch: Sequence[Piece]) -> None:
+    def _compute(self, batch: Sequence[Piece], workspace: Workspace) -> None:
         """One forward over right-padded pieces; what padding computes goes nowhere."""
         new, old = max(len(p.tokens) for p in batch), max(len(p.before) for p in batch)
         ids, cells = np.zeros((len(batch), new), np.int64), np.full((len(batch), new), NOWHERE)
@@ -137,13 +144,13 @@ class Trunk:
         for i, piece in enumerate(batch):
             ids[i, : len(piece.tokens)], cells[i, : len(piece.tokens)] = piece.tokens, piece.cells
             before[i, : lengths[i]] = piece.before
-            self.tally.computed(len(piece.tokens), len(piece.before))
         positions = np.minimum(lengths[:, None] + np.arange(new), self._context - 1)
-        self._forward(ids, positions, cells, before, lengths)
+        self._forward(ids, positions, cells, before, lengths, workspace.sized(ids.size))
 
-    def _forward(self, ids: Cells, positions: Cells, cells: Cells, before: Cells, lengths: Cells) -> None:
+    def _forward(
+        self, ids: Cells, positions: Cells, cells: Cells, before: Cells, lengths: Cells, buffers: Buffers
+    ) -> None:
         w, (rows, new) = self.weights, ids.shape
-        buffers = self._workspace.sized(rows * new)
         rotation = packed.rotation_for(w, self._tensor(positions.reshape(-1)))
         past = self.arena.kv[self._tensor(before)] if before.shape[1] else None
         mask = None if past is None else self._mask(lengths, new, before.shape[1])

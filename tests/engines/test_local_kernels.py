@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from ponder.engines import kernels, lanes
 from ponder.engines.lean_decode import LeanDecoder
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
+from ponder.engines.step import Step
 from tests.engines.factory import CONTEXT, VOCABULARY, Pieces, mixed, model
 
 PROMPTS = [(2, 3, 4), (5,), tuple(range(2, 22)), (7, 8, 9, 10)]
@@ -18,7 +21,7 @@ PROMPTS = [(2, 3, 4), (5,), tuple(range(2, 22)), (7, 8, 9, 10)]
 def decoded(name: str, kernel: kernels.Kernels | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of three steps, and all that the arena keeps."""
     decoder = LeanDecoder(model(name), CONTEXT, 8, 1 << 20)
-    decoder._lanes._kernels = kernel
+    decoder._kernels = kernel
     decoder.prefill(PROMPTS)
     lengths = np.array([len(p) for p in PROMPTS])
     steps = [decoder.decode((lengths + 3 * i) % VOCABULARY, lengths + i) for i in range(3)]
@@ -68,18 +71,18 @@ def test_rows_in_two_lanes_draw_what_they_draw_in_one(monkeypatch: pytest.Monkey
 def test_a_lane_that_fails_is_heard_and_the_others_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "_LEAST_ROWS", 2)
     engine = LocalEngine(model("llama"), Pieces())
-    lane = lanes.Lanes._lane
+    step = LeanDecoder._step
 
-    def broken(self: lanes.Lanes, work: object, first: int, end: int, number: int) -> None:
-        if number == 1:
-            raise RuntimeError("lane 1")
-        lane(self, work, first, end, number)  # type: ignore[arg-type]
+    def broken(self: LeanDecoder, work: Step, first: int, *others: Any) -> None:
+        if first:
+            raise RuntimeError("second share")
+        step(self, work, first, *others)
 
-    monkeypatch.setattr(lanes.Lanes, "_lane", broken)
+    monkeypatch.setattr(LeanDecoder, "_step", broken)
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with pytest.raises(RuntimeError, match="lane 1"):
+        with pytest.raises(RuntimeError, match="second share"):
             gather_all(engine.generate(r) for r in mixed(12))
     finally:
         torch.set_num_threads(threads)
