@@ -290,13 +290,13 @@ def train_verifier(
     problems: Specs = "arithmetic,cipher,countdown",
     groups: Annotated[int, typer.Option(help="Problems to collect labels on.", min=2)] = 150,
     trunk: Annotated[
-        str, typer.Option(help="separate, or shared with the policy, which then learns too.")
+        str, typer.Option(help="separate, shared (the policy learns too), or frozen (a head on the policy).")
     ] = "separate",
     hard: Annotated[bool, typer.Option("--hard", help="Hard labels for kind process.")] = False,
     aggregation: Annotated[str | None, typer.Option(help="last, min, product, mean or rank.")] = None,
     critiques: Annotated[int, typer.Option(help="Critiques a judgement, for kind generative.", min=0)] = 0,
     own_critiques: Annotated[bool, typer.Option("--own-critiques", help="Learn from its own that agree.")] = False,
-    learning_rate: Annotated[float, typer.Option(help="AdamW's rate.", min=1e-8)] = 5e-4,
+    learning_rate: Annotated[float | None, typer.Option(help="AdamW's rate: 5e-4, frozen 1e-2.", min=1e-8)] = None,
     batch: Annotated[int, typer.Option(help="Examples a step.", min=1)] = 16,
     epochs: Annotated[int, typer.Option(help="Passes over the labels.", min=1)] = 1,
     separator: Annotated[str, typer.Option(help="What ends a step.")] = "\n",

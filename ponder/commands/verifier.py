@@ -40,6 +40,7 @@ from ponder.verifiers.learned.folder import FILE, Spec, Stored
 from ponder.verifiers.learned.generative import Asked
 from ponder.verifiers.learned.kinds import kind as kind_of
 
+TRUNKS = ("separate", "shared", "frozen")
 Tell = Callable[[int, int, str], None]
 
 
@@ -49,6 +50,8 @@ class Request:
 
     `critiques` above 0 trains a generative verifier on critiques that the labels ask for; with `own_critiques` it then
     writes one for every trajectory and learns from those of which each verdict is that of the labels (2504.16828).
+    `trunk`: "separate" weights; "shared" with the policy, which learns along; "frozen", a head on the policy as it is.
+    `learning_rate` None takes the vetted one, 5e-4, or 1e-2 for a head alone.
     """
 
     kind: str
@@ -66,7 +69,7 @@ class Request:
     aggregation: str | None = None
     critiques: int = 0
     own_critiques: bool = False
-    learning_rate: float = 5e-4
+    learning_rate: float | None = None
     batch: int = 16
     epochs: int = 1
     separator: str = "\n"
@@ -133,17 +136,19 @@ def fit(
     request: Request, asker: Policy, cases: Sequence[Case], spec: Spec, most_work: float = math.inf
 ) -> tuple[Stored, FitReport]:
     """The trained model with its spec, and the learner's report. With a shared trunk `asker.model` learns too."""
-    shared = request.trunk == "shared"
+    frozen, shared = request.trunk == "frozen", request.trunk == "shared"
     kind = kind_of(request.kind)
     reference = judging_model(asker.model, "causal").requires_grad_(False) if request.kind == "implicit" else None
-    objective = make(request.kind, **_settings(request, spec, asker, reference))
+    settings = _settings(request, spec, asker, reference) | ({"work": 1.0} if frozen else {})
+    objective = make(request.kind, **settings)
     head_seed = derive_seed("verifier head", request.seed)
-    model = judging_model(asker.model, kind.form, labels=kind.labels, seed=head_seed, shared=shared)
+    model = judging_model(asker.model, kind.form, labels=kind.labels, seed=head_seed, shared=shared or frozen)
     goal = Unified(objective, asker.model) if shared else objective
+    asker.model.base_model.requires_grad_(not frozen)  # the learner takes what may learn: with a frozen trunk the head
     learner = VerifierLearner(
         model,
         goal,
-        learning_rate=request.learning_rate,
+        learning_rate=request.learning_rate or (1e-2 if frozen else 5e-4),
         batch=request.batch,
         extra=list(asker.model.parameters()) if shared else (),
     )
@@ -157,6 +162,7 @@ def fit(
         some = own_critiques(stored, asker, cases)
         if some:
             report = learner.fit([judging.row(case, prompt, encode(text)) for case, text in some], generator)
+    asker.model.base_model.requires_grad_(True)
     return stored, report
 
 
@@ -178,8 +184,8 @@ def load_judge(folder: Path, policy: Policy) -> Judge:
 
 
 def judge_of(stored: Stored, policy: Policy) -> Judge:
-    """A stored verifier at work. A shared trunk is cheaper only if it still is the policy's own."""
-    shared = stored.spec.trunk == "shared" and judging.same_trunk(stored.model, policy.model)
+    """A stored verifier at work. A trunk that is the policy's is cheaper only if it still is that."""
+    shared = stored.spec.trunk != "separate" and judging.same_trunk(stored.model, policy.model)
     return judging.judge(stored, policy, shared=shared, policy_parameters=parameters(policy.model))
 
 
@@ -195,8 +201,12 @@ def _assumed(folder: Path, policy: Policy) -> Spec:
 def spec_of(request: Request) -> Spec:
     """The spec that the request asks for, without the tokenizer; PonderError for settings that do not go together."""
     kind = kind_of(request.kind)
-    if request.trunk not in ("separate", "shared"):
-        raise PonderError(f"--trunk {request.trunk!r}; allowed are separate and shared")
+    if request.trunk not in TRUNKS:
+        raise PonderError(f"--trunk {request.trunk!r}; allowed are {', '.join(TRUNKS)}")
+    if request.trunk == "frozen" and kind.form == "causal":
+        raise PonderError(
+            f"--trunk frozen trains a head alone, and kind {request.kind} has none; use separate or shared"
+        )
     if request.aggregation is not None and (kind.aggregation is None or request.aggregation not in AGGREGATIONS):
         raise PonderError(
             f"--aggregation {request.aggregation!r} with kind {request.kind}; allowed are {', '.join(AGGREGATIONS)}, "

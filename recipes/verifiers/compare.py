@@ -50,6 +50,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "generative, 1 critique": {"kind": "generative", "critiques": 1},
     "preference": {"kind": "preference"},
     "process, shared trunk": {"kind": "process", "trunk": "shared"},
+    "process, frozen trunk": {"kind": "process", "trunk": "frozen"},
+    "outcome, frozen trunk": {"kind": "outcome", "trunk": "frozen"},
 }
 # Kinds that were trained to score prefixes, which is what a beam asks for.
 SCORES_PREFIXES = ("outcome_per_token", "process", "pairwise", "value", "implicit")

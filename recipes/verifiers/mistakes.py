@@ -37,7 +37,6 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     set_threads(0)
@@ -50,7 +49,7 @@ def main() -> None:
     print(f"{len(cases)} of {len(rows)} rows fit into the context:", _counts([row for row, _ in cases]), flush=True)
     order = sorted(cases, key=lambda pair: derive_seed("mistakes", args.seed, pair[0]["id"]))
     learn, held = order[::2], order[1::2]
-    request = verifier.Request("process", Path(), args.model, epochs=args.epochs, learning_rate=args.rate)
+    request = verifier.Request("process", Path(), args.model, epochs=args.epochs)
     spec = replace(verifier.spec_of(request), tokenizer=fingerprint(asker.tokenizer.get_vocab()))
     stored, fitted = verifier.fit(request, asker, [case for _, case in learn], spec)
     print(f"{fitted.steps} steps, loss {fitted.loss:.3f}, {time.monotonic() - started:.0f} s", flush=True)

@@ -80,6 +80,16 @@ def test_a_shared_trunk_moves_the_policy_and_is_cheap_only_for_that_policy(label
     assert cheap < 0.01 * full
 
 
+def test_a_frozen_trunk_trains_a_head_alone_and_leaves_the_policy_as_it_is(labels, tiny, tmp_path):
+    report = train(labels, tmp_path, kind="process", trunk="frozen")
+    case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
+    head = 2 * 128 + 2  # hidden size 128, two labels, a bias
+    cost = verifier.load_judge(tmp_path, tiny).cost(case.trajectory)
+    assert cost == pytest.approx(2 * head / sum(p.numel() for p in tiny.model.parameters()))
+    row = judging.row(case, tiny.propose.prompts.tokens)  # all are equally long
+    assert report["work"] == report["trained_on"] * len(row.tokens)  # a forward pass each and nothing more
+
+
 def test_critiques_are_trained_written_and_kept_on_the_verdict(labels, tiny, tmp_path):
     train(labels, tmp_path, kind="generative", critiques=1, epochs=12, learning_rate=2e-3)
     case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
@@ -129,7 +139,8 @@ def test_a_verifier_of_another_tokenizer_is_refused(labels, tiny, tmp_path):
     ("settings", "sentence"),
     [
         ({"kind": "oracle"}, "unknown kind of verifier 'oracle'"),
-        ({"kind": "process", "trunk": "borrowed"}, "allowed are separate and shared"),
+        ({"kind": "process", "trunk": "borrowed"}, "allowed are separate, shared, frozen"),
+        ({"kind": "generative", "trunk": "frozen"}, "trains a head alone"),
         ({"kind": "outcome", "aggregation": "min"}, "for kinds that score steps"),
         ({"kind": "process", "aggregation": "median"}, "allowed are last"),
         ({"kind": "process", "critiques": 1}, "is for kind generative"),
