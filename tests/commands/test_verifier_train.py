@@ -104,8 +104,13 @@ def test_a_verifier_learns_from_those_of_its_own_critiques_that_agree(labels, tm
 
     kept = []
     real = verifier.own_critiques
+
+    def spy(*some):
+        kept.append(real(*some))
+        return kept[-1]
+
     monkeypatch.setattr(judging, "verdicts", says_all_is_well)
-    monkeypatch.setattr(verifier, "own_critiques", lambda *some: kept.append(real(*some)) or kept[-1])
+    monkeypatch.setattr(verifier, "own_critiques", spy)
     report = train(labels, tmp_path, kind="generative", critiques=1, own_critiques=True)
     assert len(kept[0]) == 18 and {case.outcome for case, _ in kept[0]} == {1.0}  # half of 36 are right
     assert report["steps"] == 5  # the last fit: 18 examples in batches of 4
