@@ -18,9 +18,10 @@ from typing import ClassVar, Literal
 
 from ponder.search.choose import Candidate, best, filled, majority, weighted
 from ponder.search.desk import Desk
+from ponder.search.leftover import with_leftover
 from ponder.search.rounds import Branch, Round, finish, is_full, is_over, kept, open_leaves, plan
 from ponder.search.strategy import Thinking
-from ponder.search.waves import draw, fitting
+from ponder.search.waves import draw
 from ponder.types import Step, Trajectory
 
 
@@ -62,11 +63,8 @@ class Beam(Thinking):
         while len(found) < self.n_max and (more := await self._search(desk, self.n_max - len(found))):
             found += more
         if not found:
-            found = await desk.judged(await draw(desk, self.n_max))
-        elif len(found) < self.n_max and fitting(desk, ()):
-            extra = await draw(desk, self.n_max - len(found))
-            found += desk.candidates(extra, await desk.scores(extra))
-        return found
+            return await desk.judged(await draw(desk, self.n_max))
+        return await with_leftover(desk, found, self.n_max)
 
     def rule(self, candidates: Sequence[Candidate]) -> Candidate:
         return {"weighted": weighted, "best": best, "majority": majority}[self.choose](candidates)

@@ -2,7 +2,8 @@
 
 A simulation goes down from the root by `Q + P * sqrt(N_parent) / (1 + N) * (log((N_parent + base + 1) / base) + init)`
 to a node that was never visited, judges it, and backs the value up as a mean. A visited node without children is grown
-first: `expand` steps are drawn from the policy, with priors P from their sequence log-probabilities.
+first: `expand` steps are drawn from the policy, with priors P from their sequence log-probabilities. The likeliest of
+the new children is judged. A node that is visited often is given more of them (`tree_search`).
 
 The value of a node is the verifier's score of its prefix (`rollouts` 0), the score of an answer drawn from it (1), or
 the mean of the two weighted by `rollouts` (AlphaGo's lambda). Rolled-out answers are candidates.
@@ -19,15 +20,15 @@ from dataclasses import dataclass
 
 from ponder.search.desk import Desk
 from ponder.search.rounds import is_full, is_over, length
-from ponder.search.tree import Tree, TreeNode, choose_child, puct
+from ponder.search.tree import Tree, TreeNode, puct
 from ponder.search.tree_search import TreeSearch
 
 
 @dataclass(frozen=True)
 class MCTS(TreeSearch):
-    """`c_init` and `c_base` are AlphaZero's; `c_init` 0 with a large `c_base` is greedy."""
+    """`c_init` is half of AlphaZero's 1.25, since values span 1 here and 2 there; 0 with a large `c_base` is greedy."""
 
-    c_init: float = 1.25
+    c_init: float = 0.625
     c_base: float = 19652.0
     rollouts: float = 0.0
 
@@ -52,9 +53,10 @@ class MCTS(TreeSearch):
 
     async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
         if node.visits:
-            if not await self.expanded(desk, node):
-                return False
-            node = choose_child(node, self.score)
+            children = await self.expanded(desk, node)
+            if not children:  # nothing new: the end if there is nothing else, and paid for in any case
+                return children is not None and not tree.root.closed
+            node = max(children, key=lambda child: child.prior)
         value = await self._value(desk, tree, node)
         self.back_up(desk, node, value)
         return True

@@ -7,7 +7,8 @@ becomes the mean of its children's, weighted by visits. A finished answer of V >
 spends less than its budget.
 
 It differs from the source in what is finished: there any node above the threshold ends the search, here only an answer
-does. The steps of a roll-out are nodes of the tree and not thrown away. Degenerates like `mcts`.
+does. The steps of a roll-out are nodes of the tree and not thrown away, and nodes are widened as in `mcts`, without
+which a wrong first batch of three is final. Degenerates like `mcts`.
 """
 
 from __future__ import annotations
@@ -43,30 +44,32 @@ class RestMCTS(TreeSearch):
         cap, at = self.cap(desk), length(node.branch)
         deepest = min(at + (2 + self.depth) * cap, self.thinking)
         # Each child or rolled step may have no room to go on, and is then made to answer and judged again.
-        steps = self.expand * (1 + (node.parent is None)) + self.depth
+        steps = self.expand * (1 + (node.visits > 0)) + self.depth
         return steps * (cap + desk.cost(deepest) + self.end(desk, deepest))
 
     async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
-        if node is tree.root:  # it has had its visit; its new children come first
-            if not (children := await self._judged_children(desk, tree, node)):
-                return False
-            if all(child.closed for child in children):
-                return not self._solved(tree)
-            node = max((child for child in children if not child.closed), key=_value)
-        if not (children := await self._judged_children(desk, tree, node)):
+        if node.visits:  # it has had the visit that ends in it; now the best of its new children has one
+            children = await self._judged_children(desk, tree, node)
+            going = [child for child in children or () if not child.closed]
+            if not going:  # all finished at once, or nothing new, which is the end if nothing else is open
+                return self._goes_on(tree) and children is not None and bool(children or not tree.root.closed)
+            node = max(going, key=_value)
+        if await self._judged_children(desk, tree, node) is None:
             return False
-        highest = await self._roll_out(desk, tree, max(children, key=_value))
+        highest = await self._roll_out(desk, tree, max(node.children, key=_value))
         node.value = (1 - self.alpha) * _value(node) + self.alpha * highest
         self.back_up(desk, node, node.value)
-        return not self._solved(tree)
+        return self._goes_on(tree)
 
-    async def _judged_children(self, desk: Desk, tree: Tree, node: TreeNode) -> list[TreeNode]:
+    async def _judged_children(self, desk: Desk, tree: Tree, node: TreeNode) -> list[TreeNode] | None:
         children = await self.expanded(desk, node)
-        await self.judged(desk, tree, children)
+        await self.judged(desk, tree, children or [])
         return children
 
-    def _solved(self, tree: Tree) -> bool:
-        return any((c.score or 0.0) >= self.stop_at for c in tree.found if c.answer is not None)
+    def _goes_on(self, tree: Tree) -> bool:
+        """Whether no answer is good enough yet."""
+        tree.settled = any((c.score or 0.0) >= self.stop_at for c in tree.found if c.answer is not None)
+        return not tree.settled
 
     def back_up(self, desk: Desk, node: TreeNode, value: float) -> None:
         """One visit to `node` and all above it, whose values become those of their children weighted by visits."""

@@ -2,9 +2,10 @@
 
 Two plans. The plan by worst cases holds back, for each branch that stays, a full trajectory's remaining tokens and its
 last judgement. Where that leaves no room for a full round, the plan by pace takes the lengths of steps and answers seen
-so far for this question and opens as many leaves as will then last to the end of the budget. It holds back only what
-closes each branch by force, and its calls are capped, so it may end a branch early but never overspends. Near the end
-of the budget the search narrows, and when no choice between two leaves fits any more, what is alive is completed.
+so far for this question and opens as many leaves as will then last to the end of the budget; it begins no search that
+could not give one parent all its children. It holds back only what closes each branch by force, and its calls are
+capped, so it may end a branch early but never overspends. Near the end of the budget the search narrows, and when no
+choice between two leaves fits any more, what is alive is completed.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ def _by_pace(desk: Desk, live: Sequence[Branch], wanted: int, shape: Round, rema
     each = rounds * ((shape.stride + shape.ahead) * pace.step + desk.cost(math.ceil(at + ahead / 2)))
     reserve, leaf = desk.limits.answer_reserve, capped.leaf(desk, longest)
     close = reserve + desk.cost(min(capped.grown(desk, longest) + reserve, desk.limits.max_tokens))
-    most = min(wanted, int(remaining / each))
-    fits = (n for n in range(most, 1, -1) if n * leaf + kept(n, shape.expand) * close <= remaining)
+    most, least = min(wanted, int(remaining / each)), min(wanted, shape.expand) if live[0] is None else 2
+    fits = (n for n in range(most, max(2, least) - 1, -1) if n * leaf + kept(n, shape.expand) * close <= remaining)
     return capped.with_leaves(next(fits, 0))
 
 

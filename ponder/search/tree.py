@@ -22,7 +22,8 @@ from ponder.types import Step, Trajectory
 class TreeNode:
     """`total` is the sum of values backed up through it; `value` its own, None until it has been judged.
 
-    `grown` says that it has been given all its children and not merely one on the way of a roll-out.
+    `grown` says that it has been given children to choose from and not merely one on the way of a roll-out; `draws` is
+    how many were drawn, equal ones included.
     """
 
     branch: Trajectory | None
@@ -33,6 +34,7 @@ class TreeNode:
     total: float = 0.0
     value: float | None = None
     grown: bool = False
+    draws: int = 0
     closed: bool = False
 
     @property
@@ -61,6 +63,10 @@ class TreeNode:
     def close(self) -> None:
         """Nothing new can come of this node, and perhaps of those above it."""
         self.closed = True
+        self.close_above()
+
+    def close_above(self) -> None:
+        """Close each node above whose children are all closed."""
         node = self.parent
         while node is not None and node.grown and all(child.closed for child in node.children):
             node.closed = True
@@ -69,11 +75,12 @@ class TreeNode:
 
 @dataclass
 class Tree:
-    """One search's tree, what it has finished so far, and from which node each finished trajectory comes."""
+    """One search's tree, what it has finished, from which node each of that comes, and whether it needs no more."""
 
     root: TreeNode = field(default_factory=lambda: TreeNode(None))
     found: list[Candidate] = field(default_factory=list)
     source: dict[Step, TreeNode] = field(default_factory=dict)
+    settled: bool = False
 
     def add(self, candidates: Sequence[Candidate], node: TreeNode) -> None:
         self.found += candidates

@@ -5,6 +5,9 @@ steps and answers are. Then simulations follow one after the other, each from th
 one surely fits beside what completing the best open leaf will take. Searches of many problems run side by side, and
 the engine batches those; within one search the order is fixed, so that a seed fixes the tree.
 
+Children are a few draws of many possible steps, so a node that is visited often is given more: it has at most
+`expand * N ** widen` draws (progressive widening, Coulom 2007; 0 for none). Without it a wrong first batch is final.
+
 Siblings with the same text are one child. When all of the tree is closed the root is widened by further draws; if those
 bring no new text, the search ends. Should the verifier fail, plain samples take its place and are voted on.
 """
@@ -18,10 +21,11 @@ from typing import ClassVar, Literal
 
 from ponder.search.choose import Candidate, best, most_visited, weighted
 from ponder.search.desk import Desk
+from ponder.search.leftover import with_leftover
 from ponder.search.rounds import finish, is_full, is_over, length
 from ponder.search.strategy import Thinking
 from ponder.search.tree import Tree, TreeNode, choose_child, priors
-from ponder.search.waves import draw, fitting
+from ponder.search.waves import draw
 from ponder.types import Trajectory
 
 
@@ -38,11 +42,13 @@ class TreeSearch(Thinking):
     n_max: int = 256
     expand: int = 4
     step_tokens: int = 64
+    widen: float = 0.5
     choose: Literal["weighted", "best", "visits"] = "weighted"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.among("choose", "weighted", "best", "visits")
+        self.allow("widen", 0, 1)
 
     async def think(self, desk: Desk) -> list[Candidate]:
         first = await draw(desk, 1)
@@ -83,17 +89,23 @@ class TreeSearch(Thinking):
     async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
         """One simulation that ends at or below `node`, backed up. False ends the search."""
 
+    def wants_more(self, node: TreeNode) -> bool:
+        """Whether a node that has children is to be given further ones."""
+        return bool(node.draws + self.expand <= self.expand * node.visits**self.widen)
+
     def _descend(self, root: TreeNode) -> TreeNode:
-        """Down from the root by the best open child, to a node without a visit or without children."""
+        """Down from the root by the best open child, to a node without a visit or one that wants children."""
         node = root
-        while node.visits and any(not child.closed for child in node.children):
+        while node.visits and any(not child.closed for child in node.children) and not self.wants_more(node):
             node = choose_child(node, self.score)
         return node
 
-    async def expanded(self, desk: Desk, node: TreeNode, n: int = 0) -> list[TreeNode]:
-        """New children of `node` from `n` draws (0: `expand`), one a different text; none if nothing new was drawn."""
+    async def expanded(self, desk: Desk, node: TreeNode, n: int = 0) -> list[TreeNode] | None:
+        """New children of `node` from `n` draws (0: `expand`), one a different text. None: the source has no more."""
         left = min(self.cap(desk), self.thinking - length(node.branch))
         leaves = await desk.grow(node.branch, n or self.expand, until="step", max_tokens=left, name="step")
+        if not leaves:
+            return None
         known, fresh = {child.branch.leaf.text for child in node.children if child.branch}, list[Trajectory]()
         for leaf in leaves:
             if leaf.leaf.text not in known:
@@ -105,7 +117,10 @@ class TreeSearch(Thinking):
         children = [TreeNode(leaf, node, prior) for leaf, prior in zip(fresh, shares, strict=True)]
         node.children += children
         node.grown = node.grown or not n
-        node.closed = node.closed and not children
+        node.draws += len(leaves)
+        node.closed = node.grown and all(child.closed for child in node.children)
+        if node.closed:
+            node.close_above()
         return children
 
     async def judged(self, desk: Desk, tree: Tree, nodes: Sequence[TreeNode]) -> None:
@@ -162,6 +177,8 @@ class TreeSearch(Thinking):
 
     async def _completed(self, desk: Desk, tree: Tree) -> list[Candidate]:
         """What was found, finished leaves that no visit came to, and the best open ones completed."""
+        if tree.settled:
+            return tree.candidates()
         unseen = [n for n in tree.root.walk() if n.branch and is_over(n.branch) and n.branch.leaf not in tree.source]
         ends = [n.branch for n in unseen[: self.n_max - len(tree.found)] if n.branch is not None]
         pays = desk.price(ends) <= desk.remaining
@@ -172,7 +189,5 @@ class TreeSearch(Thinking):
         branches = [n.branch for n in leaves if n.branch is not None]
         for node, candidate in zip(leaves, await finish(desk, branches), strict=False):
             tree.add([candidate], node)
-        if len(tree.found) < self.n_max and fitting(desk, ()):
-            extra = await draw(desk, self.n_max - len(tree.found))
-            tree.found += desk.candidates(extra, await desk.scores(extra))
+        tree.found = await with_leftover(desk, tree.found, self.n_max)
         return tree.candidates()
