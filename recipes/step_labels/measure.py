@@ -35,14 +35,17 @@ from ponder.rollout.step_labels import Labelled
 from ponder.runlog.files import write_json
 from ponder.types import Group, Problem, Question, Step, StepLabel, Trajectory, Verdict
 
-# Family, what ends a step, temperature of the responses, problems. Rollouts are drawn at temperature 1; warmer
-# responses slip anywhere and not only where the model is in a hurry.
-SETTINGS = [("arithmetic?terms=10", "\n", 1.3, 120), ("cipher?words=4", " ", 1.5, 36), ("countdown", "\n", 1.3, 36)]
+# Family, what ends a step, temperature of the responses, their least number of steps, problems. Rollouts are drawn at
+# temperature 1; warmer responses slip anywhere and not only where the model is in a hurry.
+SETTINGS = [
+    ("arithmetic?terms=10", "\n", 1.3, 8, 120),
+    ("cipher?words=4", " ", 1.5, 16, 36),
+    ("countdown", "\n", 1.3, 14, 90),
+]
 MOST = 32  # rollouts drawn after every step
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # rollouts after a step that are replayed
 SHOWN = (1, 2, 4, 8, 16, 32)
 TARGETS = (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)  # errors at which rollouts are compared
-LEAST_STEPS = 8
 RESAMPLES = 400
 WHOLE = OmegaSettings(rollouts=8, searches=30)
 SAMPLED = 4  # responses of a problem on which the whole method is compared with brute force
@@ -72,19 +75,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--share", type=float, default=1.0, help="share of the problems to measure, for a quick look")
     parser.add_argument("--out", type=Path, help="where the numbers go as JSON")
+    parser.add_argument("--only", choices=[spec for spec, *_ in SETTINGS], help="measure one family alone")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     assemble.set_threads(0)
     numbers = {}
-    for spec, separator, temperature, problems in SETTINGS:
+    for spec, separator, temperature, least, problems in SETTINGS:
+        if given.only not in (None, spec):
+            continue
         started = time.monotonic()
-        items, tries = gather(spec, separator, temperature, max(6, round(given.share * problems)), given.seed)
+        count = max(6, round(given.share * problems))
+        items, tries = gather(spec, separator, temperature, least, count, given.seed)
         numbers[spec] = report(spec, items, tries, time.monotonic() - started)
     if given.out:
         write_json(given.out, numbers)
 
 
-def gather(spec: str, separator: str, temperature: float, count: int, seed: int) -> tuple[list[Item], list[Tried]]:
+def gather(
+    spec: str, separator: str, temperature: float, least: int, count: int, seed: int
+) -> tuple[list[Item], list[Tried]]:
     """At most two wrong responses and one right one of each problem, long ones only, with their rollouts.
 
     And the whole of OmegaPRM on a third of the problems, whose responses are drawn at temperature 1.
@@ -98,7 +107,7 @@ def gather(spec: str, separator: str, temperature: float, count: int, seed: int)
         source = Source(policy.propose, truth.grade, max_tokens=400, seed=seed)
 
         async def roll() -> list[list[Item]]:
-            return list(await asyncio.gather(*(rolled(group, source) for group in groups)))
+            return list(await asyncio.gather(*(rolled(group, source, least) for group in groups)))
 
         async def search() -> list[Tried | None]:
             third = problems[::3]
@@ -113,8 +122,9 @@ def gather(spec: str, separator: str, temperature: float, count: int, seed: int)
 class Tried:
     """All of OmegaPRM on one problem, and on some of its responses what brute force says.
 
-    `rollouts` are the search's a response, `prefixes` those that brute force would roll out, a response. `search` is
-    (missed, wrong labels) of each response, `brute` the same for every N of FEW.
+    `rollouts` are the search's a response, the drawing of the first responses included (later ones are rollouts);
+    `prefixes` those that brute force would roll out, a response. `search` is (missed, wrong labels) of each response,
+    `brute` the same for every N of FEW.
     """
 
     searched: int
@@ -137,7 +147,7 @@ async def tried(group: Group, source: Source) -> Tried | None:
     ours = [_errors(i, e.first_error, _implied(i, e.first_error)) for i, e in zip(items, chosen, strict=True)]
     return Tried(
         searched=len(located),
-        rollouts=desk.drawn / len(located),
+        rollouts=(desk.drawn + len(group.trajectories)) / len(located),
         prefixes=len(prefixes) / len(located),
         search=ours,
         brute=[[brute_force(item, n, FEW[-1])[1:] for item in items] for n in FEW],
@@ -148,7 +158,9 @@ def whole_method(tries: list[Tried]) -> list[dict[str, Any]]:
     """What brute force needs for the error that the whole method has on the same responses."""
     of_item = [p for p, each in enumerate(tries) for _ in each.search]
     search = np.array([(tries[p].rollouts, *e) for p, each in enumerate(tries) for e in each.search])
-    brute = [np.array([(n * each.prefixes, *e) for each in tries for e in each.brute[i]]) for i, n in enumerate(FEW)]
+    brute = [
+        np.array([(1 + n * each.prefixes, *e) for each in tries for e in each.brute[i]]) for i, n in enumerate(FEW)
+    ]
     resamples = _resamples(list(map(str, of_item)))
     rows = []
     for column, name in ((1, "first errors missed"), (2, "wrong labels")):
@@ -166,8 +178,8 @@ def whole_method(tries: list[Tried]) -> list[dict[str, Any]]:
     return rows
 
 
-async def rolled(group: Group, source: Source) -> list[Item]:
-    long = [(t, outcome) for t, outcome in group.judged if len(t.steps) >= LEAST_STEPS]
+async def rolled(group: Group, source: Source, least: int) -> list[Item]:
+    long = [(t, outcome) for t, outcome in group.judged if len(t.steps) >= least]
     chosen = [pair for pair in long if pair[1] == 0][:2] + [pair for pair in long if pair[1] == 1][:1]
     rollouts = Rollouts(group.problem, source)
     return [await _item(group.problem, t, outcome, rollouts, MOST) for t, outcome in chosen]
