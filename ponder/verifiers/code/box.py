@@ -60,6 +60,7 @@ class Box:
         self._kills_before = group.memory_kills() if group else 0
         self._starved_before = _host_kills()
         ends: list[int] = []  # those of the box, closed here once it has them
+        self._ours: list[int] = []
         try:
             take, self.job = self._pipe(ends, 0)
             self.said, give = self._pipe(ends, 1)
@@ -68,7 +69,7 @@ class Box:
             self._info, info = self._pipe(ends, 1)
             filter_end, feed = self._pipe(ends, 0)
             os.write(feed, program(fork=place.fork) or b"")
-            os.close(feed)
+            os.close(self._ours.pop())
             command = runtime.command(take, give)
             if place.bubblewrap:
                 command = [*arguments(place, limits, filter_end, info), *command]
@@ -84,6 +85,10 @@ class Box:
                 cwd=self._folder or "/",
                 env={"PYTHONHASHSEED": "0"},
             )
+        except BaseException:
+            for end in self._ours:
+                os.close(end)
+            raise
         finally:
             for end in ends:
                 os.close(end)
@@ -94,10 +99,11 @@ class Box:
         self.held = False
         self.spent = 0.0  # processor seconds, known after the end
 
-    def _pipe(self, ends: list[int], ours: int) -> tuple[int, int]:
-        """A pipe, one end of which (the `ours`-th other) goes to the box."""
+    def _pipe(self, ends: list[int], theirs: int) -> tuple[int, int]:
+        """A pipe; the end numbered `theirs` goes to the box."""
         pair = os.pipe()
-        ends.append(pair[ours])
+        ends.append(pair[theirs])
+        self._ours.append(pair[1 - theirs])
         return pair
 
     def hold(self) -> None:
@@ -169,7 +175,7 @@ class Box:
             return Ending(Cause.INFRASTRUCTURE, "the machine ran out of memory")
         if code in _CRASHES:
             return Ending(Cause.CRASH, f"the interpreter died of signal {code - 128}")
-        return Ending(Cause.WRONG, f"early exit, status {code}")
+        return Ending(Cause.WRONG, "it closed its pipe" if code is None else f"early exit, status {code}")
 
 
 def _host_kills() -> int:

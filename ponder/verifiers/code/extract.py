@@ -25,13 +25,15 @@ def program(response: str, entry: str = "") -> str | None:
 
 def _blocks(text: str) -> list[str]:
     """The insides of fenced blocks: those marked as Python if there are any, else all."""
-    marks = list(_FENCE.finditer(text))
     found: list[tuple[str, str]] = []
-    while marks:
-        opening, *marks = marks
-        # A closing fence names no language; one that does inside a block is part of the block's text.
-        closing = next((mark for mark in marks if not mark[1]), None)
-        found.append((opening[1].lower(), text[opening.end() + 1 : closing.start() if closing else len(text)]))
-        marks = marks[marks.index(closing) + 1 :] if closing else []
+    opening = None
+    for mark in _FENCE.finditer(text):
+        if opening is None:
+            opening = mark
+        elif not mark[1]:  # a fence that names a language closes nothing: it is part of the block's text
+            found.append((opening[1].lower(), text[opening.end() + 1 : mark.start()]))
+            opening = None
+    if opening is not None:
+        found.append((opening[1].lower(), text[opening.end() + 1 :]))
     python = [block for language, block in found if language in ("python", "py", "python3")]
     return python or [block for _, block in found]

@@ -70,8 +70,8 @@ def require(allow_unsafe: bool = False) -> Isolation:
     found = probe()
     if found.place.bubblewrap is None and not allow_unsafe:
         raise PonderError(
-            f"no isolation for running code on this machine ({found.why}); install it with `apt-get install "
-            "bubblewrap`, or run programs of unknown origin unprotected with --allow-unsafe-code"
+            f"no isolation for running code on this machine ({found.why}); use one where `apt-get install bubblewrap` "
+            "gives a working box, or run programs of unknown origin unprotected with --allow-unsafe-code"
         )
     return found
 
@@ -87,7 +87,7 @@ def probe() -> Isolation:
             groups = cgroups.parents()
             grouped = f" + control group v{groups[0]}" if groups else ""
             return Isolation(f"namespaces + seccomp + limits{grouped}", place, groups)
-        why = f"the box is open: {', '.join(open_doors)}"
+        why = f"the self-test of the box fails: {', '.join(open_doors)}"
     return Isolation("unsafe, limits only", Place(None), None, why)
 
 

@@ -68,8 +68,8 @@ class Sandbox:
 
     def close(self) -> None:
         """End what runs, then the testers, the threads and the control groups."""
-        self.interrupt()
         self._stopping = True
+        self.interrupt()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for bench in self._benches:
             bench.tester.close()

@@ -1,7 +1,8 @@
 """The system calls that a box refuses, as a classic BPF program for bubblewrap's `--seccomp`.
 
 A deny list: calls that reach other processes, namespaces, mounts, keys, kernel programs, raw devices or shared memory
-return EPERM; `clone3` returns ENOSYS, so that the C library falls back to `clone`, whose flags a filter can read. A
+return EPERM, and so do those that change priorities: who lowers his own would look like a victim of a busy machine
+(see `channel.Clock`) and not like one who is late. `clone3` returns ENOSYS, so that the C library falls back to `clone`, whose flags a filter can read. A
 candidate may start threads and no processes: memory and processor limits of one process are then limits of the run,
 and nothing can outlive it. The tester (see `tester`) runs trusted code and forks for each test, so `fork=True` there.
 
@@ -28,6 +29,8 @@ DENIED: dict[str, tuple[int, int]] = {
     "mknodat": (259, 33), "modify_ldt": (154, -1), "mount": (165, 40), "mount_setattr": (442, 442),
     "move_mount": (429, 429), "move_pages": (279, 239), "mq_open": (240, 180), "msgctl": (71, 187),
     "msgget": (68, 186), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "open_tree": (428, 428),
+    "ioprio_set": (251, 30), "sched_setaffinity": (203, 122), "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118), "sched_setscheduler": (144, 119), "setpriority": (141, 140),
     "perf_event_open": (298, 241), "personality": (135, 92), "pidfd_getfd": (438, 438), "pidfd_open": (434, 434),
     "pivot_root": (155, 41), "process_madvise": (440, 440), "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271), "ptrace": (101, 117), "quotactl": (179, 60), "reboot": (169, 142),

@@ -60,6 +60,12 @@ class CodeVerifier:
 
     def _judge(self, sandbox: Sandbox, problem: Problem, response: str) -> Verdict:
         try:
+            return self._judged(sandbox, problem, response)
+        except Exception as error:  # a fault of ours must not end a training, nor become a reward
+            return Verdict(failure="infrastructure", detail=f"code verifier: {type(error).__name__}: {error}")
+
+    def _judged(self, sandbox: Sandbox, problem: Problem, response: str) -> Verdict:
+        try:
             task = read_task(problem.key.data, problem.question.text)
         except TaskError as error:
             return _verdict(Ending(Cause.GOLD, str(error)), problem, None, sandbox)
