@@ -35,7 +35,6 @@ from ponder.search.registry import make
 from ponder.types import Group, Problem
 
 FAMILIES = ("arithmetic", "cipher", "countdown")
-VOTES = 16
 MOST_TOKENS = 400
 # Name of the row -> settings of `ponder verifier train`.
 ARMS: dict[str, dict[str, Any]] = {
@@ -103,7 +102,7 @@ def main() -> None:
         problems = draw(some, "test", args.problems, args.seed)
         pool = _pool(asker, problems, grader, args)
         print(f"pool after {time.monotonic() - started:.0f} s", flush=True)
-        results = {"baseline": _baseline(pool)}
+        results = {"baseline": _baseline(pool, args.votes)}
         for name in args.arms.split(";") if args.arms else ARMS:
             at = time.monotonic()
             results[name] = _arm(name, cases, budget, asker, problems, pool, grader, args)
@@ -150,7 +149,7 @@ def _arm(
     found["flawed_right"] = _data(quality.flawed_right(items))
     for family in FAMILIES:
         mine = [i for i in items if i.problem.startswith(family)]
-        row = _data(quality.selection(mine, VOTES)) or {}
+        row = _data(quality.selection(mine, args.votes)) or {}
         row["pass_at_1"] = sum(i.outcome for i in mine) / len(mine)
         if request.kind in SCORES_PREFIXES and not shared and args.beam:
             row["beam"] = _data(_beam(family, mine, problems, asker, judge, grader, args))
@@ -169,13 +168,13 @@ def _beam(
 ) -> Interval | None:
     """Gain of a beam over the majority vote of the pool at that vote's mean spend, paired by problem."""
     some = [p for p in problems if p.family == family][: args.beam]
-    budget = VOTES * sum(i.tokens for i in mine) / len(mine)
+    budget = args.votes * sum(i.tokens for i in mine) / len(mine)
     live = Live(asker.propose, asker.codec.decode, grader.grade, judge)
     runs = run_async(
         run_live("beam", make("beam", max_tokens=MOST_TOKENS), some, live, max(budget, 64.0), seed=args.seed)
     )
     pools = quality.by_problem(mine)
-    votes = {p: majority_at_k([i.answer for i in pools[p]], [i.outcome for i in pools[p]], VOTES) for p in pools}
+    votes = {p: majority_at_k([i.answer for i in pools[p]], [i.outcome for i in pools[p]], args.votes) for p in pools}
     pairs = [(votes[p.id], p.accuracy) for p in runs.problems if votes.get(p.id) is not None]
     return paired_interval([v or 0.0 for v, _ in pairs], [a for _, a in pairs], seed=args.seed) if pairs else None
 
@@ -193,15 +192,15 @@ def _row(asker: Policy, case: Case) -> Any:
     return judging.row(case, asker.propose.prompts.tokens)
 
 
-def _baseline(pool: Pool) -> dict[str, Any]:
-    """Majority at `VOTES` by family."""
+def _baseline(pool: Pool, votes: int) -> dict[str, Any]:
+    """Majority of `votes` by family."""
     found: dict[str, list[float]] = {}
     for g in pool.groups:
         answers = [pool.answers[id(t)] for t, _ in g.judged]
-        value = majority_at_k(answers, [y for _, y in g.judged], VOTES)
+        value = majority_at_k(answers, [y for _, y in g.judged], votes)
         if value is not None:
             found.setdefault(g.problem.family, []).append(value)
-    return {"families": {family: {"majority": sum(some) / len(some)} for family, some in found.items()}}
+    return {"votes": votes, "families": {family: {"majority": sum(some) / len(some)} for family, some in found.items()}}
 
 
 def _data(value: Any) -> Any:
@@ -246,6 +245,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--groups", type=int, default=450, help="training problems")
     parser.add_argument("--problems", type=int, default=40, help="test problems a family")
     parser.add_argument("--samples", type=int, default=32, help="samples a test problem")
+    parser.add_argument("--votes", type=int, default=16, help="the vote at whose spend everything is compared")
     parser.add_argument("--beam", type=int, default=16, help="problems a family for beams; 0 leaves them out")
     parser.add_argument("--epochs", type=float, default=1.0, help="training compute, in passes of the process verifier")
     parser.add_argument("--seed", type=int, default=0)
