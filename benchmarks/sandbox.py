@@ -87,9 +87,8 @@ def main() -> None:
     print(f"machine: {os.cpu_count()} cores, {platform.processor() or platform.machine()}, Linux {platform.release()}")
     print(f"load before: {os.getloadavg()[0]:.1f}")
     plain, whole = overhead(asked.rounds)
-    print(
-        f"bare interpreter {1e3 * plain:.1f} ms, whole run {1e3 * whole:.1f} ms, overhead {1e3 * (whole - plain):.1f} ms"
-    )
+    print(f"bare interpreter {1e3 * plain:.1f} ms, whole run {1e3 * whole:.1f} ms", end="")
+    print(f", overhead {1e3 * (whole - plain):.1f} ms")
     rate, spent = throughput(asked.rounds, asked.workers)
     print(f"{rate:.0f} whole runs a second on {asked.workers} workers, {1e3 * spent:.1f} ms of processor a run")
     print(f"load after: {os.getloadavg()[0]:.1f}")

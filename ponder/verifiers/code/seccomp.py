@@ -1,10 +1,11 @@
 """The system calls that a box refuses, as a classic BPF program for bubblewrap's `--seccomp`.
 
 A deny list: calls that reach other processes, namespaces, mounts, keys, kernel programs, raw devices or shared memory
-return EPERM, and so do those that change priorities: who lowers his own would look like a victim of a busy machine
-(see `channel.Clock`) and not like one who is late. `clone3` returns ENOSYS, so that the C library falls back to `clone`, whose flags a filter can read. A
-candidate may start threads and no processes: memory and processor limits of one process are then limits of the run,
-and nothing can outlive it. The tester (see `tester`) runs trusted code and forks for each test, so `fork=True` there.
+return EPERM, and so do those that change priorities: who lowers his own would look like a victim of a busy machine and
+not like one who is late (see `channel.Clock`). `clone3` returns ENOSYS, so that the C library falls back to `clone`,
+whose flags a filter can read. A candidate may start threads and no processes: memory and processor limits of one
+process are then limits of the run, and nothing can outlive it. The tester (see `tester`) runs trusted code and forks
+for each test, so `fork=True` there.
 
 x86-64 and arm64 only; elsewhere `program` is None and the box counts as incomplete. What it leaves out: it is no allow
 list, so a kernel bug behind an ordinary call is not covered.

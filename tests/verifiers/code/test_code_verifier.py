@@ -255,6 +255,7 @@ def test_the_last_block_that_defines_the_name_is_the_program():
     assert program("```\nx = 1\n```\n```python\ny = 2\n```") == "y = 2\n"
     assert program("Here:\n```python\nx = 1") == "x = 1\n"
     assert program("    return 1\n") == "    return 1\n"
+    assert program("```\n" * 200_001 + "x = 1") == "x = 1\n"  # in linear time
     assert program("<think>x = 1") is None and program("x</think>  ") is None
 
 
