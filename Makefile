@@ -27,8 +27,9 @@ setup:
 demo: setup
 	$(BIN)/ponder run --out $(OUT) $(if $(wildcard $(OUT)/config.toml),--resume)
 
+# One process a core with one thread each: two torch processes with two threads each are far slower.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
