@@ -222,9 +222,10 @@ def _table(results: dict[str, Any]) -> str:
             row = found["families"][family]
             cells += [_gain(row.get(key)) for key in ("best_of_n_gain", "weighted_vote_gain", "beam")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    votes = results["baseline"]["votes"]
     majority = ", ".join(f"{f} {row['majority']:.3f}" for f, row in results["baseline"]["families"].items())
     return "\n".join(
-        [*lines, "", f"Majority of {VOTES}: {majority}. Gains in points; * where the interval excludes 0."]
+        [*lines, "", f"Majority of {votes}: {majority}. Gains in points; * where the interval excludes 0."]
     )
 
 
