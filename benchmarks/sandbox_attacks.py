@@ -1,6 +1,6 @@
 """Every attack on the sandbox, one after the other beside honest programs: what fooled us, what did harm.
 
-    python benchmarks/sandbox_attacks.py [--seconds 2]
+    PYTHONPATH=. python benchmarks/sandbox_attacks.py [--seconds 2]
 
 The list is that of tests/verifiers/code/attacks.txt, those that run into a limit of time included. `gone` is the time
 from the end of the candidate's own limit to the end of its last process.
