@@ -1,6 +1,6 @@
 """Seconds of one GRPO step, ours against TRL's GRPOTrainer, in one process and in turns.
 
-    python benchmarks/grpo_step.py [--models tiny 3m] [--steps 7] [--threads N] [--out FILE]
+    python -m benchmarks.grpo_step [--models tiny 3m] [--steps 7] [--threads N] [--out FILE]
 
 A step samples 8 answers of exactly 64 tokens to each of 8 prompts of 64 tokens, rewards them (the share of even ids:
 nothing is graded), and makes one optimizer step on the clipped loss with group-normalised advantages; ours then hands

@@ -1,4 +1,4 @@
-"""Samples a second of one policy-gradient step: `python benchmarks/training.py [--model tiny] [--out FILE.json]`.
+"""Samples a second of one policy-gradient step: `python -m benchmarks.training [--model tiny] [--out FILE]`.
 
 Both sides compute the same loss on the same rows (about 40 prompt and 40 to 300 response tokens) with the same
 optimizer. The plain side pads all rows of a step into one batch, runs the library's own forward and takes a log-softmax
@@ -20,6 +20,7 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from benchmarks.machine import about
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
 from ponder.models.load import load
@@ -107,8 +108,8 @@ def main() -> None:
         results.append(r)
         print(f"{count:>14} {r['tokens']:>11.0f} {r['ponder']:>9.1f} {r['plain']:>9.1f} {r['ratio']:>6.2f}", flush=True)
     if options.out:
-        versions = {"torch": torch.__version__, "threads": options.threads, "model": options.model}
-        options.out.write_text(json.dumps({**versions, "rows": results}, indent=1) + "\n", encoding="utf-8")
+        body = {**about(), "threads": options.threads, "model": options.model, "rows": results}
+        options.out.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

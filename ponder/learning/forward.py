@@ -26,7 +26,8 @@ def token_logprobs(
             logits_BTV = model(input_ids=batch.tokens, use_cache=False).logits
         return _of_logits(logits_BTV.flatten(0, 1)[batch.positions_N], batch.targets_N, temperature)
     hidden_NH = trunk.hidden_states(model, batch.tokens, batch.positions_N, numbers)
-    return head.chosen(hidden_NH, model.get_output_embeddings().weight, batch.targets_N, temperature)
+    rounded = numbers.rounded or numbers.dtype != model.dtype
+    return head.chosen(hidden_NH, model.get_output_embeddings().weight, batch.targets_N, temperature, rounded)
 
 
 def _of_logits(logits_NV: Tensor, targets_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

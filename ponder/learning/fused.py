@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from ponder.learning.products import rounding
 
 # Numbers of one intermediate that stay in a core's cache between two products.
-_CACHED = 2**18
+_CACHED = 2**19
+_silu_backward = torch.ops.aten.silu_backward.grad_input
 
 
 class _Norm(Function):
@@ -64,17 +65,16 @@ class _GatedMLP(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, gate_up, down, both = ctx.saved_tensors
-        to_x = torch.empty_like(x)
-        to_gate_up, to_down = (torch.zeros_like(w, dtype=torch.float32) for w in (gate_up, down))
+        to_both, gated = torch.empty_like(both), x.new_empty(len(x), down.shape[1])
         with rounding(ctx.rounded):
             for span in _spans(len(x), len(gate_up)):
                 gate, up = both[span].chunk(2, dim=-1)
-                opened, inner = F.silu(gate), grad[span] @ down
-                to_down += grad[span].mT @ (opened * up)
-                to_both = torch.cat([torch.ops.aten.silu_backward(inner * up, gate), opened.mul_(inner)], dim=-1)
-                to_gate_up += to_both.mT @ x[span]
-                torch.mm(to_both, gate_up, out=to_x[span])
-        return to_x, to_gate_up.to(gate_up.dtype), to_down.to(down.dtype), None
+                to_gate, to_up = to_both[span].chunk(2, dim=-1)
+                inner, opened = grad[span] @ down, F.silu(gate)
+                torch.mul(opened, up, out=gated[span])
+                torch.mul(opened, inner, out=to_up)
+                _silu_backward(inner.mul_(up), gate, grad_input=to_gate)
+            return to_both @ gate_up, to_both.mT @ x, grad.mT @ gated, None
 
 
 def _spans(count: int, width: int) -> Iterator[slice]:

@@ -14,13 +14,20 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ponder.learning.products import rounding
+
 # Numbers in the logits of one chunk: 64 MB in float32.
 CHUNK = 2**24
 
 
-def chosen(hidden_NH: Tensor, weight_VH: Tensor, targets_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Log-probability [N] of the targets, with gradient, and entropy [N], without, both float32."""
-    logprobs_N, entropy_N = _apply(hidden_NH, weight_VH, targets_N, temperature, rows(len(weight_VH)))
+def chosen(
+    hidden_NH: Tensor, weight_VH: Tensor, targets_N: Tensor, temperature: float, rounded: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Log-probability [N] of the targets, with gradient, and entropy [N], without, both float32.
+
+    `rounded`: see `products`; it touches the gradient alone.
+    """
+    logprobs_N, entropy_N = _apply(hidden_NH, weight_VH, targets_N, temperature, rows(len(weight_VH)), rounded)
     return logprobs_N, entropy_N
 
 
@@ -32,7 +39,7 @@ def rows(vocabulary: int) -> int:
 class _Chosen(Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float, size: int
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float, size: int, rounded: bool
     ) -> tuple[Tensor, Tensor]:
         logprobs, entropy = (
             torch.empty_like(targets, dtype=torch.float32),
@@ -46,7 +53,7 @@ class _Chosen(Function):
             entropy[part] = -torch.linalg.vecdot(probs_NV, all_NV)
             whole = probs_NV if len(targets) <= size else None
         ctx.save_for_backward(hidden, weight, targets, *([] if whole is None else [whole]))
-        ctx.temperature, ctx.size = temperature, size
+        ctx.temperature, ctx.size, ctx.rounded = temperature, size, rounded
         ctx.mark_non_differentiable(entropy)
         return logprobs, entropy
 
@@ -62,9 +69,10 @@ class _Chosen(Function):
             logits_NV = probs_NV * -scaled
             logits_NV.scatter_add_(1, targets[part, None], scaled)
             logits_NV = logits_NV.to(hidden.dtype)
-            torch.mm(logits_NV, weight, out=to_hidden[part])
-            to_weight += logits_NV.mT @ hidden[part]
-        return to_hidden, to_weight.to(weight.dtype), None, None, None
+            with rounding(ctx.rounded):
+                torch.mm(logits_NV, weight, out=to_hidden[part])
+                to_weight += logits_NV.mT @ hidden[part]
+        return to_hidden, to_weight.to(weight.dtype), None, None, None, None
 
 
 _apply: Any = _Chosen.apply

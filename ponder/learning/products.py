@@ -4,7 +4,7 @@
     bfloat16_backward  the forward pass in the model's type; on the CPU, float32 products of the backward pass round
                        their inputs to bfloat16 and add up in float32
     bfloat16           inputs and outputs of the layers' products in bfloat16, as in `torch.autocast`; weights, residual
-                       stream, norms, sums and the output head stay in the model's type
+                       stream, norms, sums and the output head stay in the model's type, the head's gradient as above
 
 A rounded forward pass moves log-probabilities, and with them the ratio to the sampler, by more than training does in a
 step; a rounded backward pass adds about 1 % of noise to the gradient and leaves the loss exact.
