@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python benchmarks/sandbox_attacks.py [--seconds 2]
 
-The list is that of tests/verifiers/code/attacks.txt, those that run into a limit of time included. `gone` is the time
-from the end of the candidate's own limit to the end of its last process.
+The list is that of tests/verifiers/code/attacks.txt, those that run into a limit of time included. The time
+of a run goes to the end of its last process, so what it exceeds the limit by is the time that killing takes.
 """
 
 from __future__ import annotations
