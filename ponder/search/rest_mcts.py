@@ -7,14 +7,15 @@ becomes the mean of its children's, weighted by visits. A finished answer of V >
 spends less than its budget.
 
 It differs from the source in what is finished: there any node above the threshold ends the search, here only an answer
-does. The steps of a roll-out are nodes of the tree and not thrown away, and nodes are widened as in `mcts`, without
-which a wrong first batch of three is final. Degenerates like `mcts`.
+does, and it is the one returned (`choose` "best"). The steps of a roll-out are nodes of the tree and not thrown away,
+and nodes are widened as in `mcts`, without which a wrong first batch of three is final. Degenerates like `mcts`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from ponder.search.desk import Desk
 from ponder.search.rounds import is_over, length
@@ -31,6 +32,7 @@ class RestMCTS(TreeSearch):
     alpha: float = 0.5
     depth: int = 3
     stop_at: float = 0.9
+    choose: Literal["weighted", "best", "visits"] = "best"
 
     def __post_init__(self) -> None:
         super().__post_init__()

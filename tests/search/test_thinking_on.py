@@ -125,7 +125,7 @@ def test_mixed_runs_chains_side_by_side() -> None:
 def test_the_choice_is_over_the_chain_or_its_last() -> None:
     source = Digits(base=2, depth=1)
     for seed in range(10):
-        last, most = (search(Revision(**LIMITS, n_max=5, choose=c), 900, seed, source) for c in ("last", "majority"))  # type: ignore[arg-type]  # two of the literals
+        last, most = (search(Revision(**LIMITS, n_max=5, choose=c), 900, seed, source) for c in ("last", "majority"))
         answers = [digits_of(t) for t in most.trajectories]
         assert last.answer == answers[-1]
         assert answers.count(str(most.answer)) >= 3

@@ -209,7 +209,9 @@ def test_roll_outs_alone_judge_no_unfinished_prefix() -> None:
 def test_rest_mcts_stops_at_an_answer_that_is_good_enough_and_spends_less() -> None:
     source = Digits(base=2, depth=2)
     good = Scores(lambda t: 0.95 if t.text.endswith("</think>11") else 0.5)
-    early, late = (search(RestMCTS(**LIMITS, stop_at=s), 3000, propose=source, judge=good) for s in (0.9, 2.0))
+    early, late = (
+        search(RestMCTS(**LIMITS, expand=6, stop_at=s), 3000, propose=source, judge=good) for s in (0.9, 2.0)
+    )
     assert early.answer == "11"
     assert early.usage.spent < 0.5 * late.usage.spent
 
