@@ -40,6 +40,11 @@ VerifierFolder = Annotated[Path | None, typer.Option("--verifier", help="Folder 
 MaxTokens = Annotated[int, typer.Option(help="Most tokens of one chain of thought.", min=41)]
 
 
+UnsafeCode = Annotated[
+    bool, typer.Option("--allow-unsafe-code", help="Run a model's programs even where nothing isolates them.")
+]
+
+
 @app.command()
 def run(
     config: Annotated[Path | None, typer.Argument(help="A TOML file; without one, the embedded default.")] = None,
@@ -49,6 +54,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", min=0)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """The self-play loop, start to report."""
@@ -61,6 +67,7 @@ def run(
     overrides = [f"model={json.dumps(model)}"] if model else []
     overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
     overrides += [f"seed={seed}"] if seed is not None else []
+    overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
     chosen = settings.load(Run, config, [*(set_ or []), *overrides])
     with Bars(quiet=as_json) as bars:
         summary = run_all(chosen, out, resume=resume, tell=bars.tell)
@@ -109,12 +116,8 @@ def evaluate(
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    pool: Annotated[
-        Path | None, typer.Option(help="Measure the samples in this JSONL file, run no model.")
-    ] = None,
-    aggregation: Annotated[
-        str, typer.Option(help="Of step scores: last, min, product, mean, rank.")
-    ] = "last",
+    pool: Annotated[Path | None, typer.Option(help="Measure the samples in this JSONL file, run no model.")] = None,
+    aggregation: Annotated[str, typer.Option(help="Of step scores: last, min, product, mean, rank.")] = "last",
     as_json: Json = False,
 ) -> None:
     """Accuracy of strategies at budgets on held-out problems, or of the samples in a file."""
@@ -235,9 +238,10 @@ def label(
 
 @app.command()
 def grade(
-    file: Annotated[Path, typer.Argument(help='Rows {"id", "prediction", "answer", "verifier"?}.')],
+    file: Annotated[Path, typer.Argument(help='Rows {"id", "prediction", "answer" | "tests" | "constraints"}.')],
     out: Annotated[Path | None, typer.Option(help="Where verdicts go; FILE.graded.jsonl unless given.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; all cores unless given.", min=1)] = None,
+    allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """Grade anybody's predictions."""
@@ -247,7 +251,13 @@ def grade(
     target = out or file.with_suffix(".graded.jsonl")
     try:
         with Bars(quiet=as_json) as bars:
-            counts = grade_file(file, target, workers=workers, progress=lambda d, total: bars.tell("grade", d, total))
+            counts = grade_file(
+                file,
+                target,
+                workers=workers,
+                progress=lambda done, total: bars.tell("grade", done, total),
+                allow_unsafe_code=allow_unsafe_code,
+            )
     except KeyboardInterrupt as stop:
         Console(stderr=True, soft_wrap=True).print(str(stop) or "stopped before a row was graded", highlight=False)
         raise typer.Exit(130) from stop

@@ -127,9 +127,13 @@ def families(specs: Sequence[str]) -> list[Family]:
     return [family for spec in specs for family in parse_many(spec)]
 
 
-def truth(some: Sequence[Family]) -> GroundTruth:
-    """The grader of these families; use it as a context manager, it may own worker processes."""
-    return GroundTruth({family.name: family for family in some}, workers=cores())
+def truth(some: Sequence[Family], *, allow_unsafe_code: bool = False) -> GroundTruth:
+    """The grader of these families; use it as a context manager, it may own worker processes.
+
+    Without `allow_unsafe_code` a machine that cannot isolate programs is refused with the first one.
+    """
+    named = {family.name: family for family in some}
+    return GroundTruth(named, workers=cores(), allow_unsafe_code=allow_unsafe_code)
 
 
 def cores() -> int:

@@ -62,7 +62,7 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     families = assemble.families(config.problems)
     for held_out in ("validation", "test"):
         refuse_overlapping(families, families, splits=("train", held_out))
-    with RunLog.open(out, resolved(config), resume=resume) as log, assemble.truth(families) as truth:
+    with RunLog.open(out, resolved(config), resume=resume) as log, _truth(config, families) as truth:
         if (out / SUMMARY).exists():
             render(out)
             finished: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
@@ -84,6 +84,10 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
         log.event("finished", seconds=seconds)
         render(out)
     return summary
+
+
+def _truth(config: Run, families: list[Family]) -> GroundTruth:
+    return assemble.truth(families, allow_unsafe_code=config.allow_unsafe_code)
 
 
 def _set_up(config: Run, log: RunLog, families: list[Family], truth: GroundTruth, tell: Tell) -> Stage:

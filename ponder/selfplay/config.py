@@ -96,6 +96,7 @@ class Run(Strict):
     updates: Positive = 4
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = 0
+    allow_unsafe_code: bool = False
     sampling: Sampling = Sampling()
     policy: Policy = Policy()
     verifier: Verifier = Verifier()
