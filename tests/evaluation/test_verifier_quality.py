@@ -158,6 +158,10 @@ def test_a_verifier_that_likes_short_answers_is_seen_whatever_the_outcome():
     short = [judged("p", float(i % 2), 1 - i / 10, tokens=i + 1) for i in range(8)]
     found = length_sensitivity(short)
     assert found is not None and found.y == pytest.approx(-1.0)
+    # Wrong ones are longer and score lower; within an outcome length says nothing.
+    lengths = [(1.0, 0.9, 5), (1.0, 0.8, 6), (1.0, 0.9, 7), (0.0, 0.2, 25), (0.0, 0.1, 26), (0.0, 0.2, 27)]
+    apart = length_sensitivity([judged("p", y, s, tokens=n) for y, s, n in lengths])
+    assert apart is not None and apart.y == pytest.approx(0.0)
     indifferent = length_sensitivity([judged("p", 1.0, 0.5, tokens=i) for i in range(5)])
     assert indifferent is None
 

@@ -199,6 +199,12 @@ def test_the_cut_into_micro_batches_does_not_change_the_step(kind):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
+def test_the_reported_loss_is_a_mean_over_targets():
+    goal, judge = untaught("process")
+    report = VerifierLearner(judge, goal, learning_rate=1e-12, batch=7).fit(toy(), torch.Generator().manual_seed(0))
+    assert report.loss == pytest.approx(math.log(2), rel=1e-4)
+
+
 def test_training_ends_when_its_work_is_done():
     policy = model(1)
     judge = judging_model(policy, "token", labels=2)
