@@ -2,10 +2,11 @@
 
     python -m benchmarks.generation [--models tiny 3m] [--prompts 64 256] [--threads N] [--rounds 5] [--out FILE.json]
 
-Every prompt has 64 random tokens and gets 128 new ones, drawn at temperature 1 without an end token. The two sides take turns in one process with the same threads, so that a busy
-machine slows both; the ratio is the median of the turns' ratios. Each turn also measures the rate of a large matrix
-product, and the fraction of it that our floating-point operations reach is reported. `3m` is an untrained Qwen2 of
-3.23M parameters. With the extra `fast` (numba) the decode step runs compiled kernels; the result says which it was.
+Every prompt has 64 random tokens and gets 128 new ones, drawn at temperature 1 without an end token. The two sides take
+turns in one process with the same threads, so that a busy machine slows both; the ratio is the median of the turns'
+ratios. Each turn also measures the rate of a large matrix product, and the fraction of it that our floating-point
+operations reach is reported. `3m` is an untrained Qwen2 of 3.23M parameters. With the extra `fast` (numba) the decode
+step runs compiled kernels; the result says which it was.
 """
 
 from __future__ import annotations

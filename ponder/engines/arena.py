@@ -63,6 +63,11 @@ class Arena:
         return total
 
     @property
+    def cell_bytes(self) -> int:
+        """Memory of one cell."""
+        return self.bytes // len(self.kv)
+
+    @property
     def used(self) -> int:
         """Cells that something refers to."""
         return len(self._free) - self._left

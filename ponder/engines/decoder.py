@@ -24,6 +24,16 @@ class Prefill:
     computed: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Distinct tokens that are known, the bytes of those cells, and the memory taken for cells and for running rows."""
+
+    tokens: int
+    token_bytes: int
+    cell_memory: int
+    row_memory: int
+
+
 class Decoder(Protocol):
     """Rows 0 to `active`-1 are active. `continuous` says whether prompts may join while other rows are under way."""
 
@@ -38,6 +48,11 @@ class Decoder(Protocol):
     @property
     def room(self) -> int:
         """How many tokens of prompts may be taken in now."""
+        ...
+
+    @property
+    def kept(self) -> Kept:
+        """What is remembered and what it takes."""
         ...
 
     def rows(self, length: int) -> int:

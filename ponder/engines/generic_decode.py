@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from ponder.engines.decoder import Prefill
+from ponder.engines.decoder import Kept, Prefill
 from ponder.engines.packing import chosen_logprobs, left_padded
 from ponder.engines.tally import Tally
 
@@ -38,6 +38,10 @@ class GenericDecoder:
 
     def refresh(self) -> None:
         """Nothing is derived from the weights; the module itself is used."""
+
+    @property
+    def kept(self) -> Kept:
+        return Kept(0, 0, 0, self.active * self._mask_BT.shape[1] * self._bytes_per_token)
 
     def forget(self) -> None:
         """A text is known only as long as its row is active."""

@@ -1,8 +1,9 @@
-"""Forwards on several threads at once: each takes whole shares of the work, rows of a step or batches of prompts.
+"""Decode steps on several threads at once: each takes its share of the rows through the whole step.
 
 A small model's operations last some ten microseconds, less than it costs to wake torch's own threads for each of them.
-Here threads meet once a step. Weights that do not fit into the cores' caches are better read once by all threads
-together; then, and on a GPU, there is one lane. What a share computes does not depend on the lane that computes it.
+Here threads meet once a step. That pays only for compiled kernels, which leave python's lock alone: threads that fight
+for it at every call of torch are slower than one (measured: twice the time of torch's own threads). Weights that do
+not fit into the cores' caches are better read once by all threads together; then, too, there is one lane.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Lanes:
         self._workspaces = [Workspace(weights)]
         layer = weights.layers[0]
         size = len(weights.layers) * sum(t.nbytes for t in (layer.qkv, layer.out, layer.gate_up, layer.down))
-        self._parallel = weights.embedding.device.type == "cpu" and size <= _WEIGHT_BYTES
+        self._parallel = size <= _WEIGHT_BYTES
 
     @property
     def most(self) -> int:

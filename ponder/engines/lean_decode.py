@@ -20,8 +20,10 @@ from transformers import PreTrainedModel
 from ponder.engines import fast_step, packed, step
 from ponder.engines.arena import NOWHERE, Cells
 from ponder.engines.cache import SlotCache
-from ponder.engines.decoder import Prefill
+from ponder.engines.decoder import Kept, Prefill
+from ponder.engines.graphs import Graphs, cuda_record
 from ponder.engines.kernels import Kernels, available, compiled
+from ponder.engines.lanes import Lanes
 from ponder.engines.packed import Packed, Workspace
 from ponder.engines.prefix_tree import Tokens
 from ponder.engines.step import Step
@@ -47,10 +49,17 @@ class LeanDecoder:
         self.trunk = Trunk(model, context, cache_bytes // 2)
         self._context = context
         self._kernels = kernels_for(self.trunk.weights)
+        self._lanes = Lanes(self.trunk.weights)
+        self._graphs = Graphs(cuda_record) if self._device.type == "cuda" else None
+        self._workspace = Workspace(self.trunk.weights)
         self.reset()
 
     def refresh(self) -> None:
         self.trunk.refresh()
+        self._lanes.refresh(self.trunk.weights)
+        self._workspace = Workspace(self.trunk.weights)
+        if self._graphs is not None:
+            self._graphs.forget()
 
     def forget(self) -> None:
         self.trunk.forget()
@@ -76,9 +85,9 @@ class LeanDecoder:
         return self.trunk.room - self._context
 
     @property
-    def bytes(self) -> int:
-        """Memory of the working rows and of the texts."""
-        return self._slots.bytes + self.trunk.arena.bytes
+    def kept(self) -> Kept:
+        arena, tokens = self.trunk.arena, self.trunk.tree.size
+        return Kept(tokens, tokens * arena.cell_bytes, arena.bytes, self._slots.bytes)
 
     def rows(self, length: int) -> int:
         return self._slots.rows(length)
@@ -132,16 +141,21 @@ class LeanDecoder:
         self.tally.heads += len(tokens_B)
         logits_BV = self.trunk.weights.head.new_empty(len(tokens_B), self.trunk.weights.head.shape[1])
         work = Step(tokens_B, positions_B, cells_B, self._slots, self.trunk.arena, logits_BV)
-        lanes, weights = self.trunk.lanes, self.trunk.weights
-        shares = pairwise(lanes.borders(self.active))
-        lanes.run([partial(self._step, work, first, end, weights) for first, end in shares])
+        self._run(work, self.trunk.weights)
         return logits_BV
 
-    def _step(self, work: Step, first: int, end: int, weights: Packed, workspace: Workspace) -> None:
-        if self._kernels is None:
-            step.forward(work, first, end, weights, workspace)
+    @torch.inference_mode()
+    def _run(self, work: Step, weights: Packed) -> None:
+        if self._graphs is not None:
+            self._graphs.run(work, weights)
+        elif self._kernels is None:
+            step.forward(work, weights, self._workspace)
         else:
-            fast_step.forward(work, first, end, weights, workspace, self._kernels)
+            shares = pairwise(self._lanes.borders(self.active))
+            self._lanes.run([partial(self._share, work, first, end, self._kernels) for first, end in shares])
+
+    def _share(self, work: Step, first: int, end: int, kernels: Kernels, workspace: Workspace) -> None:
+        fast_step.forward(work, first, end, self.trunk.weights, workspace, kernels)
 
     @torch.inference_mode()
     def select(self, order: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ponder.engines import weights
-from ponder.engines.decoder import Decoder
+from ponder.engines.decoder import Decoder, Kept
 from ponder.engines.generic_decode import GenericDecoder
 from ponder.engines.lean_decode import LeanDecoder
 from ponder.engines.limits import check_positions, check_scored, check_tokens, limit_of
@@ -123,6 +123,11 @@ class LocalEngine:
         flops = per.trunk * tally.tokens + per.attention * tally.contexts + per.head * tally.heads
         counts = (self.tokens_generated, self.tokens_prefilled, self.tokens_reused)
         return Work(tally.tokens, *counts, flops, self.seconds_busy)
+
+    @property
+    def kept(self) -> Kept:
+        """The texts that the prefix tree knows now, and the memory that they and the running rows take."""
+        return self._decoder.kept
 
     def forget(self) -> None:
         """Empty the prefix tree, so that what follows cannot depend on what was asked before, to the last bit.

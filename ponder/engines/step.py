@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,45 +33,53 @@ class Step:
 
 @dataclass(frozen=True)
 class Span:
-    """Rows that share one attention: their part of the slots' first axis and of the lane's heads, longest, mask."""
+    """Rows `first` to `end`-1 of the step attend over `longest` positions; `ragged` if some end before."""
 
-    slots: slice
-    heads: slice
+    first: int
+    end: int
     longest: int
-    mask: Tensor | None
+    ragged: bool
 
 
-def forward(work: Step, first: int, end: int, w: Packed, workspace: Workspace) -> None:
-    """Rows `first` to `end`-1: their logits into `work.logits_BV`, keys and values into slots and arena."""
-    device, kv = work.logits_BV.device, w.shape.kv_heads
-    b = workspace.sized(end - first)
-    positions = torch.from_numpy(work.positions_B[first:end]).to(device)
+def spans_of(positions_B: NDArray[np.int64]) -> list[Span]:
+    """The rows in spans."""
+    spans = []
+    for first in range(0, len(positions_B), _SPAN):
+        part = positions_B[first : first + _SPAN]
+        longest = int(part.max()) + 1
+        spans.append(Span(first, first + len(part), longest, int(part.min()) + 1 < longest))
+    return spans
+
+
+def forward(work: Step, w: Packed, workspace: Workspace) -> None:
+    """All rows: their logits into `work.logits_BV`, keys and values into slots and arena."""
+    device = work.logits_BV.device
+    inputs = torch.from_numpy(np.stack([work.tokens_B, work.positions_B, work.cells_B])).to(device)
+    work.logits_BV.copy_(compute(inputs, spans_of(work.positions_B), work.slots, work.arena, w, workspace))
+
+
+def compute(
+    inputs: Tensor, spans: Sequence[Span], slots: SlotCache, arena: Arena, w: Packed, workspace: Workspace
+) -> Tensor:
+    """Logits [B, V]; `inputs` [3, B] are tokens, positions and cells. Waits for nothing on the device."""
+    tokens, positions, cells = inputs
+    rows, kv = len(tokens), w.shape.kv_heads
+    b = workspace.sized(rows)
     rotation = packed.rotation_for(w, positions)
-    heads_at = torch.arange(first * kv, end * kv, device=device), positions.repeat_interleave(kv)
-    spans = list(_spans(work.positions_B, positions, first, kv, work.arena.kv.dtype))
-    x = packed.embed(torch.from_numpy(work.tokens_B[first:end]).to(device), w, b)
-    for i, (keys, values) in enumerate(zip(work.slots.keys, work.slots.values, strict=True)):
+    heads_at = torch.arange(rows * kv, device=tokens.device), positions.repeat_interleave(kv)
+    masks = [_mask(positions[s.first : s.end], s.longest, arena.kv.dtype) if s.ragged else None for s in spans]
+    x = packed.embed(tokens, w, b)
+    for i, (keys, values) in enumerate(zip(slots.keys, slots.values, strict=True)):
         heads = packed.project(x, i, w, rotation, b).flatten(0, 1)
         keys[heads_at[0], :, heads_at[1]] = heads[:, w.group]
         values[heads_at] = heads[:, w.group + 1]
-        for s in spans:
-            _attend(heads[s.heads, : w.group], keys[s.slots], values[s.slots], s, workspace, b.attended[s.heads])
-        packed.finish(x, b.attended.view(end - first, -1), i, w, b)
-    cells = torch.from_numpy(work.cells_B[first:end]).to(device)
-    work.arena.write(cells, b.heads[:, :, :, w.group :].transpose(0, 1), x)
-    work.logits_BV[first:end] = packed.logits(x, w)
-
-
-def _spans(
-    positions_B: NDArray[np.int64], positions: Tensor, first: int, kv: int, dtype: torch.dtype
-) -> Iterator[Span]:
-    for start in range(0, len(positions), _SPAN):
-        end = min(start + _SPAN, len(positions))
-        part = positions_B[first + start : first + end]
-        longest = int(part.max()) + 1
-        ragged = int(part.min()) + 1 < longest
-        mask = _mask(positions[start:end], longest, dtype) if ragged else None
-        yield Span(slice((first + start) * kv, (first + end) * kv), slice(start * kv, end * kv), longest, mask)
+        for s, mask in zip(spans, masks, strict=True):
+            part = slice(s.first * kv, s.end * kv)
+            q, k, v = heads[part, : w.group], keys[part, :, : s.longest], values[part, : s.longest]
+            _attend(q, k, v, mask, workspace, b.attended[part])
+        packed.finish(x, b.attended.view(rows, -1), i, w, b)
+    arena.write(cells, b.heads[:, :, :, w.group :].transpose(0, 1), x)
+    return packed.logits(x, w)
 
 
 def _mask(positions: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
@@ -81,11 +89,11 @@ def _mask(positions: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
     return zeros.masked_fill_(behind, -torch.inf)[:, None]
 
 
-def _attend(q: Tensor, keys: Tensor, values: Tensor, span: Span, workspace: Workspace, out: Tensor) -> None:
-    """Queries [B*K, group, D] over the slots into `out`. One batched product serves all queries of a key head."""
-    scores = workspace.scores(*q.shape[:2], span.longest)
-    torch.bmm(q, keys[:, :, : span.longest], out=scores)
-    if span.mask is not None:
-        scores.view(len(span.mask), -1, span.longest).add_(span.mask)
+def _attend(q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, workspace: Workspace, out: Tensor) -> None:
+    """Queries [B*K, group, D] over keys and values into `out`. One batched product serves the queries of a key head."""
+    scores = workspace.scores(*q.shape[:2], keys.shape[2])
+    torch.bmm(q, keys, out=scores)
+    if mask is not None:
+        scores.view(len(mask), -1, keys.shape[2]).add_(mask)
     torch.softmax(scores, -1, out=scores)
-    torch.bmm(scores, values[:, : span.longest], out=out)
+    torch.bmm(scores, values, out=out)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +18,6 @@ from transformers import PreTrainedModel
 
 from ponder.engines import packed
 from ponder.engines.arena import NOWHERE, Arena, Cells
-from ponder.engines.lanes import Lanes
 from ponder.engines.packed import Buffers, Workspace
 from ponder.engines.prefix_tree import PrefixTree, Tokens
 from ponder.engines.tally import Tally
@@ -62,15 +60,13 @@ class Trunk:
         self.arena = Arena(layers, shape.kv_heads, shape.head_dim, hidden, model.dtype, model.device, most)
         self.tree = PrefixTree(self.arena)
         self.tally = Tally()
-        with torch.inference_mode():
-            self.weights = packed.pack(model, context)
-        self.lanes = Lanes(self.weights)
+        self.refresh()
 
     @torch.inference_mode()
     def refresh(self) -> None:
         """Take the model's weights as they are now; what older ones computed is forgotten."""
         self.weights = packed.pack(self._model, self._context)
-        self.lanes.refresh(self.weights)
+        self._workspace = Workspace(self.weights)
         self.forget()
 
     def forget(self) -> None:
@@ -119,8 +115,8 @@ class Trunk:
                 known[i] = Known(np.concatenate([cells, piece.cells]), len(piece.tokens))
             for piece in pieces.values():
                 self.tally.computed(len(piece.tokens), len(piece.before))
-            # A share is computed after this loop has ended, so it is handed its own batch.
-            self.lanes.run([partial(self._compute, batch) for batch in _batches(pieces.values())])
+            for batch in _batches(pieces.values()):
+                self._compute(batch)
             for i in waiting:
                 if i in known and known[i].computed:
                     self.tree.insert(texts[i], known[i].cells)
@@ -135,7 +131,7 @@ class Trunk:
     def _tensor(self, array: Cells) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def _compute(self, batch: Sequence[Piece], workspace: Workspace) -> None:
+    def _compute(self, batch: Sequence[Piece]) -> None:
         """One forward over right-padded pieces; what padding computes goes nowhere."""
         new, old = max(len(p.tokens) for p in batch), max(len(p.before) for p in batch)
         ids, cells = np.zeros((len(batch), new), np.int64), np.full((len(batch), new), NOWHERE)
@@ -145,7 +141,7 @@ class Trunk:
             ids[i, : len(piece.tokens)], cells[i, : len(piece.tokens)] = piece.tokens, piece.cells
             before[i, : lengths[i]] = piece.before
         positions = np.minimum(lengths[:, None] + np.arange(new), self._context - 1)
-        self._forward(ids, positions, cells, before, lengths, workspace.sized(ids.size))
+        self._forward(ids, positions, cells, before, lengths, self._workspace.sized(ids.size))
 
     def _forward(
         self, ids: Cells, positions: Cells, cells: Cells, before: Cells, lengths: Cells, buffers: Buffers

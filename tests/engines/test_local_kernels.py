@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from ponder.engines import kernels, lanes
+from ponder.engines import kernels, lanes, packed
+from ponder.engines.graphs import Graphs
 from ponder.engines.lean_decode import LeanDecoder
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
-from ponder.engines.step import Step
-from tests.engines.factory import CONTEXT, VOCABULARY, Pieces, mixed, model
+from tests.engines.factory import CONTEXT, VOCABULARY, Pieces, mixed, model, reference
 
 PROMPTS = [(2, 3, 4), (5,), tuple(range(2, 22)), (7, 8, 9, 10)]
 
@@ -55,35 +57,53 @@ def test_the_compiler_changes_nothing() -> None:
 
 
 def test_rows_in_two_lanes_draw_what_they_draw_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [c.tokens for c in gather_all(LocalEngine(model("llama"), Pieces()).generate(r) for r in mixed(12))]
     monkeypatch.setattr(lanes, "_LEAST_ROWS", 2)
-    expected = [c.tokens for c in gather_all(LocalEngine(model("llama"), Pieces()).generate(r) for r in mixed(20))]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        engine = LocalEngine(model("llama"), Pieces())
-        drawn = [c.tokens for c in gather_all(engine.generate(r) for r in mixed(20))]
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads)
-    assert drawn == expected
-
-
-def test_a_lane_that_fails_is_heard_and_the_others_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_LEAST_ROWS", 2)
+    monkeypatch.setattr(lanes.Lanes, "most", 2)
     engine = LocalEngine(model("llama"), Pieces())
-    step = LeanDecoder._step
+    engine._decoder._kernels = kernels.build(2, 8, lambda function: function)  # type: ignore[attr-defined]
+    assert [c.tokens for c in gather_all(engine.generate(r) for r in mixed(12))] == expected
 
-    def broken(self: LeanDecoder, work: Step, first: int, *others: Any) -> None:
-        if first:
+
+def test_a_lane_that_fails_is_heard_when_the_others_have_stopped() -> None:
+    some = lanes.Lanes(packed.pack(model("llama"), CONTEXT))
+    some._parallel = True
+    threads, done = torch.get_num_threads(), []
+
+    def share(number: int, workspace: packed.Workspace) -> None:
+        if number == 1:
             raise RuntimeError("second share")
-        step(self, work, first, *others)
+        done.append(number)
 
-    monkeypatch.setattr(LeanDecoder, "_step", broken)
-    threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         with pytest.raises(RuntimeError, match="second share"):
-            gather_all(engine.generate(r) for r in mixed(12))
+            some.run([partial(share, number) for number in range(6)])
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
-    assert engine.active == 0
+    assert len(done) == len(set(done)) >= 1
+
+
+def test_steps_of_rounded_shape_draw_what_exact_ones_draw() -> None:
+    recorded: list[Callable[[], torch.Tensor]] = []
+
+    def record(function: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+        recorded.append(function)
+        return function
+
+    expected = [c.tokens for c in gather_all(LocalEngine(model("qwen3"), Pieces()).generate(r) for r in mixed(40))]
+    engine = LocalEngine(model("qwen3"), Pieces())
+    engine._decoder._graphs = Graphs(record)  # type: ignore[attr-defined]
+    assert [c.tokens for c in gather_all(engine.generate(r) for r in mixed(40))] == expected
+    assert 1 <= len(recorded) <= 6  # by rows and by where the memory lies, and not by step
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
+def test_in_bfloat16_log_probabilities_stay_within_its_rounding(name: str) -> None:
+    lm = model(name)
+    engine = LocalEngine(copy.deepcopy(lm), Pieces(), dtype=torch.bfloat16)
+    requests = mixed(8)
+    for r, c in zip(requests, gather_all(engine.generate(r) for r in requests), strict=True):
+        exact = reference(lm, r.prompt, c.tokens, r.temperature or 1.0)
+        assert c.logprobs == pytest.approx(exact, abs=0.5, rel=0.1)
