@@ -66,7 +66,7 @@ def prompts(count: int, vocabulary: int) -> list[Prompt]:
 
 def library(model: PreTrainedModel, rows: list[Prompt]) -> Callable[[], int]:
     """One call of `generate`; returns how many tokens it drew."""
-    ids = torch.tensor(rows)
+    ids = torch.tensor(rows, device=model.device)
     config = GenerationConfig(
         do_sample=True, temperature=1.0, top_k=0, max_new_tokens=NEW_TOKENS, eos_token_id=None, pad_token_id=0
     )

@@ -1,0 +1,167 @@
+"""What a GPU gives: tokens a second against `generate`, utilisation of rollout and update, the largest batch.
+
+    python -m benchmarks.gpu [--shapes 0.5b 1.5b] [--prompts 16 64 256] [--rounds 5] [--out FILE.json]
+
+Random weights of the shapes of Qwen2.5 0.5B and 1.5B in bfloat16; nothing is downloaded. Prompts of 64 tokens get 128
+new ones; both sides take turns. Utilisation is floating-point operations (by the architecture, attention included) over
+seconds over the measured rate of a large bfloat16 matrix product. The largest batch is the last power of two that
+one update took without running out of memory. Without a GPU it says so and measures nothing.
+`--shapes toy --device cpu` runs the same code in seconds, to see that it works; its numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+
+from benchmarks import generation
+from benchmarks.machine import about
+from ponder.engines.local import LocalEngine
+from ponder.learning.learner import Learner
+from ponder.learning.learner_config import LearnerConfig
+from ponder.models.size import parameters
+from ponder.types import Sample
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
+    "1.5b": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
+    "toy": {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4},
+}
+UPDATE_TOKENS = 512
+
+
+def build(shape: str, device: torch.device) -> PreTrainedModel:
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        **SHAPES[shape],
+        num_key_value_heads=2,
+        vocab_size=301 if shape == "toy" else 151_936,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    with device:
+        model = Qwen2ForCausalLM(config)
+    nn.Module.to(model, torch.bfloat16)
+    model.eval()
+    return model
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds until the device has finished."""
+    started = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+
+def product_rate(device: torch.device) -> float:
+    """Floating-point operations a second of a bfloat16 matrix product; the best of five."""
+    side = 8192 if device.type == "cuda" else 256
+    a, b = (torch.ones(side, side, dtype=torch.bfloat16, device=device) for _ in range(2))
+    return 2 * side**3 / min(timed(lambda: a @ b, device) for _ in range(5))
+
+
+def rollout(model: PreTrainedModel, counts: list[int], rounds: int, peak: float) -> list[dict[str, float]]:
+    device = model.device
+    engine = LocalEngine(copy.deepcopy(model), generation.Endless(), device=str(device), dtype=torch.bfloat16)
+    rows = []
+    for count in counts:
+        texts = generation.prompts(count, int(model.config.vocab_size))
+        theirs, mine = generation.library(model, texts), generation.ours(engine, texts)
+        theirs(), mine()
+        turns = []
+        for _ in range(rounds):
+            other, before = timed(theirs, device), engine.work
+            seconds = timed(mine, device)
+            turns.append((seconds, other, (engine.work - before).flops / seconds / peak))
+        own, other, used = (statistics.median(column) for column in zip(*turns, strict=True))
+        tokens = count * generation.NEW_TOKENS
+        ratio = statistics.median(theirs / mine for mine, theirs, _ in turns)
+        row = {"prompts": count, "local": tokens / own, "library": tokens / other, "ratio": ratio, "utilisation": used}
+        rows.append(row)
+        print(
+            f"  rollout {count:>4} prompts: {row['local']:.0f} tok/s, library {row['library']:.0f}, {used:.1%} of peak"
+        )
+    return rows
+
+
+def samples(count: int, vocabulary: int) -> list[Sample]:
+    rng = random.Random(count)
+    half = UPDATE_TOKENS // 2
+
+    def tokens() -> tuple[int, ...]:
+        return tuple(rng.randrange(7, vocabulary) for _ in range(half))
+
+    ones, guess = (1.0,) * half, (-5.0,) * half
+    return [Sample(str(i), tokens(), tokens(), ((-1.0) ** i,) * half, ones, guess) for i in range(count)]
+
+
+def update(model: PreTrainedModel, peak: float, most: int) -> list[dict[str, float]]:
+    """One update of 1, 2, 4, ... samples in one micro-batch each, until memory ends."""
+    rows: list[dict[str, float]] = []
+    count = 1
+    while count <= most:
+        learner = Learner(model, LearnerConfig(micro_tokens=count * UPDATE_TOKENS))
+        batch = samples(count, int(model.config.vocab_size))
+        try:
+            learner.update(batch)
+            flops: list[float] = []
+            seconds = timed(lambda: flops.append(learner.update(batch).flops), model.device)  # noqa: B023
+        except torch.OutOfMemoryError:
+            print(f"  update of {count} samples: out of memory")
+            break
+        rows.append({"samples": count, "tokens_a_second": count * UPDATE_TOKENS / seconds})
+        rows[-1]["utilisation"] = flops[0] / seconds / peak
+        rate, used = rows[-1]["tokens_a_second"], rows[-1]["utilisation"]
+        print(f"  update {count:>4} samples: {rate:.0f} tok/s, {used:.1%} of peak")
+        count *= 2
+        del learner
+        if model.device.type == "cuda":
+            torch.cuda.empty_cache()
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shapes", nargs="+", choices=sorted(SHAPES), default=["0.5b", "1.5b"])
+    parser.add_argument("--prompts", type=int, nargs="+", default=[16, 64, 256])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--most", type=int, default=64, help="most samples in an update")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "gpu.json")
+    options = parser.parse_args()
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        print("no GPU here: nothing was measured")
+        return
+    device = torch.device(options.device)
+    peak = product_rate(device)
+    print(f"bfloat16 product: {peak / 1e12:.1f} TFLOP/s")
+    rows = []
+    for shape in options.shapes:
+        model = build(shape, device)
+        print(f"{shape}: {parameters(model) / 1e6:.0f}M parameters")
+        generated = rollout(model, options.prompts, options.rounds, peak)
+        rows.append({"shape": shape, "rollout": generated, "update": update(model, peak, options.most)})
+        del model
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({**about(name), "product_flops": peak, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
