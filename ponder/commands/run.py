@@ -30,7 +30,7 @@ from ponder.rollout import store
 from ponder.rollout.collect import collect
 from ponder.runlog import RunLog
 from ponder.seeds import derive_seed
-from ponder.selfplay import control, measure, state, transcripts
+from ponder.selfplay import control, measure, state, transcripts, watch_log
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell, by_family_and_problem
@@ -124,11 +124,14 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
         log.event("checkpoint", warning=warning)
     done = state.restore(play, found.saved) if found.saved else 0
     log.truncate_after(done - 1)
+    watch_log.truncate_after(log.path, done - 1)
     if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
         log.metric(0, **play.start())
     for number in range(done, config.rounds):
         row = play.play(number)
         store.write(log.path / "trajectories" / f"round-{number + 1:04d}.parquet", play.played)
+        if play.watch.latest is not None:
+            watch_log.write(log, number, play.watch.latest)
         log.metric(number + 1, **row)
         state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
     total = config.rounds * config.updates

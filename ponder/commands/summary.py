@@ -14,7 +14,7 @@ from ponder.evaluation.fits import SigmoidFit, fit_sigmoid
 from ponder.evaluation.suite import Scores, Suite
 from ponder.models.size import flops_per_token, parameters
 from ponder.runlog import environment
-from ponder.selfplay import measure
+from ponder.selfplay import measure, watch
 from ponder.selfplay.config import Run
 from ponder.selfplay.ledger import Ledger
 
@@ -99,6 +99,7 @@ def summarise(
         "verifier_gain": measure.gain_over_vote(measured.thinking, seed),
         "verifier_gain_before": measure.gain_over_vote(measured.thinking_base, seed),
         "rounds": [{k: v for k, v in row.items() if k not in ("ladder", "time", "step")} for row in rows],
+        "watch": watch.gathered(rows),
         "transcripts": measured.transcripts,
     }
 

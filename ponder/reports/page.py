@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ponder.reports import plots, provenance, sentences, tables
+from ponder.reports import alarms, plots, provenance, sentences, tables
 from ponder.reports import transcripts as reading_room
 from ponder.reports import wording as say
 from ponder.reports.captions import CAPTIONS, GLOSSARY
@@ -69,7 +69,8 @@ def _content(summary: Summary) -> dict[str, Any]:
         "greedy": tables.accuracy(summary, "greedy"),
         "harder": tables.accuracy(summary, "harder"),
         "families": [f"test_time_{name}" for name in tables.strategies(summary) if name != "all"],
-        "troubles": provenance.troubles(summary),
+        "troubles": [*provenance.troubles(summary), *alarms.sentences(summary)],
+        "disagreements": tables.disagreements(summary),
         "rounds": tables.rounds(summary),
         "transcripts": reading_room.transcripts(summary),
         "transcripts_note": reading_room.note(summary),

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ponder.reports import sentences
+from ponder.reports import alarms, sentences
 from ponder.reports import wording as say
 from ponder.reports.reading import Estimate, Summary, at, curve, estimate, number, numbers, rows, text
 from ponder.types import Curve
@@ -138,6 +138,29 @@ def _known(low: float, high: float, y: float) -> Estimate | None:
     return Estimate(y, low, high) if low == low and high == high else None  # NaN differs from itself
 
 
+def disagreements(summary: Summary) -> Grid | None:
+    """The first answers that only one check accepted; None if there is none."""
+    found = rows(summary, "watch", "examples")
+    if not found:
+        return None
+    body = tuple(
+        (
+            Cell(say.human(text(row, "family") or "?"), f"round {say.count((number(row, 'round') or 0) + 1)}"),
+            Cell(text(row, "question") or "not recorded"),
+            Cell(text(row, "key") or "none"),
+            Cell(text(row, "answer") or "none"),
+            Cell(_said(number(row, "first"))),
+            Cell(_said(number(row, "second")), text(row, "check") or ""),
+        )
+        for row in found
+    )
+    return Grid(("Family", "Question", "Key", "Answer", "First check", "Second check"), body)
+
+
+def _said(outcome: float | None) -> str:
+    return say.NOT_MEASURED if outcome is None else "right" if outcome > 0.5 else "wrong"
+
+
 def console(summary: Summary) -> Group:
     """What `ponder run` prints at its end; give it to `rich.console.Console.print`."""
     parts: list[Any] = [Text(sentences.headline(summary), style="bold"), ""]
@@ -150,6 +173,7 @@ def console(summary: Summary) -> Group:
         f"Final model: {sentences.verifier_gain(summary)}",
         *([f"Base: {sentences.verifier_gain_before(summary)}"] if at(summary, "verifier_gain_before") else []),
         sentences.unsolved(summary),
+        *(alarms.sentences(summary) if at(summary, "watch") else []),
         _cost(summary),
     ]
     parts += [Text(line) for line in lines]

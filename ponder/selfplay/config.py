@@ -86,6 +86,17 @@ class Evaluation(Strict):
     budgets: tuple[Positive, ...] = (128, 256, 512, 1024, 2048)
 
 
+class Noise(Strict):
+    """What training hears of ground truth: verdicts turned at these rates. Evaluation never passes through it.
+
+    `per` "answer": the same answer always gets the same verdict; "call": every verdict is drawn anew.
+    """
+
+    false_accept: Share = 0.0
+    false_reject: Share = 0.0
+    per: Literal["answer", "call"] = "answer"
+
+
 class Run(Strict):
     """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id."""
 
@@ -103,3 +114,4 @@ class Run(Strict):
     curriculum: Curriculum = Curriculum()
     control: Control = Control()
     evaluation: Evaluation = Evaluation()
+    noise: Noise = Noise()

@@ -24,7 +24,9 @@ from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.roles import Critic, Generator
+from ponder.selfplay.watch import Watch, Watched
 from ponder.types import Group, Problem
+from ponder.verifiers.noise import Noise, noisy
 
 T = TypeVar("T")
 RunAsync = Callable[[Coroutine[Any, Any, T]], T]
@@ -57,6 +59,8 @@ class SelfPlay:
         self.config, self.generator, self.critic, self.curriculum = config, generator, critic, curriculum
         self.grade, self.ladder, self.run, self.tell = grade, list(ladder), run, tell
         self.assign = advantages.make(config.policy.advantage, _reward(config))
+        self.noise = Noise(**config.noise.model_dump(), seed=config.seed)
+        self.watch = Watch(grade, config.seed)
         self.ledger = Ledger()
         self.played: list[list[Group]] = []  # the groups of each update of the latest round
 
@@ -69,8 +73,9 @@ class SelfPlay:
         self._improve_verifier([group for groups in self.played for group in groups], labelled, round_number)
         ladder = self.climb()
         quality = self._measure_verifier(ladder, round_number)
+        watched = self.watch.look(round_number, [group for groups in self.played for group in groups])
         self.ledger.seconds += time.monotonic() - started
-        return self._row(round_number, updates, ladder, quality)
+        return self._row(round_number, updates, ladder, quality, watched)
 
     def start(self) -> dict[str, Any]:
         """The row before any training: where the ladder begins."""
@@ -87,7 +92,7 @@ class SelfPlay:
         problems = self.curriculum.next(self.config.sampling.problems)
         self.tell("training", done, total, f"round {round_number + 1}: sampling")
         before = self._forwarded()
-        groups = self._collect(problems, self.config.sampling.group_size, seed)
+        groups = self._collect(problems, self.config.sampling.group_size, seed, self._reward_grade(seed))
         self._charge(groups, before)
         self.curriculum.observe(groups)
         packed = pack(map(self.assign, groups), self.generator.propose.prompts.tokens)
@@ -97,11 +102,17 @@ class SelfPlay:
         self.ledger.policy += report.flops
         return Improvement(groups, report, packed.dead)
 
-    def _collect(self, problems: Sequence[Problem], group_size: int, seed: int) -> list[Group]:
+    def _reward_grade(self, seed: int) -> Grade:
+        """The grader of rewards and of labels to learn from: ground truth, behind the noise dial if that is turned."""
+        return noisy(self.grade, self.noise, stream=seed)
+
+    def _collect(
+        self, problems: Sequence[Problem], group_size: int, seed: int, grade: Grade | None = None
+    ) -> list[Group]:
         most = self.config.sampling.max_tokens
         propose = self.generator.propose
         groups: list[Group] = self.run(
-            collect(problems, propose, self.grade, group_size=group_size, max_tokens=most, seed=seed)
+            collect(problems, propose, grade or self.grade, group_size=group_size, max_tokens=most, seed=seed)
         )
         return groups
 
@@ -110,15 +121,16 @@ class SelfPlay:
         settings = self.config.verifier
         mixed = sorted(groups, key=lambda g: g.solve_rate in (0.0, 1.0, None))[:most]
         before = self._forwarded()
+        seed = derive_seed("labels", purpose, self.config.seed, round_number)
         labelled: list[Labelled] = self.run(
             label(
                 mixed,
                 self.generator.propose,
-                self.grade,
+                self._reward_grade(seed) if purpose == "train" else self.grade,
                 rollouts=settings.rollouts,
                 most_steps=settings.most_steps,
                 max_tokens=self.config.sampling.max_tokens,
-                seed=derive_seed("labels", purpose, self.config.seed, round_number),
+                seed=seed,
             )
         )
         if purpose == "train":
@@ -152,7 +164,12 @@ class SelfPlay:
         self.ledger.sampled += sum(len(t) for group in groups for t in group.trajectories)
 
     def _row(
-        self, number: int, updates: Sequence[Improvement], ladder: Sequence[Group], quality: dict[str, Any] | None
+        self,
+        number: int,
+        updates: Sequence[Improvement],
+        ladder: Sequence[Group],
+        quality: dict[str, Any] | None,
+        watched: Watched,
     ) -> dict[str, Any]:
         groups = [group for update in updates for group in update.groups]
         reports = [update.report for update in updates]
@@ -177,6 +194,7 @@ class SelfPlay:
             "entropy": _mean([r.entropy for r in reports if r.entropy is not None]),
             "grad_norm": _mean([r.grad_norm for r in reports if r.grad_norm is not None]),
             "failures": dict(failures),
+            "watch": watched.row(),
         }
 
 
