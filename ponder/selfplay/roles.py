@@ -39,7 +39,7 @@ class Generator:
 
     def publish(self, version: int) -> None:
         """Hand the learner's weights to the engine."""
-        self.engine.replace_weights(self.model.state_dict(), version)
+        self.engine.replace_weights(self.learner.weights(), version)
 
     def sampling_flops(self, tokens: float, context: int = 128) -> float:
         """Work of `tokens` forward passes of one token."""
