@@ -191,6 +191,8 @@ def judge_of(stored: Stored, policy: Policy) -> Judge:
 
 def _assumed(folder: Path, policy: Policy) -> Spec:
     """What `ponder run` leaves: a step verifier, read at its last step, with its tokenizer beside it."""
+    if not (folder / "config.json").is_file():  # else the name would be looked for on the hub, which may take a minute
+        raise PonderError(f"{folder} is no verifier folder: it has no config.json; `ponder verifier train` writes one")
     try:
         known = fingerprint(AutoTokenizer.from_pretrained(folder, trust_remote_code=False).get_vocab())
     except (OSError, ValueError) as error:
