@@ -1,4 +1,4 @@
-"""The forward of a decode step with compiled kernels between torch's matrix products: eight calls a layer."""
+"""The forward of a decode step by compiled kernels: one call a layer."""
 
 from __future__ import annotations
 
@@ -16,24 +16,18 @@ def forward(work: Step, first: int, end: int, w: Packed, workspace: Workspace, k
     b, kv = workspace.sized(end - first), w.shape.kv_heads
     positions, cells = work.positions_B[first:end], work.cells_B[first:end]
     turns, arena = torch.view_as_real(w.turns).numpy(), work.arena.kv.numpy()
-    x, h, fused, gate_up, act = (t.numpy() for t in (b.x, b.h, b.fused, b.gate_up, b.act))
-    attended, shortest = b.attended.numpy(), float(w.shortest)
-    plain = np.zeros((w.group + 1, 0), dtype=np.float32)
-    rows, flat = slice(first * kv, end * kv), b.attended.view(end - first, -1)
+    buffers = tuple(t.numpy() for t in (b.x, b.h, b.fused, b.gate_up, b.act))
+    attended, shortest, rows = b.attended.numpy(), float(w.shortest), slice(first * kv, end * kv)
+    no_norm, no_bias = np.zeros((w.group + 1, 0), dtype=np.float32), np.zeros(0, dtype=np.float32)
     packed.embed(torch.from_numpy(work.tokens_B[first:end]), w, b)
     for i, (layer, (keys, values)) in enumerate(zip(w.layers, work.slots.arrays, strict=True)):
-        kernels.norm(x, shortest, h)
-        packed.heads_of(b.h, layer, b)
-        weight = plain if layer.head_norm is None else layer.head_norm.numpy()
-        kernels.attend(
-            *(fused, turns, w.context, weight, w.shape.epsilon, positions),
-            *(keys[rows], values[rows], cells, i, arena, attended),
+        weights = tuple(t.numpy() for t in (layer.qkv, layer.out, layer.gate_up, layer.down))
+        bias = no_bias if layer.qkv_bias is None else layer.qkv_bias.numpy()
+        norm = no_norm if layer.head_norm is None else layer.head_norm.numpy()
+        kernels.layer(
+            *(kernels.sgemm, weights, bias, shortest, buffers, attended, turns, w.context, norm, w.shape.epsilon),
+            *(positions, keys[rows], values[rows], cells, i, arena),
         )
-        b.x.addmm_(flat, layer.out)
-        kernels.norm(x, shortest, h)
-        torch.mm(b.h, layer.gate_up, out=b.gate_up)
-        kernels.swiglu(gate_up, act)
-        b.x.addmm_(b.act, layer.down)
     work.arena.hidden.index_copy_(0, torch.from_numpy(cells), b.x)
-    kernels.norm(x, shortest, h)
+    kernels.norm(buffers[0], shortest, buffers[1])
     torch.mm(b.h, w.head, out=work.logits_BV[first:end])

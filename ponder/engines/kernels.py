@@ -1,10 +1,11 @@
-"""What a decode step does between its matrix products, as three compiled functions for the CPU (extra `fast`).
+"""A layer of a decode step as one compiled function for the CPU (extra `fast`).
 
-Between the products a step moves memory: it turns queries and keys, writes a key and a value, and reads every key and
-value of the row. torch does that in a dozen calls with a pass over memory each; here a row's keys are turned, written
-and read while they are in the core's cache, no mask is needed because each row ends where it ends, and no call holds
-python's lock. Compiled by numba where it is installed; without it the step takes torch's operations. The functions are
-plain python, so they are tested without a compiler too.
+Between its matrix products a step moves memory: it turns queries and keys, writes a key and a value, and reads every
+key and value of the row. torch does that in a dozen calls with a pass over memory each; here a row's keys are turned,
+written and read while they are in the core's cache, and no mask is needed because each row ends where it ends. The
+products are those of torch's own library, called directly, so a layer runs without python and its lock. Compiled by
+numba where it is installed; without it the step takes torch's operations. The functions are plain python, so they are
+tested without a compiler too.
 
 Only float32 with heads of a multiple of eight; other models take torch's operations.
 """
@@ -14,33 +15,36 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ponder.engines.blas import sgemm
+
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Compile = Callable[[Any], Any]
 
-_WIDE, _NARROW = 64, 16  # tokens whose scores are summed together; slots are a multiple of the narrow width long
 _UNROLLED = 8
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """Compiled for one number of queries a key head and one head dimension."""
+    """Compiled for one number of queries a key head and one head dimension; `sgemm` is the address of the product."""
 
+    layer: Callable[..., None]
     attend: Callable[..., None]
     norm: Callable[[Floats, float, Floats], None]
     swiglu: Callable[[Floats, Floats], None]
+    sgemm: int = 0
 
 
 def available(head_dim: int) -> bool:
-    """Whether a compiler is installed and the heads fit."""
-    return head_dim % _UNROLLED == 0 and importlib.util.find_spec("numba") is not None
+    """Whether there are a compiler and a product to call, and the heads fit."""
+    return head_dim % _UNROLLED == 0 and importlib.util.find_spec("numba") is not None and sgemm() is not None
 
 
 @cache
@@ -50,10 +54,47 @@ def compiled(group: int, head_dim: int) -> Kernels:
     # Sums may be taken in another order, or nothing could be vectorised; infinities and NaN stay what they are.
     flags = {"reassoc", "contract", "nsz", "arcp"}
     jit = numba.njit(fastmath=flags, nogil=True, cache=True, error_model="numpy")
-    return build(group, head_dim, jit)
+    return replace(build(group, head_dim, jit, _compiled_product(jit)), sgemm=sgemm() or 0)
 
 
-def build(group: int, dim: int, compiler: Compile) -> Kernels:
+def _compiled_product(jit: Compile) -> Any:
+    """`out` [M, N] = a [M, K] times b [K, N], plus `beta` times what was there, by the function at an address."""
+    types = importlib.import_module("numba.core.types")
+    ir = importlib.import_module("llvmlite.ir")
+    extending = importlib.import_module("numba.extending")
+
+    @extending.intrinsic  # type: ignore[untyped-decorator]
+    def call(_: Any, address: Any, pointers: Any) -> Any:
+        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            word = ir.IntType(64)
+            kind = ir.FunctionType(ir.VoidType(), [word.as_pointer()] * len(pointers))
+            function = builder.inttoptr(arguments[0], kind.as_pointer())
+            parts = [builder.extract_value(arguments[1], i) for i in range(len(pointers))]
+            builder.call(function, [builder.inttoptr(part, word.as_pointer()) for part in parts])
+            return context.get_dummy_value()
+
+        return types.void(address, pointers), codegen
+
+    def product(address: int, a: Any, b: Any, out: Any, rows: int, beta: float) -> None:
+        no = np.array([78], np.int8)  # "N": not transposed
+        sizes = np.array([b.shape[1], rows, b.shape[0]], np.int32)
+        factors = np.array([1.0, beta], np.float32)
+        # Fortran reads the transposes: out' [N, M] = b' [N, K] a' [K, M].
+        letter, n, one = no.ctypes.data, sizes.ctypes.data, factors.ctypes.data
+        of = (b.ctypes.data, a.ctypes.data, out.ctypes.data)
+        m, k = n + 4, n + 8
+        call(address, (letter, letter, n, m, k, one, of[0], n, of[1], k, one + 4, of[2], n))
+
+    return jit(product)
+
+
+def plain_product(_: int, a: Floats, b: Floats, out: Floats, rows: int, beta: float) -> None:
+    """The same in numpy, for tests without a compiler."""
+    before = out.copy() if beta else np.float32(0)  # what was never written may be anything, even not a number
+    out[...] = (a.reshape(rows, -1) @ b).reshape(out.shape) + np.float32(beta) * before
+
+
+def build(group: int, dim: int, compiler: Compile, product: Any = plain_product) -> Kernels:
     """The functions, passed through `compiler`; `group` and `dim` are constants to it, so that loops unroll."""
     f, half, parts = np.float32, dim // 2, group + 2
 
@@ -218,4 +259,38 @@ def build(group: int, dim: int, compiler: Compile) -> Kernels:
             for i in range(inner):
                 out[n, i] = gate_up[n, i] * gate_up[n, inner + i] / (f(1) + out[n, i] * powers[i])
 
-    return Kernels(attend, norm, swiglu)
+    @compiler
+    def layer(
+        address: int,
+        weights: tuple[Floats, Floats, Floats, Floats],
+        bias: Floats,
+        shortest: float,
+        buffers: tuple[Floats, Floats, Floats, Floats, Floats],
+        attended: Floats,
+        turns: Floats,
+        context: int,
+        head_norm: Floats,
+        epsilon: float,
+        positions: Indices,
+        keys: Floats,
+        values: Floats,
+        cells: Indices,
+        index: int,
+        arena: Floats,
+    ) -> None:
+        """The residual stream, first of `buffers`, through a whole layer; `weights` are qkv, out, gate_up and down."""
+        x, h, fused, gate_up, act = buffers
+        rows = x.shape[0]
+        norm(x, shortest, h)
+        for n in range(rows if bias.size else 0):
+            for i in range(bias.size):
+                fused[n, i] = bias[i]
+        product(address, h, weights[0], fused, rows, 1.0 if bias.size else 0.0)
+        attend(fused, turns, context, head_norm, epsilon, positions, keys, values, cells, index, arena, attended)
+        product(address, attended, weights[1], x, rows, 1.0)
+        norm(x, shortest, h)
+        product(address, h, weights[2], gate_up, rows, 0.0)
+        swiglu(gate_up, act)
+        product(address, act, weights[3], x, rows, 1.0)
+
+    return Kernels(layer, attend, norm, swiglu)

@@ -53,19 +53,14 @@ class Lanes:
         lanes, line = min(self.most, len(shares)), deque(shares)
         while len(self._workspaces) < lanes:
             self._workspaces.append(Workspace(self._weights))
-        if lanes <= 1:
+        if self.most == 1:
             self._drain(line, self._workspaces[0])
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(_MOST - 1, "lane", initializer=torch.set_num_threads, initargs=(1,))
-        others = [self._pool.submit(self._drain, line, workspace) for workspace in self._workspaces[1:lanes]]
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            self._drain(line, self._workspaces[0])
-        finally:
-            torch.set_num_threads(threads)
-            errors = [error for other in others if (error := other.exception())]
+            # Setting a thread's number of threads anew at every step would cost more than handing the step over.
+            self._pool = ThreadPoolExecutor(_MOST, "lane", initializer=torch.set_num_threads, initargs=(1,))
+        running = [self._pool.submit(self._drain, line, workspace) for workspace in self._workspaces[:lanes]]
+        errors = [error for lane in running if (error := lane.exception())]
         if errors:
             raise errors[0]
 

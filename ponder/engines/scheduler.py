@@ -109,7 +109,7 @@ class Scheduler:
 
     def _admit(self) -> Finished:
         """Let jobs from the head of the line join while there is a row for the longest that each may become."""
-        if self._rows.active and not self._decoder.continuous:
+        if not self._waiting or (self._rows.active and not self._decoder.continuous):
             return []
         joined: list[Job] = []
         slots: dict[tuple[int, ...], int] = {}

@@ -143,3 +143,52 @@ def test_a_cancelled_request_leaves_the_others_as_they_were(engine: WeightedEngi
         return [c.tokens for c in ended if isinstance(c, Completion)]
 
     assert run(cancel_some()) == [t for i, t in enumerate(expected) if i not in (0, 3)]
+
+
+def test_prompt_tokens_are_computed_or_reused_and_the_sums_are_the_engines(engine: WeightedEngine) -> None:
+    requests = [*mixed(10), *mixed(10)]
+    completions = gather_all(engine.generate(r) for r in requests)
+    for r, c in zip(requests, completions, strict=True):
+        assert c.computed + c.reused == len(r.prompt)
+        assert min(c.computed, c.reused) >= 0
+    assert engine.tokens_prefilled == sum(c.computed for c in completions)
+    assert engine.tokens_reused == sum(c.reused for c in completions)
+    assert engine.tokens_generated == sum(len(c.tokens) for c in completions)
+
+
+def test_a_branch_at_any_token_is_scored_as_if_it_had_never_been_shared(engine: WeightedEngine) -> None:
+    """One event loop, so that an engine may reuse what it computed; another loop gives the values to compare with."""
+    start = Pieces().encode("abc")
+
+    async def branches() -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]]:
+        first = await engine.generate(request(start, 8, seed=1))
+        found = []
+        for cut in range(len(first.tokens)):
+            prompt = start + first.tokens[:cut]
+            continuation = first.tokens[cut:]
+            found.append((prompt, continuation, await engine.score(prompt, continuation)))
+        return found
+
+    if isinstance(engine, ScriptedEngine):
+        pytest.skip("a script answers the prompts that it names")
+    for prompt, continuation, scores in run(branches()):
+        assert scores == pytest.approx(run(engine.score(prompt, continuation)), abs=1e-5)
+
+
+def test_cancelling_everything_leaves_an_engine_that_works_and_takes_new_weights(engine: WeightedEngine) -> None:
+    async def cancel_all() -> None:
+        tasks = [asyncio.create_task(engine.generate(r)) for r in mixed(10)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    expected = [c.tokens for c in gather_all(engine.generate(r) for r in mixed(4))]
+    run(cancel_all())
+    assert [c.tokens for c in gather_all(engine.generate(r) for r in mixed(4))] == expected
+    state = engine._model.state_dict() if isinstance(engine, LocalEngine) else {}
+    engine.replace_weights(state, 1)
+    assert engine.version == 1
+    again = gather_all(engine.generate(r) for r in mixed(4))
+    assert [c.tokens for c in again] == expected
+    assert {c.version for c in again} == {1}
