@@ -347,6 +347,60 @@ def train_verifier(
     Console().print(verifier.shown(found))
 
 
+@verifier_app.command("audit")
+def audit_verifier(
+    verifier: Annotated[str, typer.Option(help="Folder of a trained verifier, or truth (with a noise dial).")],
+    out: Annotated[Path, typer.Option(help="Folder of audit.json, samples.jsonl, audit.html and audit.png.")],
+    model: Model = "tiny",
+    problems: Specs = "arithmetic,cipher,countdown",
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    limit: Annotated[int, typer.Option(help="Problems of each family.")] = 60,
+    samples: Annotated[int, typer.Option(help="Answers to each problem.")] = 24,
+    thresholds: Annotated[str, typer.Option(help="Comma-separated; the first one accepts and rejects.")] = "0.5",
+    false_accept: Annotated[float, typer.Option(help="Noise: share of refusals turned.", min=0, max=1)] = 0.0,
+    false_reject: Annotated[float, typer.Option(help="Noise: share of acceptances turned.", min=0, max=1)] = 0.0,
+    noise_per: Annotated[str, typer.Option(help="Noise drawn for each answer or each call.")] = "answer",
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    max_tokens: MaxTokens = 400,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """What a verifier gets wrong, what it caps, and how many samples are worth paying for."""
+    from ponder.commands import audit
+    from ponder.commands.assemble import set_threads
+    from ponder.commands.progress import Bars
+    from ponder.verifiers.noise import Noise
+
+    try:
+        cuts = tuple(float(part) for part in thresholds.split(","))
+    except ValueError:
+        raise PonderError(f"--thresholds {thresholds!r} is not a comma-separated list of numbers") from None
+    set_threads(0)
+    request = audit.Request(
+        verifier=verifier,
+        out=out,
+        model=model,
+        problems=tuple(problems.split(",")),
+        split=split,
+        limit=limit,
+        samples=samples,
+        thresholds=cuts,
+        noise=Noise(false_accept, false_reject, noise_per, seed),  # type: ignore[arg-type]  # checked by Noise
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        device=device,
+    )
+    with Bars(quiet=as_json) as bars:
+        found = audit.run(request, lambda done, total, note: bars.tell("audit", done, total, note))
+    if as_json:
+        _print_json(found)
+        return
+    Console().print(audit.shown(found))
+    Console().print(f"Written: {out / 'audit.html'}, {out / 'audit.json'}, {out / 'audit.png'}")
+
+
 @problems_app.command("list")
 def list_problems(
     gym: Annotated[bool, typer.Option("--gym", help="The tasks of reasoning-gym too.")] = False, as_json: Json = False
