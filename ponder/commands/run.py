@@ -28,6 +28,7 @@ from ponder.protocols import Family
 from ponder.reports.page import render
 from ponder.rollout import store
 from ponder.rollout.collect import collect
+from ponder.rollout.labels.rows import fingerprint
 from ponder.runlog import RunLog
 from ponder.seeds import derive_seed
 from ponder.selfplay import control, measure, state, transcripts, watch_log
@@ -35,6 +36,7 @@ from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell, by_family_and_problem
 from ponder.selfplay.roles import Critic, Generator, learner_config
+from ponder.verifiers.learned import folder
 from ponder.verifiers.truth import GroundTruth
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
@@ -136,8 +138,10 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
         state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
     total = config.rounds * config.updates
     stage.tell(TRAINING, total, total, "done")
-    save(play.generator.model, stage.policy.tokenizer, log.path / "model")
-    save(play.critic.model, stage.policy.tokenizer, log.path / "verifier")
+    save(play.generator.model, stage.policy.tokenizer, log.path / "model", weights=play.generator.learner.weights())
+    vocabulary = fingerprint(stage.policy.tokenizer.get_vocab())
+    spec = folder.Spec("process", vocabulary, config.sampling.separator, config.verifier.aggregation)
+    folder.save(log.path / "verifier", play.critic.model, stage.policy.tokenizer, spec)
     return log.metrics()
 
 
@@ -174,7 +178,9 @@ def _control(stage: Stage) -> ControlArm | None:
 
 
 def _cloning_policy(config: Run) -> Any:
-    return config.policy.model_copy(update={"learning_rate": config.control.learning_rate, "kl": 0.0})
+    return config.policy.model_copy(
+        update={"learning_rate": config.control.learning_rate, "kl": 0.0, "final_rate": 1.0}
+    )
 
 
 def _pass_at_1(stage: Stage) -> Scores:

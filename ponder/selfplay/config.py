@@ -25,7 +25,10 @@ class Sampling(Strict):
 
 
 class Policy(Strict):
-    """The policy update. `length_price` is the weight of the group-relative length reward (0: none)."""
+    """The policy update. `length_price` is the weight of the group-relative length reward (0: none).
+
+    The rate falls linearly to `final_rate` of itself over the run (1: it stays). `precision`: see learning/products.
+    """
 
     learning_rate: Rate = 3e-4
     advantage: Literal["group_mean", "group_normalised", "leave_one_out"] = "group_mean"
@@ -35,7 +38,9 @@ class Policy(Strict):
     kl: Annotated[float, Field(ge=0)] = 0.0
     length_price: Annotated[float, Field(ge=0)] = 0.0
     minibatches: Positive = 1
-    micro_tokens: Positive = 4096
+    micro_tokens: Positive = 8192
+    precision: Literal["model", "bfloat16_backward", "bfloat16"] = "model"
+    final_rate: Share = 1.0
 
 
 class Verifier(Strict):
@@ -48,8 +53,8 @@ class Verifier(Strict):
     depth: Annotated[float, Field(gt=0, le=1)] = 0.5
     learning_rate: Rate = 1e-3
     batch: Positive = 32
-    groups: Positive = 18
-    rollouts: Positive = 4
+    groups: Positive = 36
+    rollouts: Positive = 2
     most_steps: Positive = 5
     epochs: Positive = 1
     aggregation: Literal["last", "min", "product", "mean"] = "last"

@@ -69,11 +69,12 @@ class SelfPlay:
         started = time.monotonic()
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
         self.played = [update.groups for update in updates]
-        labelled = self._label(self.played[-1], "train", round_number, self.config.verifier.groups)
-        self._improve_verifier([group for groups in self.played for group in groups], labelled, round_number)
+        groups = [group for update in self.played for group in update]
+        labelled = self._label(groups, "train", round_number)
+        self._improve_verifier(groups, labelled, round_number)
         ladder = self.climb()
         quality = self._measure_verifier(ladder, round_number)
-        watched = self.watch.look(round_number, [group for groups in self.played for group in groups])
+        watched = self.watch.look(round_number, groups)
         self.ledger.seconds += time.monotonic() - started
         return self._row(round_number, updates, ladder, quality, watched)
 
@@ -116,10 +117,10 @@ class SelfPlay:
         )
         return groups
 
-    def _label(self, groups: Sequence[Group], purpose: str, round_number: int, most: int) -> list[Labelled]:
-        """Rollout labels for the groups that hold both right and wrong answers, else for the first ones."""
+    def _label(self, groups: Sequence[Group], purpose: str, round_number: int) -> list[Labelled]:
+        """Rollout labels for groups that hold both right and wrong answers, else for others; families take turns."""
         settings = self.config.verifier
-        mixed = sorted(groups, key=lambda g: g.solve_rate in (0.0, 1.0, None))[:most]
+        mixed = in_turns(sorted(groups, key=lambda g: g.solve_rate in (0.0, 1.0, None)))[: settings.groups]
         before = self._forwarded()
         seed = derive_seed("labels", purpose, self.config.seed, round_number)
         labelled: list[Labelled] = self.run(
@@ -146,7 +147,7 @@ class SelfPlay:
 
     def _measure_verifier(self, ladder: Sequence[Group], round_number: int) -> dict[str, Any] | None:
         """Quality on fresh labels of validation problems, which the verifier never trains on."""
-        labelled = self._label(ladder, "measure", round_number, self.config.verifier.groups)
+        labelled = self._label(ladder, "measure", round_number)
         if not labelled:
             return None
         verdicts = self.critic.judge.judge([item.trajectory for item in labelled])
@@ -196,6 +197,16 @@ class SelfPlay:
             "failures": dict(failures),
             "watch": watched.row(),
         }
+
+
+def in_turns(groups: Sequence[Group]) -> list[Group]:
+    """The first group of each family, then the second of each, and so on."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for group in groups:
+        turns.append(seen[group.problem.family])
+        seen[group.problem.family] += 1
+    return [group for _, group in sorted(zip(turns, groups, strict=True), key=lambda pair: pair[0])]
 
 
 def rates(groups: Sequence[Group]) -> dict[str, float]:

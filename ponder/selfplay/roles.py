@@ -58,6 +58,10 @@ def learner_config(config: Run) -> LearnerConfig:
         temperature=config.sampling.temperature,
         minibatches=policy.minibatches,
         micro_tokens=policy.micro_tokens,
+        precision=policy.precision,
+        schedule="constant" if policy.final_rate == 1 else "linear",
+        total_steps=config.rounds * config.updates * policy.minibatches,
+        final_rate=policy.final_rate,
         seed=config.seed,
     )
 
