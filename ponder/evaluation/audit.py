@@ -62,7 +62,7 @@ def audit(pools: Sequence[Pool], *, thresholds: Sequence[float] = (0.5,), seed: 
         "by_length": _parts(_by_length(pools), threshold, seed),
         "ns": ns,
         "curves": {
-            name: [{"n": n, **(_plain(mean_interval(v, seed=seed)) or {})} for n, v in zip(ns, rows, strict=True)]
+            name: [{**(_plain(mean_interval(v, seed=seed)) or {}), "n": n} for n, v in zip(ns, rows, strict=True)]
             for name, rows in curves_NP.items()
         },
         "forecast": forecast(pools, ns, threshold, seed=seed),

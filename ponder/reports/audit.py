@@ -112,9 +112,9 @@ def _right(row: Mapping[str, Any]) -> Estimate | None:
 
 
 def _curves(axes: Axes, found: Summary) -> None:
-    """Predicted (hollow, dashed) and observed (full) accuracy against N, with the bands of the observed."""
+    """Predicted (hollow, dashed) and observed (full) accuracy against N, with the intervals of the observed."""
     ticks: list[float] = []
-    for name, label in NAMES.items():
+    for shift, (name, label) in zip((0.94, 1.0, 1.06), NAMES.items(), strict=True):
         points = rows(found, "forecast", "curves", name)
         xs = [number(row, "n") or 1.0 for row in points]
         seen = [estimate(row, "observed") for row in points]
@@ -122,8 +122,9 @@ def _curves(axes: Axes, found: Summary) -> None:
         look = MARKS[name]
         kept = [(x, e) for x, e in zip(xs, seen, strict=True) if e is not None]
         axes.plot([x for x, _ in kept], [e.y for _, e in kept], **look.line(), label=f"{label}: seen")
-        low, high = [e.low or 0.0 for _, e in kept], [e.high or 0.0 for _, e in kept]
-        axes.fill_between([x for x, _ in kept], low, high, color=look.colour, alpha=0.1, linewidth=0)
+        for x, e in kept:  # three bands would hide each other: bars side by side
+            if e.low is not None and e.high is not None:
+                axes.plot([x * shift] * 2, [e.low, e.high], color=look.colour, linewidth=1.2, alpha=0.6)
         told = [(x, e.y) for x, e in zip(xs, ahead, strict=True) if e is not None]
         hollow = {**look.line(), "linestyle": "--", "markerfacecolor": PAPER, "linewidth": 1.2}
         axes.plot([x for x, _ in told], [y for _, y in told], **hollow, label=f"{label}: predicted")

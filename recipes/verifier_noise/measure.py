@@ -109,14 +109,13 @@ def best_of_n(pool: Sequence[Sequence[Sample]], per: str) -> Iterator[dict[str, 
     mean = sum(rates) / len(rates)
     for accuracy in ACCURACIES:
         a = accuracy, 1 - accuracy
+        dials = [Noise(a[1], a[1], "answer", seed) for seed in range(DIALS)]
+        heard_PD = [[_heard(row, p, dial, per) for dial in dials] for p, row in enumerate(pool)]
         points = []
         for n in NS:
-            values = [
-                [_first_accepted(row, p, Noise(a[1], a[1], "answer", seed), per, n) for seed in range(DIALS)]
-                for p, row in enumerate(pool)
-            ]
+            values = [[_first_accepted(*heard, n) for heard in row] for row in heard_PD]
             law = sum(accepted_at_n(rate, *a, n) for rate in rates) / len(rates)
-            points.append({"n": n, "law": law, **asdict(_known(mean_interval(values)))})
+            points.append({**asdict(_known(mean_interval(values))), "n": n, "law": law})
         ceilings = [verifier_ceiling(rate, *a) or 0.0 for rate in rates]
         yield {
             "accuracy": accuracy,
@@ -128,14 +127,19 @@ def best_of_n(pool: Sequence[Sequence[Sample]], per: str) -> Iterator[dict[str, 
         }
 
 
-def _first_accepted(row: Sequence[Sample], problem: int, noise: Noise, per: str, n: int) -> float:
-    """Expected outcome over all subsets of n of the samples: a random accepted one, or a random one if none is."""
+def _heard(row: Sequence[Sample], problem: int, noise: Noise, per: str) -> tuple[list[float], list[float]]:
+    """Outcomes of the samples that the dial accepts, and of those that it refuses."""
     accepted: list[float] = []
     refused: list[float] = []
     for i, (y, answer) in enumerate(row):
         turned = noise.turns(y > 0.5, problem, answer if per == "answer" else i)
         (accepted if (y > 0.5) != turned else refused).append(y)
-    none = comb(len(refused), n) / comb(len(row), n)
+    return accepted, refused
+
+
+def _first_accepted(accepted: Sequence[float], refused: Sequence[float], n: int) -> float:
+    """Expected outcome over all subsets of n of the samples: a random accepted one, or a random one if none is."""
+    none = comb(len(refused), n) / comb(len(accepted) + len(refused), n)
     picked = (1 - none) * sum(accepted) / len(accepted) if accepted else 0.0
     return picked + (none * sum(refused) / len(refused) if refused else 0.0)
 
