@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 import ponder
+from ponder.search.registry import STRATEGIES
 from ponder.types import PonderError
 
 app = typer.Typer(
@@ -82,24 +83,42 @@ def run(
 def solve(
     question: Annotated[str, typer.Argument(help='The question, for example "Make 18 from 3, 6, 1."')],
     model: Model = "tiny",
-    strategy: Annotated[str, typer.Option(help="sample, vote, best_of_n, weighted_vote, beam, ...")] = "vote",
-    budget: Annotated[float, typer.Option(help="Token-equivalents to spend.", min=1)] = 1024,
+    strategy: Annotated[str, typer.Option(help=f"{', '.join(STRATEGIES)}.")] = "vote",
+    budget: Annotated[float | None, typer.Option(help="Token-equivalents to spend; 1024 unless given.", min=1)] = None,
+    effort: Annotated[
+        str | None, typer.Option(help="Instead of --budget: low, medium, high (1, 4, 16 longest answers) or a number.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Deadline of the thinking; then the best so far.")] = None,
     verifier: VerifierFolder = None,
     problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tree as tree.json and as a page.")] = None,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
     as_json: Json = False,
 ) -> None:
-    """Think about one question."""
+    """Think about one question; Ctrl-C returns the best answer so far."""
     from ponder.commands import solve as solving
+    from ponder.reports import tree_live
 
-    asked = solving.Asked(question, model, strategy, budget, verifier, problems, seed, temperature, max_tokens)
-    result, exact = solving.solve(asked)
-    if as_json:
-        _print_json(solving.as_data(result, exact))
-    else:
-        Console().print(solving.show(result, exact))
+    asked = solving.Asked(
+        text=question,
+        model=model,
+        strategy=strategy,
+        budget=budget,
+        effort=effort,
+        seconds=seconds,
+        verifier=verifier,
+        problems=problems,
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        out=out,
+    )
+    solved = solving.solve(asked, tree_live.view(Console(stderr=True), quiet=as_json))
+    _print_json(solving.as_data(solved, out)) if as_json else solving.show(solved, out, Console())
+    if solved.interrupted:
+        raise typer.Exit(130)
 
 
 @app.command("eval")
