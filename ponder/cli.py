@@ -129,12 +129,24 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     limit: Annotated[int, typer.Option(help="Problems of each family.", min=1)] = 100,
     strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "sample,vote",
-    budgets: Annotated[str, typer.Option(help="Comma-separated token-equivalents.")] = "128,512,2048",
-    verifier: VerifierFolder = None,
+    budgets: Annotated[
+        str, typer.Option(help="Comma-separated token-equivalents, or low, medium, high.")
+    ] = "128,512,2048",
+    verifier: Annotated[
+        Path | None, typer.Option(help="Folder of a trained verifier, or self-check (countdown needs no key).")
+    ] = None,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    live: Annotated[
+        bool, typer.Option("--live", help="Run every strategy afresh, none on samples drawn once.")
+    ] = False,
+    plan: Annotated[Path | None, typer.Option(help="Plan of strategy auto; the one that ships unless given.")] = None,
+    fit_plan: Annotated[Path | None, typer.Option(help="Fit a plan on these problems and write it here.")] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="A run folder, or models: train compute by thinking compute.")
+    ] = None,
     pool: Annotated[Path | None, typer.Option(help="Measure the samples in this JSONL file, run no model.")] = None,
     aggregation: Annotated[str, typer.Option(help="Of step scores: last, min, product, mean, rank.")] = "last",
     as_json: Json = False,
@@ -154,21 +166,38 @@ def evaluate(
         split=split,
         limit=limit,
         strategies=tuple(strategies.split(",")),
-        budgets=_numbers("--budgets", budgets),
+        budgets=_budgets(budgets, max_tokens),
         verifier=verifier,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,
         device=device,
         out=out,
+        live=live,
+        plan=plan,
+        fit_plan=fit_plan,
     )
+    if grid is not None:
+        from ponder.commands import eval_grid
+
+        with Bars(quiet=as_json) as bars:
+            found = eval_grid.evaluate(request, grid, lambda done, total, note: bars.tell("grid", done, total, note))
+        _print_json(found) if as_json else Console().print(eval_grid.table(found))
+        return
     with Bars(quiet=as_json) as bars:
         metrics = evaluating.evaluate(request, lambda done, total, note: bars.tell("eval", done, total, note))
     if as_json:
         _print_json(metrics)
     else:
         Console().print(evaluating.table(metrics))
-        Console().print(f"Written: {out / 'metrics.json'}")
+        Console().print(f"Written: {out / 'metrics.json'}, {out / 'curves.html'}, {out / 'curves.png'}")
+
+
+def _budgets(text: str, max_tokens: int) -> tuple[float, ...]:
+    from ponder.search.efforts import budget_of
+
+    found = [budget_of(part.strip(), max_tokens=max_tokens) for part in text.split(",")]
+    return tuple(sorted({int(budget) if budget == int(budget) else budget for budget in found}))
 
 
 def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, as_json: bool) -> None:
@@ -452,16 +481,6 @@ def show_problems(
 def version(as_json: Json = False) -> None:
     """The version of Ponder."""
     _print_json({"version": ponder.__version__}) if as_json else Console().print(ponder.__version__)
-
-
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if not numbers or min(numbers) < 1:
-        raise PonderError(f"{option} {text!r}: give whole numbers above 0, separated by commas, for example 128,512")
-    return numbers
 
 
 def _print_json(value: Any) -> None:

@@ -135,6 +135,9 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
         if play.watch.latest is not None:
             watch_log.write(log, number, play.watch.latest)
         log.metric(number + 1, **row)
+        if config.keep_policies:
+            kept, weights = log.path / "policies" / f"round-{number + 1:04d}", play.generator.learner.weights()
+            save(play.generator.model, stage.policy.tokenizer, kept, weights=weights)
         state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
     total = config.rounds * config.updates
     stage.tell(TRAINING, total, total, "done")

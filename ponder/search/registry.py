@@ -16,6 +16,7 @@ from ponder.search.lookahead import Lookahead
 from ponder.search.mcts import MCTS
 from ponder.search.mixed import Mixed
 from ponder.search.particles import Particles
+from ponder.search.planner import Auto
 from ponder.search.rest_mcts import RestMCTS
 from ponder.search.revision import Revision
 from ponder.search.sample import Sample
@@ -40,6 +41,7 @@ STRATEGIES: dict[str, type[Thinking]] = {
     "mixed": Mixed,
     "forcing": Forcing,
     "chain": Chain,
+    "auto": Auto,
 }
 
 

@@ -103,7 +103,11 @@ class Noise(Strict):
 
 
 class Run(Strict):
-    """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id."""
+    """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id.
+
+    `keep_policies` leaves the policy of each round in RUN/policies (2.5 MB each for the embedded model), so that
+    `ponder eval --grid RUN` can compare more training with more thinking.
+    """
 
     model: str = "tiny"
     problems: tuple[str, ...] = ("arithmetic", "cipher", "countdown")
@@ -112,6 +116,7 @@ class Run(Strict):
     updates: Positive = 4
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = 0
+    keep_policies: bool = True
     allow_unsafe_code: bool = False
     sampling: Sampling = Sampling()
     policy: Policy = Policy()

@@ -21,6 +21,7 @@ def test_a_name_and_parameters_make_a_strategy() -> None:
         "mixed",
         "forcing",
         "chain",
+        "auto",
     }
 
 

@@ -1,0 +1,56 @@
+"""A judge that needs no key: families whose answers can be checked against the question alone check themselves.
+
+Countdown names its numbers and its target in the question, so whoever proposes an expression can compute it. That is a
+perfect verifier of finished answers, free of charge (no token goes through a model), and it says nothing of what a
+learned verifier is worth elsewhere: curves made with it carry its name. A prefix without an answer is not scored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ponder.problems.countdown import check
+from ponder.thinking import final_answer
+from ponder.types import PonderError, Problem, Question, Trajectory, Verdict
+
+NAME = "self-check"
+_COUNTDOWN = re.compile(r"Make (\d+) from (\d+(?:, \d+)*)\.")
+
+
+class SelfCheck:
+    """The `Judge` of questions that hold all that is needed to check an answer."""
+
+    def cost(self, trajectory: Trajectory) -> float:
+        return 0.0
+
+    def bound(self, question: Question, tokens: int) -> float:
+        return 0.0
+
+    async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
+        target, numbers = _asked(question)
+        return [_verdict(final_answer(t.text), numbers, target) for t in trajectories]
+
+
+def self_check(problems: Sequence[Problem]) -> SelfCheck:
+    """The judge, if all of `problems` can be checked so; PonderError otherwise."""
+    for problem in problems:
+        _asked(problem.question)
+    return SelfCheck()
+
+
+def _asked(question: Question) -> tuple[int, list[int]]:
+    found = _COUNTDOWN.fullmatch(question.text.strip())
+    if found is None:
+        raise PonderError(
+            f"{question.id}: --verifier {NAME} checks countdown questions (Make 18 from 3, 6, 1.) and this one cannot "
+            "be checked without its key; give --problems countdown or the folder of a trained verifier"
+        )
+    return int(found[1]), [int(number) for number in found[2].split(", ")]
+
+
+def _verdict(answer: str | None, numbers: list[int], target: int) -> Verdict:
+    if answer is None:
+        return Verdict()
+    right, detail = check(answer, numbers, target)
+    return Verdict(score=float(right), extracted=answer, detail=detail)
