@@ -3,7 +3,8 @@
     logit(score) = problem + family's gap if the sample is right + answer + sample
 
 Problem effects are taken from problems of like solve rate; answer effects (samples with the same answer look alike
-to a verifier) and sample effects are drawn from the fitted ones of the same family and class. With the solve rates of
+to a verifier, and popular wrong answers better than rare ones or none) and sample effects are drawn from the fitted
+ones of the same family and kind. With the solve rates of
 a problem's samples that is all a choice by score depends on. Two tests: the forecast for the fitted half against what
 the other half shows (independent intervals), and the sharper one with the other half's own outcomes (paired): there
 only the scores are predicted. Degenerate: a verifier with two scores has only those in its pools of effects.
@@ -14,13 +15,14 @@ Left out: a gap that changes with difficulty inside a family, and answers that c
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ponder.evaluation.audit_curves import CHOSEN_BY_SCORE, Pool, chosen
+from ponder.evaluation.audit_curves import CHOSEN_BY_SCORE, Pool, Sampled, chosen
 from ponder.evaluation.calibration import Floats
 from ponder.evaluation.intervals import Interval, mean_interval, paired_interval
 from ponder.seeds import derive_seed
@@ -28,7 +30,9 @@ from ponder.seeds import derive_seed
 REDRAWS = 12
 LIKE = 8  # problems of like solve rate from which a problem effect is taken
 EDGE = 1e-6
+POPULAR = (0.0, 0.06, 0.2)  # shares of a problem's samples from which an answer counts as rare, some, common
 Key = tuple[str, bool]  # family, right
+Kind = tuple[str, bool, int]  # family, right, how popular the answer is (0: there is no answer)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Effects:
 
     problems: Mapping[str, list[tuple[str, float, float]]]
     gap: Mapping[str, float]
-    answers: Mapping[Key, Floats]
+    answers: Mapping[Kind, Floats]
     samples: Mapping[Key, Floats]
 
 
@@ -54,22 +58,22 @@ def fit(pools: Sequence[Pool]) -> Effects:
     """The effects, by moments: means of answers' means, then what is left."""
     gap = {family: _gap([p for p in pools if p[0].family == family], pools) for family in {p[0].family for p in pools}}
     problems: dict[str, list[tuple[str, float, float]]] = {}
-    answers: dict[Key, list[float]] = {}
+    answers: dict[Kind, list[float]] = {}
     samples: dict[Key, list[float]] = {}
     for pool in pools:
         family = pool[0].family
-        clusters = [(right, z - gap[family] * right) for right, z in _clusters(pool)]
+        clusters = [(kind, z - gap[family] * kind[1]) for kind, z in _clusters(pool)]
         level = float(np.mean([z.mean() for _, z in clusters]))
         problems.setdefault(family, []).append((pool[0].problem, _rate(pool), level))
-        for right, z in clusters:
+        for kind, z in clusters:
             if len(clusters) > 1:  # else the answer is the problem
                 wider = math.sqrt(len(clusters) / (len(clusters) - 1))
-                answers.setdefault((family, right), []).append((float(z.mean()) - level) * wider)
+                answers.setdefault(kind, []).append((float(z.mean()) - level) * wider)
             if len(z) > 1:
                 within = (z - z.mean()) * math.sqrt(len(z) / (len(z) - 1))
-                samples.setdefault((family, right), []).extend(within.tolist())
+                samples.setdefault(kind[:2], []).extend(within.tolist())
     return Effects(
-        problems, gap, {k: _centred(v) for k, v in answers.items()}, {k: np.array(v) for k, v in samples.items()}
+        problems, gap, {k: np.array(v) for k, v in answers.items()}, {k: np.array(v) for k, v in samples.items()}
     )
 
 
@@ -80,13 +84,16 @@ def redrawn(pool: Pool, effects: Effects, rng: np.random.Generator) -> list[floa
     like = sorted(known, key=lambda row: abs(row[1] - rate))[:LIKE]
     level = like[rng.integers(len(like))][2] if like else 0.0
     drawn: dict[str, float] = {}
+    counts = Counter(one.answer for one in pool)
     scores = []
-    for i, one in enumerate(pool):
-        key = family, one.outcome > 0.5
-        name = one.answer if one.answer is not None else f"no answer {i}"
-        if name not in drawn:
-            drawn[name] = _one_of(effects.answers.get(key), rng)
-        z = level + effects.gap.get(family, 0.0) * key[1] + drawn[name] + _one_of(effects.samples.get(key), rng)
+    for one in pool:
+        kind = _kind(one, counts[one.answer] / len(pool))
+        effect = drawn.get(one.answer or "")
+        if effect is None:
+            effect = _one_of(effects.answers.get(kind), rng)
+        if one.answer is not None:
+            drawn[one.answer] = effect
+        z = level + effects.gap.get(family, 0.0) * kind[1] + effect + _one_of(effects.samples.get(kind[:2]), rng)
         scores.append(1 / (1 + math.exp(-max(-30.0, min(30.0, z)))))
     return scores
 
@@ -147,14 +154,19 @@ def _point(n: int, ahead: list[float], seen: list[float], scored: list[float], s
     }
 
 
-def _clusters(pool: Pool) -> list[tuple[bool, Floats]]:
-    """Log-odds of the samples of each answer, with whether it is right. Samples without an answer stand alone."""
-    found: dict[tuple[str, bool], list[float]] = {}
+def _clusters(pool: Pool) -> list[tuple[Kind, Floats]]:
+    """Log-odds of the samples of each answer, with its kind. Samples without an answer stand alone."""
+    counts = Counter(one.answer for one in pool)
+    found: dict[tuple[object, Kind], list[float]] = {}
     for i, one in enumerate(pool):
-        name = one.answer if one.answer is not None else f"no answer {i}"
         score = min(1 - EDGE, max(EDGE, one.score))
-        found.setdefault((name, one.outcome > 0.5), []).append(math.log(score) - math.log1p(-score))
-    return [(right, np.array(z)) for (_, right), z in found.items()]
+        key = i if one.answer is None else one.answer, _kind(one, counts[one.answer] / len(pool))
+        found.setdefault(key, []).append(math.log(score) - math.log1p(-score))
+    return [(kind, np.array(z)) for (_, kind), z in found.items()]
+
+
+def _kind(one: Sampled, share: float) -> Kind:
+    return one.family, one.outcome > 0.5, 0 if one.answer is None else sum(share > edge for edge in POPULAR)
 
 
 def _gap(own: Sequence[Pool], everyone: Sequence[Pool]) -> float:
@@ -162,16 +174,12 @@ def _gap(own: Sequence[Pool], everyone: Sequence[Pool]) -> float:
     found = []
     for pool in own:
         clusters = _clusters(pool)
-        right, wrong = ([float(z.mean()) for kind, z in clusters if kind is which] for which in (True, False))
+        right, wrong = ([float(z.mean()) for kind, z in clusters if kind[1] is which] for which in (True, False))
         if right and wrong:
             found.append(float(np.mean(right) - np.mean(wrong)))
     if found:
         return float(np.mean(found))
     return 0.0 if own is everyone else _gap(everyone, everyone)
-
-
-def _centred(values: Sequence[float]) -> Floats:
-    return np.asarray(values, dtype=float) - float(np.mean(values))
 
 
 def _rate(pool: Pool) -> float:

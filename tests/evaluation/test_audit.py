@@ -87,7 +87,8 @@ def test_a_noisy_binary_verifier_shows_its_rates_and_its_ceiling() -> None:
     for name, expected in (("true_accepts", 0.9), ("false_accepts", 0.3)):
         assert rates[name]["low"] <= expected <= rates[name]["high"]
     assert rates["ceiling_of_mean"] == pytest.approx(verifier_ceiling(0.5, 0.9, 0.3), abs=0.02)
-    assert found["curves"]["accept_reject"][-1]["y"] == pytest.approx(0.75, abs=0.02)
+    # A ratio of small counts lies above the ratio of their means (about 0.761), and 600 wrong ones have their luck.
+    assert found["curves"]["accept_reject"][-1]["y"] == pytest.approx(0.76, abs=0.02)
     assert found["auc"]["y"] == pytest.approx(0.8, abs=0.03)  # 0.9 * 0.7 + (0.9 * 0.3 + 0.1 * 0.7) / 2
     assert [point["n"] for point in found["curves"]["pass"]] == found["ns"] == [1, 2, 4, 8, 16, 20]
 
@@ -95,7 +96,8 @@ def test_a_noisy_binary_verifier_shows_its_rates_and_its_ceiling() -> None:
 def test_the_forecast_agrees_where_the_model_holds() -> None:
     found = forecast(world(120), [1, 2, 4, 8, 12], 0.5)
     assert found["agree"] >= found["points"] - 1  # 15 points at 95 %, not independent
-    assert found["agree_paired"] >= found["points"] - 3
+    paired = [abs(point["paired"]["y"]) for row in found["curves"].values() for point in row]
+    assert max(paired) < 0.08  # only scores are predicted; 60 fitted problems leave some points of luck
     assert found["gap"]["f"] == pytest.approx(2.0, abs=0.3)
 
 
@@ -109,8 +111,12 @@ def test_the_forecast_fails_where_it_must() -> None:
         else pool
         for pool in pools
     ]
-    found = forecast(turned, [1, 4, 12], 0.5)
-    assert found["agree_paired"] <= 4  # at N = 1 nothing is chosen
+    paired = {
+        name: [point["paired"]["y"] for point in row]
+        for name, row in forecast(turned, [1, 4, 12], 0.5)["curves"].items()
+    }
+    assert abs(paired["best_of_n"][0]) < 1e-9  # at N = 1 nothing is chosen
+    assert paired["best_of_n"][2] > 0.2 and paired["weighted_vote"][2] > 0.1
 
 
 def test_redrawn_scores_know_only_outcomes_and_answers() -> None:
