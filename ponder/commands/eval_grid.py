@@ -25,7 +25,7 @@ from ponder.evaluation.pool import Live
 from ponder.models.size import parameters
 from ponder.reports import thinking_grid
 from ponder.rollout import store
-from ponder.runlog import read_metrics
+from ponder.runlog import read_config, read_metrics
 from ponder.runlog.files import write_json
 from ponder.search import planner_table
 from ponder.search.registry import needs_judge
@@ -80,20 +80,12 @@ def members(run: Path) -> list[Member]:
         raise PonderError(
             f"{run}: no policies are kept in {run / 'policies'}; run with keep_policies=true, or name models"
         )
-    base = _base(run)
     after = []
     for folder in folders:
         number = int(folder.name.removeprefix("round-"))
         if number - 1 in rows:
             after.append(Member(f"round {number}", str(folder), float(rows[number - 1]["flops"])))
-    return [Member("base", base, 0.0), *after]
-
-
-def _base(run: Path) -> str:
-    from ponder import config as settings
-    from ponder.selfplay.config import Run
-
-    return settings.load(Run, run / "config.toml", []).model
+    return [Member("base", str(read_config(run)["model"]), 0.0), *after]
 
 
 def _cells(request: Request, member: Member, tell: Callable[[str], None]) -> list[Cell]:

@@ -192,7 +192,8 @@ def fit_row(table: Table) -> Row:
         gain, error = float(gains_P.mean()), _standard_error(gains_P)
         if gain > max(best_gain, error):
             best, best_gain = _row(table, fixed, cuts), gain
-    return best
+    # Looking that never changes the choice is left out.
+    return best if set(best.choices) - {fixed} else Row(table.budget, fixed)
 
 
 def worth(table: Table, row: Row) -> Floats:

@@ -263,7 +263,8 @@ def claims(cells: Mapping[str, Mapping[int, list[Runs]]], families: Sequence[str
     fixed = {name: together(cells[name]) for name in cells if name in FIXED}
     auto = together(cells["auto"])
     best = envelope(fixed)
-    assert best is not None
+    if best is None:
+        return
     print("\n### The planner less the best fixed strategy (chosen on the other half), points\n")
     for one, chosen in zip(auto, best.chosen, strict=True):
         rival = {name: next(r for r in some if r.budget == one.budget) for name, some in fixed.items()}
