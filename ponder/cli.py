@@ -489,7 +489,6 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """Entry point: errors that a user can mend are one sentence on the error stream, and exit code 2."""
-    # Before torch is imported: two threads that spin while they wait for each other cost half of a small machine.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
