@@ -32,6 +32,8 @@ def render(folder: Path) -> Path:
     with style():
         together, (left, right) = canvas(2, width=9.2, height=4.2)
         _calibration(left, found)
+        if left.get_legend_handles_labels()[0]:
+            left.legend(loc="upper left")
         _curves(right, found)
         legend(together, right, columns=4)
         png(together, folder / "audit.png")
