@@ -24,6 +24,7 @@ from ponder.runlog import files
 JSON, PAGE = "tree.json", "tree.html"
 MOST = 3000  # steps in the page; the file has all
 LONGEST = 2000  # characters of a text
+WIDE = 8  # branches of a fork that are shown at once; the others open with a click
 INDENTS = 8  # deeper forks are not indented further: a phone is narrow
 
 
@@ -41,7 +42,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of the flat tree: "open" a branch (`label`: what is in it), its "steps", "hidden" ones, "close" it."""
+    """A piece of the flat tree: "open" a branch (`label`: what is in it), its "steps", "others" that fold, "close".
+
+    A branch of one step and no forks is a "leaf"; "hidden" says how many the page leaves out.
+    """
 
     kind: str
     rows: tuple[Row, ...] = ()
@@ -76,7 +80,7 @@ def render(tree: SearchTree) -> str:
         shares=_shares(tree),
         chosen=[_row(node) for node in tree.chosen],
         candidates=[(_cut(c.answer), c.votes, words.score(c.best), c.chosen) for c in words.candidates(tree)],
-        parts=list(_parts(shape(tree.nodes, MOST))),
+        parts=list(_parts(shape(tree.nodes, MOST, ranked=True))),
         count=_count(tree.nodes),
         cut=max(0, len(tree.nodes) - MOST),
         made=_made(tree),
@@ -88,24 +92,29 @@ def render(tree: SearchTree) -> str:
 def _parts(top: Branch) -> Iterator[Part]:
     """The tree as a flat list of pieces: it may be deeper than a template can recurse."""
     any_chosen = any(fork.steps[0].state == "chosen" for fork in top.forks)
-    waiting: list[tuple[Branch | None, int]] = [(top, 0)]
+    waiting: list[tuple[Branch | Part, int]] = [(top, 0)]
     while waiting:
         branch, depth = waiting.pop()
-        if branch is None:
-            yield Part("close")
+        if isinstance(branch, Part):
+            yield branch
             continue
         if branch.steps:
-            first, *others = map(_row, branch.steps)
+            first, *rest = map(_row, branch.steps)
             is_open = first.state == "chosen" or not any_chosen
-            folds = bool(others or branch.forks or branch.hidden)
+            folds = bool(rest or branch.forks or branch.hidden)
             yield Part("open" if folds else "leaf", row=first, label=_below(branch), is_open=is_open, depth=depth)
-            if others:
-                yield Part("steps", tuple(others))
+            if rest:
+                yield Part("steps", tuple(rest))
             if folds:
-                waiting.append((None, depth))
+                waiting.append((Part("close"), depth))
         if branch.hidden:
-            yield Part("hidden", label=_hidden(branch))
-        waiting += [(fork, depth + 1) for fork in reversed(branch.forks)]
+            waiting.append((Part("hidden", label=_hidden(branch)), depth))
+        others = branch.forks[WIDE:] if len(branch.forks) > WIDE + 1 else []
+        if others:
+            waiting.append((Part("close"), depth))
+            waiting += [(fork, depth + 1) for fork in reversed(others)]
+            waiting.append((Part("others", label=f"{len(others)} less promising branches"), depth))
+        waiting += [(fork, depth + 1) for fork in reversed(branch.forks[: len(branch.forks) - len(others)])]
 
 
 def _below(branch: Branch) -> str:

@@ -39,9 +39,15 @@ class Branch:
             waiting += [(depth + 1, fork) for fork in reversed(branch.forks)]
 
 
-def shape(nodes: Sequence[Node], most: int | None = None) -> Branch:
-    """The tree with its `most` most promising steps (None: all). Parents must come before their children."""
+def shape(nodes: Sequence[Node], most: int | None = None, *, ranked: bool = False) -> Branch:
+    """The tree with its `most` most promising steps (None: all). Parents must come before their children.
+
+    Forks are in the order in which they were drawn, which is still while a tree grows; `ranked`: best first.
+    """
     children = children_of(nodes)
+    if ranked:
+        key = _keys(nodes)
+        children = {id: sorted(below, key=lambda node: key[node.id]) for id, below in children.items()}
     shown = {node.id for node in nodes} if most is None else promising(nodes, most)
     top = Branch()
     waiting: list[tuple[Branch, str]] = [(top, ROOT)]
@@ -68,21 +74,22 @@ def children_of(nodes: Sequence[Node]) -> dict[str, list[Node]]:
 
 def promising(nodes: Sequence[Node], most: int) -> set[str]:
     """The ids of the `most` most promising nodes, each with all above it."""
-    children, best = children_of(nodes), _best(nodes)
-    order = {node.id: place for place, node in enumerate(nodes)}
-
-    def key(node: Node) -> tuple[float, ...]:
-        return (_RANK[node.state], -node.visits, -best[node.id], order[node.id])
-
-    waiting = [(key(node), node.id) for node in children.get(ROOT, [])]
+    children, key = children_of(nodes), _keys(nodes)
+    waiting = [(key[node.id], node.id) for node in children.get(ROOT, [])]
     heapq.heapify(waiting)
     shown: set[str] = set()
     while waiting and len(shown) < most:
         _, id = heapq.heappop(waiting)
         shown.add(id)
         for child in children.get(id, []):
-            heapq.heappush(waiting, (key(child), child.id))
+            heapq.heappush(waiting, (key[child.id], child.id))
     return shown
+
+
+def _keys(nodes: Sequence[Node]) -> dict[str, tuple[float, ...]]:
+    """What nodes are ranked by, the most promising lowest."""
+    best = _best(nodes)
+    return {node.id: (_RANK[node.state], -node.visits, -best[node.id], at) for at, node in enumerate(nodes)}
 
 
 def _best(nodes: Sequence[Node]) -> dict[str, float]:

@@ -25,11 +25,11 @@ _ANSWERS = 8  # rows in the table of candidates
 _LEFT = 13  # columns of score and visits
 
 
-def tree_lines(nodes: Sequence[Node], rows: int, width: int) -> list[Text]:
-    """The tree in at most `rows` lines of at most `width` columns, or the one line that even a tiny window gets."""
+def tree_lines(nodes: Sequence[Node], rows: int, width: int, *, ranked: bool = False) -> list[Text]:
+    """The tree in at most `rows` lines of at most `width` columns; `ranked` puts the best branch of a fork first."""
     most = rows
     while True:
-        lines = list(_lines(shape(nodes, most), width))
+        lines = list(_lines(shape(nodes, most, ranked=ranked), width))
         if len(lines) <= rows or most <= 1:
             return lines[: max(rows, 1)]
         most -= max(1, (len(lines) - rows) // 2)
@@ -47,7 +47,7 @@ def outcome(tree: SearchTree, width: int, rows: int = 24) -> RenderableType:
     """What stays: the tree if it forks, the candidates, the chosen steps with their scores, the answer and the bill."""
     parts: list[RenderableType] = []
     if any(len(branch.forks) > 1 for _, branch in shape(tree.nodes).walk()):
-        parts += [_heading(tree, width), *tree_lines(tree.nodes, rows, width), Text()]
+        parts += [_heading(tree, width), *tree_lines(tree.nodes, rows, width, ranked=True), Text()]
     rivals = words.candidates(tree)
     if len(rivals) > 1:
         parts += [_table(rivals), Text()]
@@ -135,7 +135,7 @@ def _run(branch: Branch, first: str, rest: str, width: int) -> Iterator[Text]:
         visits = str(node.visits) if node.visits else ""
         text = f"{MARKS[node.state]} {_said(node)}"
         leaves_out = branch.hidden and not branch.forks and place == len(steps) - 1
-        tail = f"  (… {_hidden(branch)})" if leaves_out else ""
+        tail = f"  (… {branch.hidden_steps} more)" if leaves_out else ""
         guide = rest if place else first
         yield _row(words.score(node.shown_score), visits, guide, text, STYLES[node.state], width, tail)
 
@@ -152,11 +152,12 @@ def _row(score: str, visits: str, guide: str, text: str, style: str, width: int,
     if len(guide) > room // 2:  # a very deep tree: the nearest forks matter
         guide = "…" + guide[-(room // 2) :]
     left = room - len(guide)
-    tail = tail if len(tail) < left // 2 else ""
     if cell_len(text) > left - len(tail):
         text = set_cell_size(text, max(1, left - len(tail) - 1)).rstrip() + "…"
     start = (f"{score:>5} {visits:>5}  ", "dim" if score in ("", "–") else "cyan")
-    return Text.assemble(start, (guide, "dim"), (text, style), (tail, "dim"))
+    row = Text.assemble(start, (guide, "dim"), (text, style), (tail, "dim"))
+    row.truncate(width, overflow="ellipsis")
+    return row
 
 
 def _table(rivals: Sequence[words.Candidate]) -> Table:

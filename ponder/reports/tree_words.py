@@ -81,4 +81,4 @@ def remarks(tree: SearchTree) -> list[str]:
         said.append(f"calls that were cancelled may have cost up to {amount(tree.usage.unsettled)} more")
     if tree.verifier is not None and not tree.usage.verifier and not tree.degraded:
         said.append(f"strategy {tree.strategy} did not ask the verifier")
-    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in said]
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in map(printable, said)]

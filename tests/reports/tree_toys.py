@@ -10,7 +10,10 @@ from ponder.reports.tree_data import Bill, Node, SearchTree
 NODES = (
     Node(id="0", parent="", text="6*3=18\n", tokens=5, score=0.9, visits=3, state="chosen"),
     Node(id="0.0", parent="0", text="18*1=18\n", tokens=6, score=0.95, step_score=0.8, visits=2, state="chosen"),
-    Node(id="0.0.0", parent="0.0", text="</think>(6*3)*1", tokens=7, score=0.97, state="chosen", end=True, answer="(6*3)*1"),
+    Node(
+        id="0.0.0", parent="0.0", text="</think>(6*3)*1", tokens=7, score=0.97, state="chosen", end=True,
+        answer="(6*3)*1",
+    ),
     Node(id="0.1", parent="0", text="18-1=17\n", tokens=6, score=0.1, visits=1, state="discarded"),
     Node(id="1", parent="", text="6+3=9\n", tokens=5, score=0.2, visits=1, state="discarded"),
     *(
