@@ -80,10 +80,11 @@ def weighted_vote(pool: Pool, scores: Sequence[float], n: int) -> float:
         return 0.0
     member_GA = np.array([[one.answer == name for name in names] for one in pool], dtype=float)
     outcomes_A = (np.array([one.outcome for one in pool]) @ member_GA) / member_GA.sum(axis=0)
-    weights_RA = _subsets(pool[0].problem, len(pool), n) @ (np.asarray(scores)[:, None] * member_GA)
-    leads_RA = np.isclose(weights_RA, weights_RA.max(axis=1, keepdims=True), rtol=1e-12, atol=0.0)
-    votes_R = weights_RA.max(axis=1) > 0
-    return float(((leads_RA @ outcomes_A) / leads_RA.sum(axis=1) * votes_R).mean())
+    subsets_RG = _subsets(pool[0].problem, len(pool), n)
+    weights_RA = subsets_RG @ (np.asarray(scores)[:, None] * member_GA)
+    given_RA = subsets_RG @ member_GA > 0  # where all scores are 0, what was answered at all shares the win
+    leads_RA = given_RA & np.isclose(weights_RA, weights_RA.max(axis=1, keepdims=True), rtol=1e-12, atol=0.0)
+    return float(((leads_RA @ outcomes_A) / np.maximum(1, leads_RA.sum(axis=1))).mean())
 
 
 def _subsets(problem: str, samples: int, n: int) -> Floats:
