@@ -63,6 +63,7 @@ def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]
         "seed": request.seed,
         "max_tokens": request.max_tokens,
         "unit": "floating-point operations; thinking counts two a parameter and token-equivalent",
+        "notes": _notes(request, found),
         **grid.as_data(cells),
         "reflection": over_training(run) if is_run else None,
     }
@@ -114,6 +115,15 @@ def _cells(request: Request, member: Member, tell: Callable[[str], None]) -> lis
     return cells
 
 
+def _notes(request: Request, found: list[Member]) -> list[str]:
+    """What the work leaves out."""
+    unknown = [member.name for member in found if member.flops is None]
+    notes = [f"what training {', '.join(unknown)} cost is not known and counts as nothing"] if unknown else []
+    if request.verifier is not None:
+        notes.append("what training the verifier cost is counted only where the policy's training counts it")
+    return notes
+
+
 def over_training(run: Path) -> list[dict[str, Any]]:
     """Reflection in the samples of each round of a run; empty if it kept none."""
     found = []
@@ -126,7 +136,8 @@ def over_training(run: Path) -> list[dict[str, Any]]:
 
 def table(data: dict[str, Any]) -> Table:
     """Who wins at each level of total work, for people."""
-    shown = Table(title="More training or more thinking, at equal total work", title_justify="left")
+    title = "; ".join(["More training or more thinking, at equal total work", *data["notes"]])
+    shown = Table(title=title, title_justify="left")
     for column in ("questions", "total FLOPs", "training alone", "thinking alone", "best of all", "ahead"):
         shown.add_column(column, justify="right")
     for level in data["by_questions"]:

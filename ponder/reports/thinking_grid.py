@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from ponder.reports import wording as say
 from ponder.reports.ink import INK, SMALL, canvas, cycle, legend, png, settle, style
@@ -52,6 +53,9 @@ def drawing(data: Summary) -> Figure | None:
         known = [(x, y) for x, y in best if x and y is not None]
         axes.plot([x for x, _ in known], [y for _, y in known], color=INK, linestyle=":", label="frontier")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: say.power(x, 1)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0, "\u00a0%"))
         axes.set_xlabel("training and thinking FLOPs")
         axes.set_title(f"{say.count(questions)} questions")
     all_axes[0].set_ylabel("accuracy")
