@@ -117,6 +117,15 @@ def test_the_budget_holds_whatever_is_chosen(
     assert found.answer is not None
 
 
+@pytest.mark.parametrize("budget", range(14, 120, 3))
+def test_a_budget_too_small_to_pay_for_scores_leaves_the_samples_unscored(budget: int) -> None:
+    table = plan(Row(100, "weighted_vote", (("score", (0.5,)),), ("vote", "stop")))
+    for seed in range(3):
+        found = search(table, budget, seed=seed, judge=Scores())
+        assert found.usage.spent <= budget
+        assert found.answer is not None
+
+
 def test_the_shipped_plan_serves_at_every_budget() -> None:
     shipped = planner_table.read("")
     assert {row.budget for row in shipped.table} == {64, 160, 400, 1000, 2500, 6400}
