@@ -16,7 +16,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from ponder.reports import tree_words as words
 from ponder.reports import wording as say
-from ponder.reports.reading import printable
 from ponder.reports.tree_data import Node, SearchTree
 from ponder.reports.tree_shape import Branch, shape
 from ponder.runlog import files
@@ -86,6 +85,7 @@ def render(tree: SearchTree) -> str:
         made=_made(tree),
         settings=[(say.human(name), _cut(str(value))) for name, value in tree.settings.items()],
         indents=INDENTS,
+        is_scored=any(node.shown_score is not None for node in tree.nodes),
     )
 
 
@@ -164,8 +164,8 @@ def _shares(tree: SearchTree) -> list[tuple[str, str, float, str]]:
 def _made(tree: SearchTree) -> list[tuple[str, str]]:
     return [
         ("Strategy", say.human(tree.strategy)),
-        ("Model", printable(tree.model)),
-        ("Verifier", "none" if tree.verifier is None else printable(tree.verifier)),
+        ("Model", words.clean(tree.model)),
+        ("Verifier", "none" if tree.verifier is None else words.clean(tree.verifier)),
         ("Budget", f"{words.amount(tree.budget)} token-equivalents"),
         ("Deadline", "none" if tree.seconds is None else say.duration(tree.seconds)),
         ("Seed", str(tree.seed)),
@@ -181,5 +181,5 @@ def _count(nodes: Sequence[Node]) -> str:
 
 def _cut(value: Any) -> str:
     """Long text is cut, and says so."""
-    text = printable(value)
+    text = words.clean(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text) - LONGEST:,} more characters)"

@@ -1,8 +1,8 @@
 """The shape of a tree as it is shown: runs of single children as one branch, and the most promising part of it.
 
 A chain of thought is long and forks seldom, so a reader wants one level of indentation a fork and not one a step: a
-`Branch` is a run of steps of which each is the only child, and its forks. What does not fit is left out from the least
-promising end: discarded before kept before chosen, then few visits, then low scores, then late draws.
+`Branch` is a run of steps of which each is the only child that is shown, and its forks. What does not fit is left out
+from the least promising end: discarded before kept before chosen, then few visits, then low scores, then late draws.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RANK = {"chosen": 0, "kept": 1, "discarded": 2}
 
 @dataclass(eq=False)
 class Branch:
-    """A run of steps, the branches that fork at its end, and what is left out there: branches, their steps, best score.
+    """A run of steps, the branches that fork at its end, and what is left out along it: branches, steps, best score.
 
     The branch at the top has no steps: it is the question.
     """
@@ -53,14 +53,16 @@ def shape(nodes: Sequence[Node], most: int | None = None, *, ranked: bool = Fals
     waiting: list[tuple[Branch, str]] = [(top, ROOT)]
     while waiting:
         branch, at = waiting.pop()
-        below = children.get(at, [])
-        while len(below) == 1 and below[0].id in shown and at != ROOT:
-            branch.steps.append(below[0])
-            at = below[0].id
+        while True:
             below = children.get(at, [])
-        branch.forks = [Branch([child]) for child in below if child.id in shown]
+            here = [child for child in below if child.id in shown]
+            _leave_out(branch, [child for child in below if child.id not in shown], children)
+            if len(here) != 1 or at == ROOT:
+                break
+            branch.steps += here
+            at = here[0].id
+        branch.forks = [Branch([child]) for child in here]
         waiting += [(fork, fork.steps[0].id) for fork in branch.forks]
-        _leave_out(branch, [child for child in below if child.id not in shown], children)
     return top
 
 
@@ -104,7 +106,8 @@ def _best(nodes: Sequence[Node]) -> dict[str, float]:
 
 def _leave_out(branch: Branch, left: Sequence[Node], children: dict[str, list[Node]]) -> None:
     """Count `left` and all below them as hidden."""
-    branch.hidden, waiting = len(left), list(left)
+    branch.hidden += len(left)
+    waiting = list(left)
     while waiting:
         node = waiting.pop()
         branch.hidden_steps += 1

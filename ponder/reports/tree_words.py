@@ -9,6 +9,7 @@ from ponder.reports.reading import printable
 from ponder.reports.tree_data import Node, SearchTree
 from ponder.thinking import THINK_CLOSE
 
+UNSCORED = "–"
 NO_ANSWER = "none: nothing that ends was finished"
 
 
@@ -24,7 +25,7 @@ class Candidate:
 
 def step_text(node: Node) -> str:
     """What a step says, without the mark that closes the thinking."""
-    shown = printable(node.text.replace(THINK_CLOSE, "")).strip()
+    shown = clean(node.text.replace(THINK_CLOSE, "")).strip()
     if shown:
         return shown
     return "(ends its thinking)" if THINK_CLOSE in node.text else "(empty)"
@@ -36,7 +37,13 @@ def is_answer(node: Node) -> bool:
 
 
 def score(value: float | None) -> str:
-    return "–" if value is None else say.plain(value)
+    """0.91, or a dash for what was not scored."""
+    return UNSCORED if value is None else say.plain(value)
+
+
+def clean(text: str) -> str:
+    """The text with nothing in it that a terminal or a page obeys."""
+    return printable(text)
 
 
 def candidates(tree: SearchTree) -> list[Candidate]:
@@ -49,7 +56,7 @@ def candidates(tree: SearchTree) -> list[Candidate]:
     for answer, nodes in found.items():
         scores = [node.score for node in nodes if node.score is not None]
         best = max(scores, default=None)
-        rows.append(Candidate(printable(answer), len(nodes), best, any(node.state == "chosen" for node in nodes)))
+        rows.append(Candidate(clean(answer), len(nodes), best, any(node.state == "chosen" for node in nodes)))
     return sorted(rows, key=lambda row: -row.votes)
 
 
@@ -81,4 +88,4 @@ def remarks(tree: SearchTree) -> list[str]:
         said.append(f"calls that were cancelled may have cost up to {amount(tree.usage.unsettled)} more")
     if tree.verifier is not None and not tree.usage.verifier and not tree.degraded:
         said.append(f"strategy {tree.strategy} did not ask the verifier")
-    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in map(printable, said)]
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in map(clean, said)]

@@ -52,6 +52,13 @@ def test_colours_have_numbers_beside_them_and_the_missing_score_is_no_zero() -> 
     assert shades["–"] == "unscored" and "0.00" not in shades
 
 
+def test_without_a_score_the_page_shows_no_chips_and_says_why() -> None:
+    bare = tuple(node.model_copy(update={"score": None, "step_score": None}) for node in NODES)
+    source = page.render(tree(bare, verifier=None))
+    assert 'class="chip' not in source and "No verifier scored these steps." in visible(source)
+    assert "best score" not in visible(source)
+
+
 def test_the_chosen_branch_is_open_and_the_discarded_one_is_not() -> None:
     opened = re.findall(r"<details class=\"([^\"]*)\"( open)?><summary>(.*?)</summary>", page.render(tree()))
     assert [(kind.strip(), bool(is_open)) for kind, is_open, _ in opened[:3]] == [

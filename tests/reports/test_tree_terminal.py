@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ponder.reports import tree_live, tree_terminal
+from ponder.reports import tree_live, tree_rows, tree_terminal
 from ponder.reports.tree_data import Bill, Node, SearchTree
 from ponder.reports.tree_shape import promising, shape
 from tests.reports.tree_toys import NODES, tree
 
 
 def shown(nodes: tuple[Node, ...], rows: int, width: int = 60, ranked: bool = False) -> list[str]:
-    return [line.plain.rstrip() for line in tree_terminal.tree_lines(nodes, rows, width, ranked=ranked)]
+    return [line.plain.rstrip() for line in tree_rows.tree_lines(nodes, rows, width, ranked=ranked)]
 
 
 def printed(made: SearchTree, width: int = 80) -> str:
@@ -41,8 +41,12 @@ def test_a_fork_indents_and_a_run_of_single_steps_does_not() -> None:
 def test_what_does_not_fit_is_the_least_promising_and_is_counted() -> None:
     assert shown(NODES, 4, width=70) == [
         " 0.90     3  ├ ✓ 6*3=18",
-        " 0.95     2  │ ├ ✓ 18*1=18  (… 1 more)",
-        "             │ └ … 1 more branch, best score 0.10",
+        " 0.95     2  │ ✓ 18*1=18",
+        " 0.97        │ ✓ answer (6*3)*1  (… 1 more)",
+        " 0.20     1  └ ✗ 6+3=9  (… 6 more)",
+    ]
+    assert shown(NODES, 2, width=70) == [
+        " 0.90     3  ├ ✓ 6*3=18  (… 3 more)",
         "             └ … 1 more branch, 6 steps below, best score 0.20",
     ]
     assert promising(NODES, 3) == {"0", "0.0", "0.0.0"}
@@ -66,7 +70,7 @@ def test_any_tree_fits_any_window_and_every_step_is_shown_or_counted(
     for at, score in places:
         parent = nodes[at % len(nodes)].id if nodes and at % 4 else ""
         nodes.append(Node(id=f"n{len(nodes)}", parent=parent, text="漢字 step\n", tokens=1, score=score))
-    lines = tree_terminal.tree_lines(nodes, rows, width)
+    lines = tree_rows.tree_lines(nodes, rows, width)
     assert len(lines) <= rows and all(line.cell_len <= width for line in lines)
     branches = [branch for _, branch in shape(nodes, rows).walk()]
     assert sum(len(b.steps) + b.hidden_steps for b in branches) == len(nodes)
@@ -78,6 +82,13 @@ def test_the_outcome_has_the_answer_the_scores_of_its_steps_and_a_bill_that_adds
     assert re.search(r"1 0.90 6\*3=18\s+2 0.95 18\*1=18\s+answer 0.97 \(6\*3\)\*1", text)
     assert "18 kept + 24 discarded + 10.5 verifier = 52.5 of 100 token-equivalents" in text
     assert "2 candidates" in text and "✗ 6+3=9" in text
+
+
+def test_without_scores_and_visits_their_columns_are_left_out() -> None:
+    bare = tuple(node.model_copy(update={"score": None, "step_score": None, "visits": 0}) for node in NODES)
+    assert shown(bare, 2) == ["├ ✓ 6*3=18  (… 3 more)", "└ … 1 more branch, 6 steps below"]
+    text = printed(tree(bare))
+    assert "score" not in text and "–" not in text and re.search(r"1 6\*3=18\s+2 18\*1=18\s+answer \(6", text)
 
 
 def test_a_search_that_finished_nothing_says_so() -> None:
@@ -104,10 +115,10 @@ def test_the_meter_has_its_parts_in_proportion() -> None:
 
 
 def test_a_frame_fits_its_window_and_shows_what_is_left() -> None:
-    console = Console(file=io.StringIO(), width=50, height=10)
-    lines = console.render_lines(tree_terminal.frame(tree(seconds=30.0), 50, 10))
+    console = Console(file=io.StringIO(), width=50, height=11)
+    lines = console.render_lines(tree_terminal.frame(tree(seconds=30.0), 50, 11))
     words = "\n".join("".join(part.text for part in line) for line in lines)
-    assert len(lines) <= 10 and "left 47.5" in words and "best so far  (6*3)*1" in words
+    assert len(lines) <= 11 and "left 47.5" in words and "▒ 24 discarded" in words and "best so far  (6*3)*1" in words
 
 
 def test_without_a_terminal_there_is_a_line_for_each_tenth_and_each_new_best() -> None:
