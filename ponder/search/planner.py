@@ -103,6 +103,8 @@ class Planning(Thinking):
         elif any(c.score is None for c in seen):
             seen = await _scored(desk, seen)
         self.chosen.append(strategy)
+        if seen and desk.remaining < self.least:  # the scores took what a further draw would need
+            return seen
         found = await strategy.think(desk)
         return list(unforced([*seen, *found])) if seen else found
 
