@@ -66,8 +66,8 @@ def test_a_verifier_gain_picked_among_many_says_so():
 
 def test_problems_beyond_the_base_are_counted():
     assert said("unsolved", synthetic.summary()) == (
-        "The base solved none of 87 test problems in 16 tries each; the final model solves 37.9 % (27.9 to 47.9 %) of "
-        "them."
+        "The base solved none of 87 harder test problems in 16 tries each; the final model solves 37.9 % (27.9 to "
+        "47.9 %) of them in as many."
     )
 
 
