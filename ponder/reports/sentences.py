@@ -82,8 +82,8 @@ def unsolved(summary: Summary) -> str:
     if solved is None:
         return f"The base solved every test problem at least once in {say.count(tries)} tries."
     return (
-        f"The base solved none of {say.count(problems)} harder test problems in {say.count(tries)} tries each; the final "
-        f"model solves {_with_interval(solved)} of them in as many."
+        f"The base solved none of {say.count(problems)} harder test problems in {say.count(tries)} tries each; the "
+        f"final model solves {_with_interval(solved)} of them in as many."
     )
 
 
