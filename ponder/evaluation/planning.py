@@ -9,8 +9,8 @@ samples, and compared order by order: a strategy that goes on from unlucky sampl
 other orders.
 
 Noise is what such a fit finds first, and three rules hold it back. A bin departs from the best single strategy only
-where the paired difference in it exceeds its standard error. Bins are used at all only where they gain more than a
-standard error on problems that did not choose them. And all of it is fitted on each half of the problems, and what the
+where the paired difference in it exceeds its standard error. Bins are used at all only where they gain more than
+`ERRORS` standard errors on problems that did not choose them. And all of it is fitted on each half of the problems, and what the
 plan is worth (`crossed`) is told by the other half (Snell et al., arXiv 2408.03314: two folds).
 """
 
@@ -37,6 +37,7 @@ from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question
 
 PRICE = 0.01  # accuracy that a whole budget is worth
+ERRORS = 2.0  # standard errors that bins must gain; many ways to cut are tried, and one of them is always lucky
 QUANTILES = ((1 / 2,), (1 / 3, 2 / 3))  # where one feature is cut; two features are each cut in the middle
 
 Floats = npt.NDArray[np.float64]
@@ -134,7 +135,8 @@ async def _look(
         )
         scores = result.scores or (None,) * len(result.trajectories)
         pairs = zip(result.trajectories, scores, strict=True)
-        known = difficulty([Candidate(t, propose.answer(t), s) for t, s in pairs], max_tokens)
+        seen = [Candidate(t, propose.answer(t), s) for t, s in pairs]
+        known = difficulty(seen, probes, result.usage.kept + result.usage.discarded, max_tokens)
         values = [getattr(known, name) for name in FEATURES]
         worth = (propose.outcome(result.trajectory) or 0.0) - PRICE * result.usage.spent / budget
         return [np.nan if v is None else v for v in values], worth
@@ -190,7 +192,7 @@ def fit_row(table: Table) -> Row:
     for cuts in _structures(table):
         gains_P = np.concatenate([_gain(table.among(side), table.among(~side), cuts) for side in (even, ~even)])
         gain, error = float(gains_P.mean()), _standard_error(gains_P)
-        if gain > max(best_gain, error):
+        if gain > max(best_gain, ERRORS * error):
             best, best_gain = _row(table, fixed, cuts), gain
     # Looking that never changes the choice is left out.
     return best if set(best.choices) - {fixed} else Row(table.budget, fixed)

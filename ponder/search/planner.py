@@ -18,7 +18,7 @@ from ponder.protocols import Account, Judge, Propose
 from ponder.search import planner_table
 from ponder.search.choose import Candidate, majority, unforced, weighted
 from ponder.search.desk import Desk
-from ponder.search.planner_table import STOP, Plan, Row, difficulty
+from ponder.search.planner_table import STOP, Difficulty, Plan, Row, difficulty
 from ponder.search.progress import Progress
 from ponder.search.strategy import Thinking
 from ponder.search.waves import draw
@@ -66,8 +66,8 @@ class Planning(Thinking):
         row = self.table.row(desk.question, desk.remaining, self.max_tokens)
         if not row.looks or self.n_max <= self.table.probes or (row.scores and desk.judge is None):
             return await self._go_on(desk, row.fixed, [])
-        seen = await self._look(desk, row)
-        spec = row.choose(difficulty(seen, self.max_tokens)) if seen else row.fixed
+        seen, known = await self._look(desk, row)
+        spec = row.choose(known) if seen else row.fixed
         if spec == STOP or desk.remaining < self.least or _has_forced(seen):
             return seen
         return await self._go_on(desk, spec, seen)
@@ -89,11 +89,13 @@ class Planning(Thinking):
         """With the judge, which the base hands only to strategies that cannot do without."""
         return replace(super()._sit_down(question, propose, judge, budget, seed, progress), judge=judge)
 
-    async def _look(self, desk: Desk, row: Row) -> list[Candidate]:
-        """The first samples, scored if the plan's bins ask for it."""
-        drawn = await draw(desk, self.table.probes)
-        seen = desk.candidates(drawn)
-        return await _scored(desk, seen) if row.scores else seen
+    async def _look(self, desk: Desk, row: Row) -> tuple[list[Candidate], Difficulty]:
+        """The first samples, scored if the plan's bins ask for it, and what they show."""
+        before = desk.remaining
+        seen = desk.candidates(await draw(desk, self.table.probes))
+        tokens = before - desk.remaining
+        seen = await _scored(desk, seen) if row.scores else seen
+        return seen, difficulty(seen, self.table.probes, tokens, self.max_tokens)
 
     async def _go_on(self, desk: Desk, spec: str, seen: list[Candidate]) -> list[Candidate]:
         """Think by the strategy `spec` with what is left; the samples seen are candidates with those it finds."""

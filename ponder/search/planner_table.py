@@ -34,8 +34,8 @@ FEATURES = ("agreement", "score", "length")
 class Difficulty:
     """What a few samples show of a problem.
 
-    `agreement` is the share of samples that give the commonest answer, `score` the verifier's mean (None: not scored),
-    `length` the mean tokens of a sample as a share of the longest allowed.
+    `agreement` is the share of the samples asked for that give the commonest answer, `score` the verifier's mean over
+    those that ended (None: not scored), `length` the mean tokens of a sample as a share of the longest allowed.
     """
 
     agreement: float
@@ -43,15 +43,18 @@ class Difficulty:
     length: float
 
 
-def difficulty(candidates: Sequence[Candidate], max_tokens: int) -> Difficulty:
-    """Of at least one candidate; those without an answer agree with nobody."""
-    n = len(candidates)
+def difficulty(candidates: Sequence[Candidate], asked: int, tokens: float, max_tokens: int) -> Difficulty:
+    """Of what came of `asked` samples that took `tokens` tokens together.
+
+    Samples that were cut are no candidates. They agree with nobody and count in the length: that nearly all of them were
+    cut is the surest sign of a hard problem, and the one that ended must not pass for agreement.
+    """
     counts = Counter(c.answer for c in candidates if c.answer is not None)
     scores = [c.score for c in candidates if c.score is not None]
     return Difficulty(
-        max(counts.values(), default=0) / n,
+        max(counts.values(), default=0) / asked,
         math.fsum(scores) / len(scores) if scores else None,
-        sum(len(c.trajectory) for c in candidates) / (n * max_tokens),
+        tokens / (asked * max_tokens),
     )
 
 

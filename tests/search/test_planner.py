@@ -43,8 +43,9 @@ def test_difficulty_by_hand() -> None:
     found = search(plan(Row(400, "vote", (("agreement", ()),), ("stop",))), 400, base=1)
     one = found.trajectories[0]
     some = [Candidate(one, "a", 0.5), Candidate(one, "a", None), Candidate(one, "b", 1.0), Candidate(one, None)]
-    assert difficulty(some, 4 * len(one)) == Difficulty(0.5, 0.75, 0.25)
-    assert difficulty([Candidate(one, None)], len(one)) == Difficulty(0.0, None, 1.0)
+    assert difficulty(some, 4, 80, 40) == Difficulty(0.5, 0.75, 0.5)
+    assert difficulty([Candidate(one, "a")], 4, 160, 40) == Difficulty(0.25, None, 1.0)  # three were cut
+    assert difficulty([], 4, 160, 40) == Difficulty(0.0, None, 1.0)
 
 
 def test_samples_that_agree_are_enough_and_the_rest_of_the_budget_is_kept() -> None:
