@@ -10,8 +10,8 @@ other orders.
 
 Noise is what such a fit finds first, and three rules hold it back. A bin departs from the best single strategy only
 where the paired difference in it exceeds its standard error. Bins are used at all only where they gain more than
-`ERRORS` standard errors on problems that did not choose them. And all of it is fitted on each half of the problems, and what the
-plan is worth (`crossed`) is told by the other half (Snell et al., arXiv 2408.03314: two folds).
+`ERRORS` standard errors on problems that did not choose them. And all of it is fitted on each half of the problems, and
+what the plan is worth (`crossed`) is told by the other half (Snell et al., arXiv 2408.03314: two folds).
 """
 
 from __future__ import annotations

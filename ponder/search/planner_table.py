@@ -46,8 +46,8 @@ class Difficulty:
 def difficulty(candidates: Sequence[Candidate], asked: int, tokens: float, max_tokens: int) -> Difficulty:
     """Of what came of `asked` samples that took `tokens` tokens together.
 
-    Samples that were cut are no candidates. They agree with nobody and count in the length: that nearly all of them were
-    cut is the surest sign of a hard problem, and the one that ended must not pass for agreement.
+    Samples that were cut are no candidates. They agree with nobody and count in the length: that nearly all of them
+    were cut is the surest sign of a hard problem, and the one that ended must not pass for agreement.
     """
     counts = Counter(c.answer for c in candidates if c.answer is not None)
     scores = [c.score for c in candidates if c.score is not None]
