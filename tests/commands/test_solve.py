@@ -121,6 +121,7 @@ def test_ctrl_c_returns_the_best_so_far_with_its_bill(strategy: str) -> None:
     tree = consistent(solved, 4000)
     assert solved.interrupted and tree.usage.unsettled > 0
     assert tree.degraded is not None and "stopped by Ctrl-C" in tree.degraded
+    assert {node.state for node in tree.nodes} <= {"chosen", "discarded"}
     if strategy == "mcts":
         assert tree.answer is not None and tree.chosen
 

@@ -58,6 +58,17 @@ def test_ranked_puts_the_best_branch_first_and_else_the_order_of_drawing_stays()
     assert [fork.steps[0].id for fork in shape(nodes, ranked=True).forks] == ["0", "2"]
 
 
+def test_promising_is_first_by_fate_then_by_visits_then_by_the_best_score_below() -> None:
+    visited = Node(id="0", parent="", text="a", tokens=1, score=0.1, visits=5)
+    rich = Node(id="1", parent="", text="b", tokens=1, score=0.2, visits=1)
+    below = Node(id="1.0", parent="1", text="c", tokens=1, score=0.9)
+    scored = Node(id="2", parent="", text="d", tokens=1, score=0.5, visits=1)
+    dropped = Node(id="3", parent="", text="e", tokens=1, score=1.0, visits=9, state="discarded")
+    nodes = (dropped, scored, visited, rich, below)
+    assert [fork.steps[0].id for fork in shape(nodes, ranked=True).forks] == ["0", "1", "2", "3"]
+    assert [promising(nodes, n) for n in (1, 2)] == [{"0"}, {"0", "1"}]
+
+
 PLACES = st.lists(st.tuples(st.integers(0, 40), st.floats(0, 1) | st.none()), max_size=40)
 
 
