@@ -233,9 +233,10 @@ class Usage:
     """What an answer cost, in token-equivalents: `kept + discarded + verifier == spent`.
 
     `kept` are the generated tokens of the trajectory that was returned, `discarded` all other generated tokens (and
-    those of requests to revise, which run through the policy once each), `verifier` the forward passes of judges. `calls` counts proposals and judgements; `seconds` is wall-clock time and
-    no part of equality. `unsettled` is not spent: it is the most that calls may have cost which a deadline cancelled
-    before they told what they drew; `spent + unsettled` stays within the budget too.
+    those of requests to revise, which run through the policy once each), `verifier` the forward passes of judges.
+    `calls` counts proposals and judgements; `seconds` is wall-clock time and no part of equality. `unsettled` is not
+    spent: it is the most that calls may have cost which a deadline cancelled before they told what they drew;
+    `spent + unsettled` stays within the budget too.
     """
 
     kept: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,12 @@ def request(out: Path, **more: object) -> Request:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("audit") / "out"
     return out, run(request(out, noise=Noise(0.3, 0.1)), lambda *_: None)
 
 
-def test_it_writes_numbers_samples_a_page_and_a_picture(done: tuple[Path, dict]) -> None:
+def test_it_writes_numbers_samples_a_page_and_a_picture(done: tuple[Path, dict[str, Any]]) -> None:
     out, found = done
     written = json.loads((out / "audit.json").read_text())
     assert written["sentence"] == found["sentence"] and written["noise"]["false_accept"] == 0.3
@@ -43,7 +44,7 @@ def test_truth_without_noise_never_errs(tmp_path: Path) -> None:
     assert [point["y"] for point in found["curves"]["best_of_n"]] == pytest.approx(covered)
 
 
-def test_the_page_is_a_function_of_the_file(done: tuple[Path, dict]) -> None:
+def test_the_page_is_a_function_of_the_file(done: tuple[Path, dict[str, Any]]) -> None:
     out, _ = done
     before = (out / "audit.html").read_text()
     (out / "audit.html").unlink()
@@ -69,6 +70,6 @@ def test_a_file_with_holes_is_shown_as_not_measured(tmp_path: Path) -> None:
         ({"thresholds": (1.5,)}, "--thresholds"),
     ],
 )
-def test_what_cannot_be_audited_is_refused_by_name(settings: dict, named: str, tmp_path: Path) -> None:
+def test_what_cannot_be_audited_is_refused_by_name(settings: dict[str, Any], named: str, tmp_path: Path) -> None:
     with pytest.raises(PonderError, match=named):
         run(request(tmp_path / "out", **settings), lambda *_: None)

@@ -45,7 +45,7 @@ def test_one_budget_or_equal_costs_have_no_slope() -> None:
 def test_only_problems_of_every_budget_take_part() -> None:
     found = doubling([runs("v", 64, [0.0, 0.0]), runs("v", 128, [1.0])])
     assert found is not None
-    assert (found.points.n, found.points.y) == (1, pytest.approx(1.0))
+    assert found.points.n == 1 and found.points.y == pytest.approx(1.0)
 
 
 def test_the_envelope_does_not_reward_luck() -> None:
@@ -69,7 +69,7 @@ def test_the_envelope_takes_a_better_strategy_at_each_budget() -> None:
     )
     assert found is not None
     assert found.budgets == (100, 200)
-    assert found.chosen == (("a", "a"), ("b", "b"))
+    assert list(found.chosen) == [("a", "a"), ("b", "b")]
     assert [p.y for p in found.curve.points] == [1.0, 1.0]
     assert envelope({"a": [runs("a", 100, [1.0])]}) is None  # one problem has no other half
 
@@ -85,5 +85,6 @@ def test_a_level_is_reached_between_points_on_a_line_over_log_tokens() -> None:
 def test_cheapness_is_a_share_of_what_the_other_needed() -> None:
     found = cheapness(line((100, 0.2), (400, 0.6)), line((100, 0.1), (800, 0.4)))
     assert found is not None
-    assert (found.accuracy, found.dear, found.share) == (0.4, 800, pytest.approx(0.25))
+    assert (found.accuracy, found.dear) == (0.4, 800)
+    assert found.share == pytest.approx(0.25)
     assert cheapness(line(), line((1, 1))) is None

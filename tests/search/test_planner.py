@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -25,7 +26,7 @@ def plan(*rows: Row, probes: int = 4) -> Plan:
     return Plan(40, probes, rows)
 
 
-def search(table: Plan, budget: float, seed: int = 0, judge: Scores | None = None, **digits: int) -> SearchResult:
+def search(table: Plan, budget: float, seed: int = 0, judge: Scores | None = None, **digits: Any) -> SearchResult:
     planning = Planning(40, 6, table=table)
     return run(planning(QUESTION, Digits(**digits), judge, Budget(budget), seed=seed))
 
