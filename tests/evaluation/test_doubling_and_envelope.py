@@ -68,7 +68,7 @@ def test_the_envelope_takes_a_better_strategy_at_each_budget() -> None:
         {"a": [runs("a", 100, good), runs("a", 200, bad)], "b": [runs("b", 100, bad), runs("b", 200, good)]}
     )
     assert found is not None
-    assert found.budgets == (100, 200)
+    assert list(found.budgets) == [100, 200]
     assert list(found.chosen) == [("a", "a"), ("b", "b")]
     assert [p.y for p in found.curve.points] == [1.0, 1.0]
     assert envelope({"a": [runs("a", 100, [1.0])]}) is None  # one problem has no other half

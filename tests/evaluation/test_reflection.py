@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ponder.evaluation.reflection import (
     Reflections,
     countdown_right,
@@ -68,7 +70,7 @@ def test_the_boxed_answer_stands_before_any_number() -> None:
 
 
 def test_a_limit_on_tokens_leaves_out_the_step_that_it_cuts() -> None:
-    row = {"family": "countdown", "question": QUESTION, "steps": TRIES, "step_lengths": [10, 10, 10, 5]}
+    row: dict[str, Any] = {"family": "countdown", "question": QUESTION, "steps": TRIES, "step_lengths": [10, 10, 10, 5]}
     row["outcome"], row["extracted"] = 1.0, "(6*3)*1"
     assert within([row], 29)["countdown"] == Reflections(responses=1, steps=2, reflecting=1, idle=1)
     assert of_rows([row, row])["countdown"].reflecting == 4
