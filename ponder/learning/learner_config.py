@@ -48,7 +48,7 @@ class LearnerConfig:
     memory_bytes: int | None = None
     precision: Precision = "model"
     lora_rank: int = 0
-    lora_alpha: float = 16.0
+    lora_alpha: int = 16
     max_skips: int = 5
     seed: int = 0
 

@@ -18,7 +18,7 @@ from ponder.types import PonderError
 _NAME = "default"
 
 
-def adapt(model: PreTrainedModel, rank: int, alpha: float, seed: int) -> None:
+def adapt(model: PreTrainedModel, rank: int, alpha: int, seed: int) -> None:
     """Freeze `model` and put adapters of `rank` on every linear layer of its decoder, in place. Needs extra `peft`."""
     try:
         from peft import LoraConfig, inject_adapter_in_model

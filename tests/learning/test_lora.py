@@ -13,7 +13,7 @@ from ponder.models.load import load
 from ponder.types import PonderError
 from tests.learning.factory import model, samples, tokenizer
 
-CONFIG = LearnerConfig(learning_rate=1e-2, warmup_steps=0, lora_rank=2, lora_alpha=8.0)
+CONFIG = LearnerConfig(learning_rate=1e-2, warmup_steps=0, lora_rank=2, lora_alpha=8)
 
 
 def test_without_peft_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
