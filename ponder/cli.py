@@ -149,6 +149,7 @@ def evaluate(
     ] = None,
     pool: Annotated[Path | None, typer.Option(help="Measure the samples in this JSONL file, run no model.")] = None,
     aggregation: Annotated[str, typer.Option(help="Of step scores: last, min, product, mean, rank.")] = "last",
+    allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """Accuracy of strategies at budgets on held-out problems, or of the samples in a file."""
@@ -176,6 +177,7 @@ def evaluate(
         live=live,
         plan=plan,
         fit_plan=fit_plan,
+        allow_unsafe_code=allow_unsafe_code,
     )
     if grid is not None:
         from ponder.commands import eval_grid
@@ -246,6 +248,7 @@ def label(
     max_tokens: MaxTokens = 400,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the job in --out.")] = False,
+    allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """Label the steps of a model's responses by rollouts."""
@@ -274,6 +277,7 @@ def label(
         device=device,
         out=out,
         resume=resume,
+        allow_unsafe_code=allow_unsafe_code,
     )
     with Bars(quiet=as_json) as bars:
         summary = labelling.label(request, lambda done, total, note: bars.tell("label", done, total, note))

@@ -53,6 +53,7 @@ class Request:
     live: bool = False
     plan: Path | None = None
     fit_plan: Path | None = None
+    allow_unsafe_code: bool = False
 
 
 def evaluate(request: Request, tell: Callable[[int, int, str], None]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def evaluate(request: Request, tell: Callable[[int, int, str], None]) -> dict[st
     source = assemble.source(request.model, device=request.device, temperature=request.temperature)
     if request.verifier is not None and judge is None:
         judge = load_judge(request.verifier, source.readable())
-    with assemble.truth(families) as truth:
+    with assemble.truth(families, allow_unsafe_code=request.allow_unsafe_code) as truth:
         bench = _bench(request, problems, Live(source.propose, source.decode, truth.grade, judge))
         pool, cells = _measure(request, bench, source, tell)
         metrics = _metrics(request, source, judge, problems, cells, pool, dict(truth.failures))

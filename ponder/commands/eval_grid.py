@@ -98,7 +98,7 @@ def _cells(request: Request, member: Member, tell: Callable[[str], None]) -> lis
     file = "" if request.plan is None else str(request.plan)
     plan = planner_table.read(file)
     cells = []
-    with assemble.truth(families) as truth:
+    with assemble.truth(families, allow_unsafe_code=request.allow_unsafe_code) as truth:
         live = Live(policy.propose, policy.codec.decode, truth.grade, judge)
         bench = Bench(problems, live, request.budgets, request.max_tokens, request.seed, plan, file)
         tell(f"{member.name}: drawing samples")

@@ -60,6 +60,7 @@ class Request:
     device: str
     out: Path
     resume: bool
+    allow_unsafe_code: bool = False
 
 
 def label(request: Request, tell: Callable[[int, int, str], None]) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def label(request: Request, tell: Callable[[int, int, str], None]) -> dict[str, 
     families = assemble.families(request.problems)
     problems = draw(families, request.split, request.limit, request.seed)
     policy = _policy(request, request.model)
-    with assemble.truth(families) as truth:
+    with assemble.truth(families, allow_unsafe_code=request.allow_unsafe_code) as truth:
         job = _job(request, policy, truth.grade)
         with RunLog.open(request.out, _config(request, job.origin), resume=request.resume):
             started = time.monotonic()
@@ -131,7 +132,7 @@ def _prover(request: Request, policy: Policy, grade: Grade, tokens: str) -> Sour
 def _config(request: Request, origin: Origin) -> dict[str, Any]:
     """What decides the labels; the same for every start of one job."""
     config = asdict(replace(request, out=Path(), resume=False))
-    del config["out"], config["resume"]
+    del config["out"], config["resume"], config["allow_unsafe_code"]
     return {
         **config,
         "problems": list(request.problems),
