@@ -76,7 +76,7 @@ def load(folder: Path) -> Summary:
 def _figure(name: str, draw: Any, found: Summary) -> dict[str, Any]:
     figure, (axes,) = canvas(height=3.9)
     draw(axes, found)
-    legend(figure, axes, columns=2)
+    legend(figure, axes, columns=1)
     settle(figure)
     return {"drawing": Markup(svg(figure, name)), "alt": _alt(figure)}
 

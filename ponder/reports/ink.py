@@ -70,6 +70,7 @@ STRATEGIES = {
     "weighted_vote": Mark(HUES["teal"], "D"),
     "beam": Mark(HUES["plum"], "v"),
     "mcts": Mark(HUES["ochre"], "P"),
+    "auto": Mark(INK, "X", "--", hollow=True),
 }
 _CYCLE = [Mark(c, m) for c, m in zip(HUES.values(), "o^DvsPX", strict=True)]
 
