@@ -340,6 +340,25 @@ def report(
     _print_json({"report": str(page)}) if as_json else Console().print(f"Report: {page}")
 
 
+@app.command()
+def reflect(
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    out: Annotated[Path | None, typer.Option(help="Where the files go; the run folder unless given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How often a run's samples go back or correct, over training and over budget, and what that did."""
+    from ponder.commands import reflect as reflecting
+    from ponder.reports.thinking_reflection import DATA, PICTURE
+
+    found = reflecting.reflect(run_folder, out)
+    if as_json:
+        _print_json(found)
+        return
+    folder = out or run_folder
+    Console().print(reflecting.shown(found), highlight=False)
+    Console().print(f"Written: {folder / DATA}, {folder / PICTURE}")
+
+
 @verifier_app.command("train")
 def train_verifier(
     out: Annotated[Path, typer.Option(help="The folder of the trained verifier.")],

@@ -17,6 +17,7 @@ from ponder.evaluation.doubling import doubling, steps
 from ponder.evaluation.drawing import draw_pool, replayable
 from ponder.evaluation.envelope import cheapness, envelope
 from ponder.evaluation.pool import Live, Pool
+from ponder.evaluation.reflection_training import LIMITS
 from ponder.evaluation.runs import Runs, replay, run_live
 from ponder.search.planner_table import Plan
 from ponder.search.registry import make
@@ -24,7 +25,6 @@ from ponder.seeds import derive_seed
 from ponder.types import Curve, CurvePoint, Problem
 
 ORDERS = 4
-LIMITS = (8, 4, 2, 1)  # reflection is counted in this share of the longest chain: an eighth, a quarter, ...
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from ponder.commands import assemble
 from ponder.commands.eval import Request, draw
 from ponder.commands.eval_curves import Bench
 from ponder.commands.verifier import load_judge
-from ponder.evaluation import curves, grid, reflection
+from ponder.evaluation import curves, grid
 from ponder.evaluation.drawing import replayable
 from ponder.evaluation.grid import Cell
 from ponder.evaluation.pool import Live
+from ponder.evaluation.reflection_training import over_training
 from ponder.models.size import parameters
 from ponder.reports import thinking_grid
-from ponder.rollout import store
 from ponder.runlog import read_config, read_metrics
 from ponder.runlog.files import write_json
 from ponder.search import planner_table
@@ -122,16 +122,6 @@ def _notes(request: Request, found: list[Member]) -> list[str]:
     if request.verifier is not None:
         notes.append("what training the verifier cost is counted only where the policy's training counts it")
     return notes
-
-
-def over_training(run: Path) -> list[dict[str, Any]]:
-    """Reflection in the samples of each round of a run; empty if it kept none."""
-    found = []
-    for path in sorted((run / "trajectories").glob("round-*.parquet")):
-        by_family = reflection.of_rows(store.read(path))
-        families = {name: some.as_data() for name, some in by_family.items()}
-        found.append({"round": int(path.stem.removeprefix("round-")), "families": families})
-    return found
 
 
 def table(data: dict[str, Any]) -> Table:

@@ -14,7 +14,7 @@ and make the target. This counts words and tries; whether the policy meant them 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -32,6 +32,7 @@ _EQUATION = re.compile(r"(\d+)([-+*/])(\d+)=(\d+)")
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _NUMBER = re.compile(r"-?\d+(?:[.,/]\d+)*")
 
+EFFECTS = ("useful", "harmful", "idle")
 Right = Callable[[str], bool | None]  # whether a standing answer is right; None: cannot be told
 
 
@@ -55,8 +56,12 @@ class Reflections:
     @property
     def useful_share(self) -> float | None:
         """Of the reflections whose effect is known, the useful ones; None if there are none."""
-        told = self.useful + self.harmful + self.idle
-        return self.useful / told if told else None
+        return self.useful / self.told if self.told else None
+
+    @property
+    def told(self) -> int:
+        """The reflections whose effect is known."""
+        return self.useful + self.harmful + self.idle
 
     def __add__(self, other: Reflections) -> Reflections:
         return Reflections(*(getattr(self, f) + getattr(other, f) for f in self.__slots__))
@@ -175,7 +180,12 @@ def within(rows: Iterable[Mapping[str, Any]], tokens: int) -> dict[str, Reflecti
 
     Rows also have `step_lengths`. A step that the limit cuts is left out.
     """
-    return of_rows({**row, "steps": _first(row, tokens)} for row in rows)
+    return of_rows(first(rows, tokens))
+
+
+def first(rows: Iterable[Mapping[str, Any]], tokens: int) -> Iterator[dict[str, Any]]:
+    """The rows with only those of their steps that end within the first `tokens` tokens."""
+    return ({**row, "steps": _first(row, tokens)} for row in rows)
 
 
 def _first(row: Mapping[str, Any], tokens: int) -> list[str]:
