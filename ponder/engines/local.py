@@ -112,6 +112,11 @@ class LocalEngine:
         return self._scheduler.seconds_busy
 
     @property
+    def steps(self) -> int:
+        """Steps of the decoder so far; `tokens_generated` over it is how many requests a step served."""
+        return self._scheduler.steps
+
+    @property
     def active(self) -> int:
         """Requests that hold a row of the cache now."""
         return self._scheduler.active

@@ -99,8 +99,9 @@ class Rows:
         A slot keeps its place where it can: only what fills a gap, or parts from its group, is copied.
         """
         slots, last = self.slot[self.running], self.last[self.running]
-        texts = np.stack([slots, last])
-        (sources, _), group = np.unique(texts, axis=1, return_inverse=True)
+        span = int(last.max()) + 1  # one number for both: sorting pairs takes several times as long
+        texts, group = np.unique(slots * span + last, return_inverse=True)
+        sources = texts // span
         stays = np.ones(len(sources), dtype=np.bool_)
         stays[1:] = sources[1:] != sources[:-1]
         stays &= sources < len(sources)
@@ -108,7 +109,7 @@ class Rows:
         vacant = np.ones(len(sources), dtype=np.bool_)
         vacant[sources[stays]] = False
         places[~stays] = np.flatnonzero(vacant)
-        self.slot[self.running] = places[group.reshape(-1)]
+        self.slot[self.running] = places[group]
         order = np.empty_like(places)
         order[places] = sources
         found: list[int] = order.tolist()

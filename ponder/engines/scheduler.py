@@ -41,6 +41,7 @@ class Scheduler:
         self.tokens_generated = 0
         self.tokens_prefilled = 0
         self.tokens_reused = 0
+        self.steps = 0  # of the decoder; tokens_generated / steps is how many requests a step served
         self.seconds_busy = 0.0
 
     @property
@@ -85,6 +86,7 @@ class Scheduler:
         speaker = np.empty(self._decoder.active, dtype=np.int64)
         speaker[state.slot[running]] = running
         logits_BV = self._decoder.decode(state.last[speaker], state.lengths[speaker] - 1)
+        self.steps += 1
         finished = self._advance(running, self._spread(logits_BV, state.slot[running]))
         self._settle()
         return finished
