@@ -184,7 +184,7 @@ def evaluate(
 
         with Bars(quiet=as_json) as bars:
             found = eval_grid.evaluate(request, grid, lambda done, total, note: bars.tell("grid", done, total, note))
-        _print_json(found) if as_json else Console().print(eval_grid.table(found))
+        _print_json(found) if as_json else Console().print(eval_grid.shown(found, Console().width), highlight=False)
         return
     with Bars(quiet=as_json) as bars:
         metrics = evaluating.evaluate(request, lambda done, total, note: bars.tell("eval", done, total, note))

@@ -6,13 +6,16 @@ metrics. Models that are named have no known training cost: they are compared by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from ponder.commands import assemble
 from ponder.commands.eval import Request, draw
@@ -25,11 +28,17 @@ from ponder.evaluation.pool import Live
 from ponder.evaluation.reflection_training import over_training
 from ponder.models.size import parameters
 from ponder.reports import thinking_grid
+from ponder.reports import wording as say
 from ponder.runlog import read_config, read_metrics
 from ponder.runlog.files import write_json
 from ponder.search import planner_table
 from ponder.search.registry import needs_judge
 from ponder.types import PonderError
+
+TITLE = "More training or more thinking, at equal total work"
+LEFT_OUT = "training: one plain answer of a policy; thinking: the least trained policy; grid.json has every contest"
+LEAST_GAIN = 0.05
+ONE_LINE = 100  # columns from which a policy stands beside its accuracy and not below
 
 
 @dataclass(frozen=True)
@@ -124,20 +133,48 @@ def _notes(request: Request, found: list[Member]) -> list[str]:
     return notes
 
 
-def table(data: dict[str, Any]) -> Table:
-    """Who wins at each level of total work, for people."""
-    title = "; ".join(["More training or more thinking, at equal total work", *data["notes"]])
-    shown = Table(title=title, title_justify="left")
-    for column in ("questions", "total FLOPs", "training alone", "thinking alone", "best of all", "ahead"):
-        shown.add_column(column, justify="right")
+def shown(data: dict[str, Any], width: int) -> RenderableType:
+    """Who wins as the total work grows, a block for each number of questions; at most `width` columns, at least 80.
+
+    A contest is left out where nobody else gets ahead and the best gained fewer than five points since the last row.
+    """
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, title=TITLE)
+    table.title_justify = "left"
+    for column in ("questions\nFLOPs", "\ntraining", "\nthinking", "\nbest of all", "\nahead"):
+        table.add_column(column, justify="right" if "FLOPs" in column else "left", overflow="fold")
     for level in data["by_questions"]:
-        for one in level["contests"]:
-            parts = [_said(one[name]) for name in ("training", "thinking", "best")]
-            shown.add_row(f"{level['questions']:,}", f"{one['flops']:.2e}", *parts, one["winner"])
-    return shown
+        table.add_section()
+        table.add_row(Text(f"{level['questions']:,}", style="bold"))
+        for one in _telling(level["contests"]):
+            table.add_row(say.power(one["flops"]), *_cells_of(one, "\n" if width < ONE_LINE else " "), one["winner"])
+    return Group(table, *(Text(f"{note[0].upper()}{note[1:]}.", style="dim") for note in (LEFT_OUT, *data["notes"])))
 
 
-def _said(cell: dict[str, Any] | None) -> str:
-    if cell is None:
-        return "-"
-    return f"{cell['accuracy']['y']:.1%} ({cell['member']}, {cell['strategy']} {cell['budget']:g})"
+def _telling(contests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The contests in which something happens, the last one always."""
+    kept = list(contests[:1])
+    for one in contests[1:]:
+        gained = _accuracy(one["best"]) - _accuracy(kept[-1]["best"])
+        if one["winner"] != kept[-1]["winner"] or gained >= LEAST_GAIN or one is contests[-1]:
+            kept.append(one)
+    return kept
+
+
+def _accuracy(cell: dict[str, Any] | None) -> float:
+    return 0.0 if cell is None else float(cell["accuracy"]["y"])
+
+
+def _cells_of(one: dict[str, Any], between: str) -> Iterator[str]:
+    """Training alone is a member's plain answer, thinking alone the least trained member: each names what varies."""
+    names: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+        ("training", lambda cell: str(cell["member"])),
+        ("thinking", _thought),
+        ("best", lambda cell: f"{cell['member']}, {_thought(cell)}"),
+    )
+    for key, said in names:
+        cell = one[key]
+        yield "-" if cell is None else f"{say.percent(_accuracy(cell))}{between}{said(cell)}"
+
+
+def _thought(cell: dict[str, Any]) -> str:
+    return f"{say.human(cell['strategy'])} {cell['budget']:g}"
