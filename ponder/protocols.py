@@ -173,13 +173,33 @@ class Steered(Propose, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a judge takes for trajectories of one question, in token-equivalents. All zero: it is free.
+
+    `question` is for reading the question and `token` for each token of a response. Both are paid once a search (the
+    rest of a trajectory whose beginning was judged before is all that is new), or with every verdict by a judge that
+    `rereads`, since it keeps nothing of what it read. `verdict` is the most that a verdict costs on top, and `step` the
+    most that it costs on top for each step; `Judge.extra` says how much it is.
+    """
+
+    question: float = 0.0
+    token: float = 0.0
+    verdict: float = 0.0
+    step: float = 0.0
+    rereads: bool = False
+
+
 class Judge(Protocol):
-    """Score trajectories of a question without its key. Costs are token-equivalents; `cost` is exact."""
+    """Score trajectories of a question without its key. What that costs a search is counted by its own `Reading`."""
 
-    def cost(self, trajectory: Trajectory) -> float: ...
+    def price(self, question: Question) -> Price: ...
 
-    def bound(self, question: Question, tokens: int) -> float:
-        """The most that a trajectory of at most `tokens` generated tokens can cost; for planning."""
+    def extra(self, trajectory: Trajectory) -> float:
+        """What a verdict on this trajectory costs besides reading it: at most `verdict` and `step` of the price.
+
+        What shows only while judging is taken at its most until this trajectory was judged.
+        """
         ...
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]: ...

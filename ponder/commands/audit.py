@@ -30,6 +30,7 @@ from ponder.reports.audit import render
 from ponder.rollout.collect import collect
 from ponder.runlog import environment
 from ponder.runlog.files import explained, write_json, write_text
+from ponder.search.reading import Reading
 from ponder.seeds import derive_seed
 from ponder.types import Group, PonderError
 from ponder.verifiers.noise import Noise, NoisyGrade, NoisyJudge
@@ -118,9 +119,9 @@ async def _by_judge(groups: Sequence[Group], judge: Judge, asker: Policy) -> lis
     async def one(group: Group) -> list[Sampled]:
         some = group.trajectories
         verdicts = await judge(group.problem.question, some)
-        return _pool(
-            group, [v.score for v in verdicts], [judge.cost(t) for t in some], [asker.propose.answer(t) for t in some]
-        )
+        reading = Reading(judge, group.problem.question)  # one after the other: the first pays for the question
+        costs, answers = [reading.take([t]) for t in some], [asker.propose.answer(t) for t in some]
+        return _pool(group, [v.score for v in verdicts], costs, answers)
 
     return list(await asyncio.gather(*map(one, groups)))
 

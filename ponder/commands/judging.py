@@ -14,7 +14,9 @@ from transformers import PreTrainedModel
 
 from ponder.commands.assemble import Policy
 from ponder.engines.local import LocalEngine
+from ponder.engines.reading import reader_of
 from ponder.learning.verifiers.rows import RIGHT, JudgedRow
+from ponder.models import lean
 from ponder.protocols import Judge
 from ponder.rollout.labels import parquet
 from ponder.rollout.labels.rows import LabelRow
@@ -24,9 +26,11 @@ from ponder.verifiers.learned import critique
 from ponder.verifiers.learned.folder import Stored
 from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
 from ponder.verifiers.learned.implicit import ImplicitVerifier
+from ponder.verifiers.learned.kinds import kind as kind_of
 from ponder.verifiers.learned.outcome import OutcomeVerifier
 from ponder.verifiers.learned.pairwise import PairwiseVerifier
 from ponder.verifiers.learned.preference import PreferenceVerifier
+from ponder.verifiers.learned.reader import EngineReader
 from ponder.verifiers.learned.value import ValueVerifier
 from ponder.verifiers.process import ProcessVerifier, step_ends
 
@@ -126,6 +130,7 @@ def judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: in
         "policy_parameters": policy_parameters,
         "temperature": spec.temperature,
         "shared": shared,
+        "reader": EngineReader(policy.engine) if shared else reader_of(stored.model),
     }
     if spec.kind in _WHOLES:
         return _WHOLES[spec.kind](stored.model, prompt, **common)
@@ -134,6 +139,8 @@ def judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: in
     common["aggregation"] = spec.aggregation
     if spec.kind == "implicit":
         assert stored.reference is not None  # `load` refused the folder otherwise
+        # Both read with memory or neither: they are of one architecture.
+        common["reference_reader"] = reader_of(stored.reference)
         return ImplicitVerifier(stored.model, stored.reference, prompt, beta=spec.beta, **common)
     return _STEPS[spec.kind](stored.model, prompt, **common)
 
@@ -142,7 +149,9 @@ def _generative(stored: Stored, policy: Policy, common: dict[str, Any]) -> Judge
     spec = stored.spec
     asked = Asked.of(policy.codec.encode, spec.question, spec.yes, spec.no)
     engine = None
-    if spec.critiques:  # an engine owns its weights
+    if spec.critiques and common["shared"]:
+        engine = policy.engine
+    elif spec.critiques:  # an engine owns its weights
         engine = LocalEngine(copy.deepcopy(stored.model), policy.codec, device=str(stored.model.device))
     return GenerativeVerifier(
         stored.model,
@@ -160,6 +169,15 @@ async def verdicts(judge: Judge, some: Sequence[Case]) -> list[Verdict]:
     """What the judge says of each case, all at once."""
     found = await asyncio.gather(*(judge(case.trajectory.question, [case.trajectory]) for case in some))
     return [verdict for verdicts in found for verdict in verdicts]
+
+
+def reads_the_policy(stored: Stored, policy: Policy) -> bool:
+    """Whether the policy's engine computes what this verifier's head looks at.
+
+    Its trunk must be the policy's still, and a causal head one linear layer on it, as in the lean families.
+    """
+    linear = kind_of(stored.spec.kind).form != "causal" or lean.supports(stored.model)
+    return stored.spec.trunk != "separate" and linear and same_trunk(stored.model, policy.model)
 
 
 def same_trunk(model: PreTrainedModel, policy: PreTrainedModel) -> bool:

@@ -18,6 +18,7 @@ from ponder.commands.assemble import Policy
 from ponder.commands.summary import ControlArm, Measured, summarise
 from ponder.config import resolved
 from ponder.engines.loop import run as run_async
+from ponder.engines.reading import reader_of
 from ponder.evaluation.pool import Live
 from ponder.evaluation.suite import Scores, build_suite
 from ponder.learning.checkpoints import Checkpoints
@@ -196,6 +197,7 @@ def _measure(stage: Stage, control_arm: ControlArm | None) -> Measured:
     """Both arms on the test problems, and the thinking-time curves before and after training."""
     policy, bench, config = stage.policy, stage.bench, stage.config
     version, judge = policy.engine.version, stage.play.critic.judge
+    judge.reader = reader_of(judge.model)  # its weights are final
     before = policy.engine.tokens_generated + policy.engine.tokens_prefilled, judge.tokens_scored
     temperature, strategies = config.evaluation.temperature, (*measure.POOLED, *measure.LIVE)
     live = Live(policy.at(temperature), policy.codec.decode, bench.grade, judge)

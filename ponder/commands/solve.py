@@ -18,7 +18,7 @@ from rich.console import Console
 from ponder.commands import assemble
 from ponder.commands.verifier import load_judge
 from ponder.engines.loop import run as run_async
-from ponder.protocols import Judge, Propose
+from ponder.protocols import Judge, Price, Propose
 from ponder.reports import tree as page
 from ponder.reports import tree_terminal as terminal
 from ponder.reports.tree_data import Bill, Node, SearchTree, State
@@ -149,11 +149,11 @@ class Listening:
     judge: Judge
     heard: Callable[[Trajectory, Verdict], None]
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return self.judge.cost(trajectory)
+    def price(self, question: Question) -> Price:
+        return self.judge.price(question)
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return self.judge.bound(question, tokens)
+    def extra(self, trajectory: Trajectory) -> float:
+        return self.judge.extra(trajectory)
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         verdicts = await self.judge(question, trajectories)

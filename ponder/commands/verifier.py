@@ -158,12 +158,20 @@ def fit(
     epochs = None if most_work < math.inf else request.epochs
     stored = Stored(model, spec, reference)
     report = learner.fit(rows, generator, epochs=epochs, most_work=most_work)
+    _follow(asker, shared)
     if request.own_critiques:
         some = own_critiques(stored, asker, cases)
         if some:
             report = learner.fit([judging.row(case, prompt, encode(text)) for case, text in some], generator)
+            _follow(asker, shared)
     asker.model.base_model.requires_grad_(True)
     return stored, report
+
+
+def _follow(asker: Policy, moved: bool) -> None:
+    """Let the engine have the weights of a policy that learned along: a head that shares them reads its states."""
+    if moved:
+        asker.engine.replace_weights(asker.model.state_dict(), asker.engine.version + 1)
 
 
 def own_critiques(stored: Stored, asker: Policy, cases: Sequence[Case]) -> list[tuple[Case, str]]:
@@ -185,7 +193,7 @@ def load_judge(folder: Path, policy: Policy) -> Judge:
 
 def judge_of(stored: Stored, policy: Policy) -> Judge:
     """A stored verifier at work. A trunk that is the policy's is cheaper only if it still is that."""
-    shared = stored.spec.trunk != "separate" and judging.same_trunk(stored.model, policy.model)
+    shared = judging.reads_the_policy(stored, policy)
     return judging.judge(stored, policy, shared=shared, policy_parameters=parameters(policy.model))
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from ponder.evaluation.pool import Pool, PoolEntry
-from ponder.protocols import Until
+from ponder.protocols import Price, Until
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory, Verdict
 
@@ -60,7 +60,7 @@ class PoolPropose:
 
 
 class PoolJudge:
-    """Serves the verdicts of one problem's samples at the cost of the judge that gave them."""
+    """Serves the verdicts of one problem's samples at the price of the judge that gave them."""
 
     def __init__(self, entry: PoolEntry) -> None:
         if entry.live.judge is None:
@@ -68,11 +68,11 @@ class PoolJudge:
         self.entry = entry
         self._judge = entry.live.judge
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return self._judge.cost(trajectory)
+    def price(self, question: Question) -> Price:
+        return self._judge.price(question)
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return self._judge.bound(question, tokens)
+    def extra(self, trajectory: Trajectory) -> float:
+        return self._judge.extra(trajectory)
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         return await self.entry.verdicts(question, trajectories)

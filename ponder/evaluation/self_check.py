@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from ponder.problems.countdown import check
+from ponder.protocols import Price
 from ponder.thinking import final_answer
 from ponder.types import PonderError, Problem, Question, Trajectory, Verdict
 
@@ -21,10 +22,10 @@ _COUNTDOWN = re.compile(r"Make (\d+) from (\d+(?:, \d+)*)\.")
 class SelfCheck:
     """The `Judge` of questions that hold all that is needed to check an answer."""
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return 0.0
+    def price(self, question: Question) -> Price:
+        return Price()
 
-    def bound(self, question: Question, tokens: int) -> float:
+    def extra(self, trajectory: Trajectory) -> float:
         return 0.0
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:

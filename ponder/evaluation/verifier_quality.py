@@ -37,8 +37,9 @@ T = TypeVar("T")
 class Judged:
     """One trajectory as a verifier saw it. `truth_S` says of each step whether it is right (None: not known).
 
-    `tokens` were generated, `cost` is what the judgement cost, both in token-equivalents. `score` is None if the
-    verifier gives steps only, `step_scores_S` is empty if it gives none.
+    `tokens` were generated, `cost` is what the judgement cost beside `question`, which a verifier that keeps what it
+    read takes once for all samples of a problem; all in token-equivalents. `score` is None if the verifier gives steps
+    only, `step_scores_S` is empty if it gives none.
     """
 
     problem: str
@@ -49,6 +50,7 @@ class Judged:
     score: float | None = None
     step_scores_S: tuple[float, ...] = ()
     truth_S: tuple[bool, ...] | None = None
+    question: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,12 @@ def selection(items: Sequence[Judged], votes: int, *, seed: int = 0) -> Selectio
     )
 
 
-def affordable(votes: int, tokens: float, cost: float) -> int:
-    """How many samples of `tokens` each can be drawn and judged for what `votes` cost unjudged; at least 1."""
-    return max(1, math.floor(votes * tokens / (tokens + cost) + 1e-9))
+def affordable(votes: int, tokens: float, cost: float, question: float = 0.0) -> int:
+    """How many samples of `tokens` each can be drawn and judged for what `votes` cost unjudged; at least 1.
+
+    A judgement costs `cost`, and reading the question costs `question` once.
+    """
+    return max(1, math.floor((votes * tokens - question) / (tokens + cost) + 1e-9))
 
 
 def flawed_right(items: Sequence[Judged], *, seed: int = 0) -> FlawedRight | None:
@@ -241,7 +246,8 @@ def _steps(item: Judged) -> list[tuple[float, float]]:
 def _selected(pool: Sequence[Judged], votes: int, seed: int) -> tuple[int, float, float, float]:
     """Samples afforded, majority at `votes`, best-of-N and weighted vote at what is afforded."""
     answers, outcomes, scores = [i.answer for i in pool], [i.outcome for i in pool], _scores(pool)
-    n = affordable(votes, float(np.mean([i.tokens for i in pool])), float(np.mean([i.cost for i in pool])))
+    tokens, cost, question = np.mean([(i.tokens, i.cost, i.question) for i in pool], axis=0).tolist()
+    n = affordable(votes, tokens, cost, question)
     majority = majority_at_k(answers, outcomes, votes)
     best = best_of_n(scores, outcomes, n)
     weighted = weighted_vote_at_k(answers, scores, outcomes, n, seed=seed)

@@ -7,7 +7,7 @@ not pay a full round at its worst is first tried by one plain sample, a scout: i
 length the search learns what to expect.
 
 Degenerates to plain sampling with one beam, with a constant verifier (in distribution), or when the verifier fails.
-Every scoring is charged in full, so many short steps make a beam dear: n rounds of judging for one trajectory.
+A verifier that rereads its prefixes makes many short steps dear: n rounds of judging for one trajectory.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Beam(Thinking):
         if not self.learns or plan(desk, [None], width, self.shape, learn=False).leaves == width:
             return []
         scouts = await draw(desk, 1)
-        follows = plan(desk, [None], 2, self.shape, learn=True, held=desk.price(scouts)).leaves
+        follows = plan(desk, [None], 2, self.shape, learn=True, held=scouts).leaves
         return desk.candidates(scouts, await desk.scores(scouts) if follows and self.n_max > 1 else None)
 
     async def _search(self, desk: Desk, most: int) -> list[Candidate]:

@@ -18,6 +18,7 @@ from ponder.search.common import new_tokens, together
 from ponder.search.limits import Limits
 from ponder.search.pace import Pace
 from ponder.search.progress import Progress
+from ponder.search.reading import Reading
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, SearchResult, Step, StopReason, Trajectory, Verdict
 
@@ -39,6 +40,7 @@ class Desk:
     progress: Progress | None = None
     pace: Pace = field(default_factory=Pace)
     _judged: bool = field(init=False)
+    _reading: Reading | None = field(init=False)
     _notes: list[str] = field(default_factory=list)
     _finished: dict[Step, Trajectory] = field(default_factory=dict)
     _scores: dict[Step, float | None] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._judged = self.judge is not None
+        self._reading = None if self.judge is None else Reading(self.judge, self.question)
 
     @property
     def remaining(self) -> float:
@@ -117,9 +120,9 @@ class Desk:
     async def verdicts(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         """The judge's verdicts, paid for. A failed one has no score; it is paid, since the judge may have computed."""
         failed = [Verdict(failure="infrastructure")] * len(trajectories)
-        if self.judge is None or not trajectories:
+        if self.judge is None or (read := self._at_work) is None or not trajectories:
             return failed
-        self.budget.charge_verifier(math.fsum(map(self.judge.cost, trajectories)))
+        self.budget.charge_verifier(read.take(trajectories))
         try:
             verdicts = await self.judge(self.question, trajectories)
             if len(verdicts) != len(trajectories):
@@ -150,13 +153,22 @@ class Desk:
         known = scores or [None] * len(trajectories)
         return [Candidate(t, self.propose.answer(t), s) for t, s in zip(trajectories, known, strict=True)]
 
-    def cost(self, tokens: int) -> float:
-        """The most that judging a trajectory of at most `tokens` tokens costs; 0 without a judge."""
-        return self.judge.bound(self.question, tokens) if self.judge else 0.0
+    def cost(self, tokens: int, new: int | None = None) -> float:
+        """The most that judging a trajectory of at most `tokens` tokens costs; 0 without a judge.
 
-    def price(self, trajectories: Sequence[Trajectory]) -> float:
-        """What judging exactly these will cost; 0 without a judge."""
-        return math.fsum(map(self.judge.cost, trajectories)) if self.judge else 0.0
+        At most `new` (None: all) of them are not read yet. What `owed` sets aside for the question comes on top.
+        """
+        return 0.0 if (read := self._at_work) is None else read.most(tokens, tokens if new is None else new)
+
+    def unread(self, branch: Trajectory | None) -> int:
+        """Tokens of a branch (None: the root) that the judge has not read yet; 0 without a judge."""
+        return 0 if (read := self._at_work) is None or branch is None else read.unread(branch)
+
+    def owed(self, trajectories: Sequence[Trajectory]) -> float:
+        """What to set aside for judging: what exactly these will cost; until it is read, the question in any case."""
+        if (read := self._at_work) is None:
+            return 0.0
+        return read.cost(trajectories) if trajectories else read.opening
 
     def drop(self, leaves: Sequence[Trajectory]) -> None:
         """Tell whoever watches that these will not be continued."""
@@ -194,6 +206,11 @@ class Desk:
         count = self._counters.get(name, 0)
         self._counters[name] = count + 1
         return derive_seed("search", name, self.seed, count)
+
+    @property
+    def _at_work(self) -> Reading | None:
+        """The judge's reading, while there is a judge."""
+        return None if self.judge is None else self._reading
 
     def _degraded(self) -> str | None:
         notes = list(self._notes)

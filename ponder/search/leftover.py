@@ -29,7 +29,7 @@ async def with_leftover(desk: Desk, found: Sequence[Candidate], most: int) -> li
         if not n or len(came) < n:
             break
     new = [*waiting, *extra]
-    pays = len(found) + len(extra) > 1 and desk.price(new) <= desk.remaining
+    pays = len(found) + len(extra) > 1 and desk.owed(new) <= desk.remaining
     scores = await desk.scores(new) if pays else [None] * len(new)
     late = {t.leaf: score for t, score in zip(new, scores, strict=True)}
     known = [late.get(c.trajectory.leaf, c.score) for c in found] + [late[t.leaf] for t in extra]
@@ -38,7 +38,7 @@ async def with_leftover(desk: Desk, found: Sequence[Candidate], most: int) -> li
 
 def _next(desk: Desk, waiting: Sequence[Trajectory], wanted: int) -> tuple[int, int]:
     """How many samples to draw next and how long each may get; 0 if none of the usual length fits."""
-    most, left = desk.limits.max_tokens, desk.remaining - desk.price(waiting)
+    most, left = desk.limits.max_tokens, desk.remaining - desk.owed(waiting)
     if n := min(wanted, affordable(left, most + desk.cost(most))):
         return n, most
     low, high = 0, most

@@ -46,10 +46,11 @@ class MCTS(TreeSearch):
         """Growing children if `node` was visited before; then a score and a rolled-out answer, as far as asked for."""
         grows = node.visits > 0
         at = self.grown(desk, node) if grows else length(node.branch)
-        rolled = at + self._roll(desk, at)
-        roll = self._roll(desk, at) + self.end(desk, rolled) if self.rollouts > 0 else 0.0
+        new = desk.unread(node.branch) + at - length(node.branch)
+        rolled = self._roll(desk, at)
+        roll = rolled + self.end(desk, at + rolled, rolled) if self.rollouts > 0 else 0.0
         # A leaf without room to go on is made to answer instead, which is charged here too.
-        return grows * self.expand * self.cap(desk) + desk.cost(at) + max(roll, self.end(desk, at))
+        return grows * self.expand * self.cap(desk) + desk.cost(at, new) + max(roll, self.end(desk, at))
 
     async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
         if node.visits:

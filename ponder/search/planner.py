@@ -130,6 +130,6 @@ def _has_forced(seen: Sequence[Candidate]) -> bool:
 async def _scored(desk: Desk, seen: list[Candidate]) -> list[Candidate]:
     """The same with the verifier's scores, if they can be paid."""
     new = [c.trajectory for c in seen]
-    if desk.price(new) > desk.remaining:
+    if desk.owed(new) > desk.remaining:
         return seen
     return [replace(c, score=s) for c, s in zip(seen, await desk.scores(new), strict=True)]

@@ -47,7 +47,8 @@ class RestMCTS(TreeSearch):
         deepest = min(at + (2 + self.depth) * cap, self.thinking)
         # Each child or rolled step may have no room to go on, and is then made to answer and judged again.
         steps = self.expand * (1 + (node.visits > 0)) + self.depth
-        return steps * (cap + desk.cost(deepest) + self.end(desk, deepest))
+        new = desk.unread(node.branch) + cap
+        return steps * (cap + desk.cost(deepest, new) + self.end(desk, deepest))
 
     async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
         if node.visits:  # it has had the visit that ends in it; now the best of its new children has one

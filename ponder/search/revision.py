@@ -119,4 +119,4 @@ class Revision(Thinking):
 
     def _owed(self, desk: Desk, links: Sequence[Link]) -> float:
         """What judging the attempts that have no verdict will cost."""
-        return desk.price([link.attempt for link in links if link.verdict is None])
+        return desk.owed([link.attempt for link in links if link.verdict is None])

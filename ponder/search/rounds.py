@@ -39,10 +39,10 @@ class Round:
         """The longest that a leaf may get whose parent has `longest` tokens."""
         return min(longest + self.stride * self.step_tokens, desk.limits.max_tokens)
 
-    def leaf(self, desk: Desk, longest: int) -> float:
-        """The most that one leaf may cost."""
+    def leaf(self, desk: Desk, longest: int, unread: int) -> float:
+        """The most that one leaf may cost whose parent has at most `longest` tokens, `unread` by the judge."""
         steps = (self.stride + self.ahead) * self.step_tokens
-        return steps + desk.cost(min(longest + steps, desk.limits.max_tokens))
+        return steps + desk.cost(min(longest + steps, desk.limits.max_tokens), unread + steps)
 
     def with_leaves(self, leaves: int, step_tokens: int | None = None) -> Round:
         return Round(self.expand, step_tokens or self.step_tokens, self.stride, self.ahead, leaves)
@@ -62,9 +62,11 @@ def is_full(desk: Desk, leaf: Trajectory) -> bool:
     return len(leaf) >= desk.limits.thinking or leaf.stop is StopReason.CONTEXT or not leaf.leaf.tokens
 
 
-def plan(desk: Desk, live: Sequence[Branch], wanted: int, shape: Round, *, learn: bool, held: float = 0.0) -> Round:
-    """The next round, at most `wanted` leaves, in what remains beside `held`; no leaves if it could not open two."""
-    remaining = desk.remaining - held
+def plan(
+    desk: Desk, live: Sequence[Branch], wanted: int, shape: Round, *, learn: bool, held: Sequence[Trajectory] = ()
+) -> Round:
+    """The next round, at most `wanted` leaves, in what remains beside judging `held`; no leaves if it opens not two."""
+    remaining = desk.remaining - desk.owed(held)
     planned = _by_worst_case(desk, live, wanted, shape, remaining)
     if learn and planned.leaves < wanted and desk.pace.known:
         guessed = _by_pace(desk, live, wanted, shape, remaining)
@@ -74,8 +76,9 @@ def plan(desk: Desk, live: Sequence[Branch], wanted: int, shape: Round, *, learn
 
 def _by_worst_case(desk: Desk, live: Sequence[Branch], wanted: int, shape: Round, remaining: float) -> Round:
     most = desk.limits.max_tokens
-    leaf = shape.leaf(desk, max(map(length, live)))
-    finish = most - min(map(length, live)) + desk.cost(most)
+    leaf = shape.leaf(desk, max(map(length, live)), _unread(desk, live))
+    ahead = most - min(map(length, live))  # a leaf that stays was read before it is completed
+    finish = ahead + desk.cost(most, ahead)
     fits = (n for n in range(wanted, 1, -1) if n * leaf + kept(n, shape.expand) * finish <= remaining)
     return shape.with_leaves(next(fits, 0))
 
@@ -86,12 +89,17 @@ def _by_pace(desk: Desk, live: Sequence[Branch], wanted: int, shape: Round, rema
     at = sum(map(length, live)) / len(live)
     ahead = max(pace.length - at, pace.step)
     rounds = math.ceil(ahead / (pace.step * shape.stride))
-    each = rounds * ((shape.stride + shape.ahead) * pace.step + desk.cost(math.ceil(at + ahead / 2)))
-    reserve, leaf = desk.limits.answer_reserve, capped.leaf(desk, longest)
-    close = reserve + desk.cost(min(capped.grown(desk, longest) + reserve, desk.limits.max_tokens))
+    steps = (shape.stride + shape.ahead) * pace.step
+    each = rounds * (steps + desk.cost(math.ceil(at + ahead / 2), math.ceil(steps)))
+    reserve, leaf = desk.limits.answer_reserve, capped.leaf(desk, longest, _unread(desk, live))
+    close = reserve + desk.cost(min(capped.grown(desk, longest) + reserve, desk.limits.max_tokens), reserve)
     most, least = min(wanted, int(remaining / each)), min(wanted, shape.expand) if live[0] is None else 2
     fits = (n for n in range(most, max(2, least) - 1, -1) if n * leaf + kept(n, shape.expand) * close <= remaining)
     return capped.with_leaves(next(fits, 0))
+
+
+def _unread(desk: Desk, live: Sequence[Branch]) -> int:
+    return max(map(desk.unread, live))
 
 
 def kept(leaves: int, expand: int) -> int:
@@ -141,13 +149,14 @@ async def finish(desk: Desk, live: Sequence[Trajectory]) -> list[Candidate]:
 
 def _shares(desk: Desk, live: Sequence[Trajectory]) -> tuple[int, list[int], bool]:
     """How many branches to complete, the thinking tokens that each may still have, and whether all can be judged."""
+    remaining = desk.remaining - desk.owed(())
     for count in range(len(live), 0, -1):
-        left = [_affords(desk, t, desk.remaining / count) for t in live[:count]]
+        left = [_affords(desk, t, remaining / count) for t in live[:count]]
         if all(a >= 0 and a >= min(_full(desk, t), _needs(desk, t)) for a, t in zip(left, live, strict=False)):
             return count, left, True
     if not live:
         return 0, [], True
-    first = _affords(desk, live[0], desk.remaining)
+    first = _affords(desk, live[0], remaining)
     if first >= 0:
         return 1, [first], True
     unjudged = int(desk.remaining) - desk.limits.answer_reserve
@@ -164,9 +173,10 @@ def _needs(desk: Desk, leaf: Trajectory) -> float:
 
 def _affords(desk: Desk, leaf: Trajectory, share: float) -> int:
     """The most thinking tokens that `leaf` may still have so that closing and judging it fits into `share`; or -1."""
-    reserve, low, high = desk.limits.answer_reserve, -1, _full(desk, leaf)
+    reserve, unread, low, high = desk.limits.answer_reserve, desk.unread(leaf), -1, _full(desk, leaf)
     while low < high:  # the largest that fits, since costs do not fall with length
         middle = (low + high + 1) // 2
-        fits = middle + reserve + desk.cost(len(leaf) + middle + reserve) <= share
+        new = middle + reserve
+        fits = new + desk.cost(len(leaf) + new, unread + new) <= share
         low, high = (middle, high) if fits else (low, middle - 1)
     return low

@@ -56,7 +56,7 @@ class TreeSearch(Thinking):
             return desk.candidates(first)
         tree = Tree()
         tree.root.visits = 1
-        if self.worst(desk, tree.root) + desk.price(first) <= desk.remaining:
+        if self.worst(desk, tree.root) + desk.owed(first) <= desk.remaining:
             tree.found = desk.candidates(first, await desk.scores(first))
             tree.root.total = self._or_mean(tree.found[0].score, tree.root)
             await self._simulate(desk, tree)
@@ -143,9 +143,10 @@ class TreeSearch(Thinking):
         """The longest that a child of `node` may get."""
         return min(length(node.branch) + self.cap(desk), self.thinking)
 
-    def end(self, desk: Desk, tokens: int) -> float:
+    def end(self, desk: Desk, tokens: int, unread: int = 0) -> float:
         """The most that forcing and judging the answer of a trajectory of `tokens` tokens costs."""
-        return self.answer_reserve + desk.cost(min(tokens + self.answer_reserve, self.max_tokens))
+        reserve = self.answer_reserve
+        return reserve + desk.cost(min(tokens + reserve, self.max_tokens), unread + reserve)
 
     def back_up(self, desk: Desk, node: TreeNode, value: float) -> None:
         """One visit with `value` to `node` and to all above it."""
@@ -168,7 +169,7 @@ class TreeSearch(Thinking):
             return 0.0
         done = length(leaves[0].branch)
         needs = max(desk.pace.step, desk.pace.length - done)
-        return needs + self.end(desk, round(done + needs))
+        return needs + self.end(desk, round(done + needs), desk.unread(leaves[0].branch) + round(needs))
 
     def _open(self, tree: Tree) -> list[TreeNode]:
         """Drawn leaves that are not finished, the most promising first: most visits, then the higher mean."""
@@ -181,7 +182,7 @@ class TreeSearch(Thinking):
             return tree.candidates()
         unseen = [n for n in tree.root.walk() if n.branch and is_over(n.branch) and n.branch.leaf not in tree.source]
         ends = [n.branch for n in unseen[: self.n_max - len(tree.found)] if n.branch is not None]
-        pays = desk.price(ends) <= desk.remaining
+        pays = desk.owed(ends) <= desk.remaining
         scores = await desk.scores(ends) if pays else [None] * len(ends)
         for node, candidate in zip(unseen, desk.candidates(ends, scores), strict=False):
             tree.add([candidate], node)

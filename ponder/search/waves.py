@@ -6,7 +6,8 @@ cap is drawn as long as those that ended so far would on average have fitted und
 
 A trajectory that was cut has no answer of its own. It is dropped if any other ended by itself: forced answers are
 guesses, and in a vote they drown those that were worked out. Only if none ended are all of them made to answer. What
-closing or judging the trajectories drawn so far will cost is held back; all are judged in one call at the end.
+closing or judging the trajectories drawn so far will cost is held back, and so is reading the question until that is
+done; all are judged in one call at the end.
 """
 
 from __future__ import annotations
@@ -89,9 +90,9 @@ def _affordable_length(desk: Desk, drawn: Sequence[Trajectory]) -> int:
 def _held_back(desk: Desk, drawn: Sequence[Trajectory]) -> float:
     """What judging those that ended costs; if none did, what closing and then judging all of them may cost."""
     if usual := ended(drawn):
-        return desk.price(usual)
+        return desk.owed(usual)
     reserve = desk.limits.answer_reserve
-    return sum(reserve + desk.cost(len(t) + reserve) for t in drawn)
+    return desk.owed(()) + sum(reserve + desk.cost(len(t) + reserve) for t in drawn)
 
 
 async def _wave(desk: Desk, n: int, max_tokens: int) -> list[Trajectory]:

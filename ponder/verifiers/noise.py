@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from ponder.protocols import Judge
+from ponder.protocols import Judge, Price
 from ponder.seeds import derive_seed
 from ponder.thinking import final_answer
 from ponder.types import PonderError, Problem, Question, Trajectory, Verdict
@@ -81,11 +81,11 @@ class NoisyJudge:
     def __init__(self, judge: Judge, noise: Noise) -> None:
         self.judge, self.noise, self.judged = judge, noise, 0
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return self.judge.cost(trajectory)
+    def price(self, question: Question) -> Price:
+        return self.judge.price(question)
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return self.judge.bound(question, tokens)
+    def extra(self, trajectory: Trajectory) -> float:
+        return self.judge.extra(trajectory)
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         verdicts = await self.judge(question, trajectories)

@@ -31,6 +31,7 @@ from ponder.problems.step_truth import good_steps
 from ponder.protocols import Judge
 from ponder.rollout.collect import collect
 from ponder.rollout.labels.rows import fingerprint
+from ponder.search.reading import Reading
 from ponder.search.registry import make
 from ponder.types import Group, Problem
 
@@ -67,21 +68,31 @@ class Pool:
         cases = [Case(g.problem.id, t, (), y) for g in self.groups for t, y in g.judged]
         problems = {g.problem.id: g.problem for g in self.groups}
         found = []
-        for case, verdict in zip(cases, run_async(judging.verdicts(judge, cases)), strict=True):
+        verdicts = run_async(judging.verdicts(judge, cases))
+        bills = [bill for g in self.groups for bill in _bills(judge, g)]
+        for case, verdict, (question, cost) in zip(cases, verdicts, bills, strict=True):
             texts = [step.text for step in case.trajectory.steps]
             found.append(
                 Judged(
                     case.problem,
                     float(case.outcome or 0.0),
                     len(case.trajectory),
-                    judge.cost(case.trajectory),
+                    cost,
                     self.answers[id(case.trajectory)],
                     verdict.score,
                     verdict.step_scores or (),
                     good_steps(problems[case.problem], texts),
+                    question,
                 )
             )
         return found
+
+
+def _bills(judge: Judge, group: Group) -> list[tuple[float, float]]:
+    """For each judged trajectory what reading the question costs (once for all), and what judging it costs on top."""
+    reading = Reading(judge, group.problem.question)
+    opening, costs = reading.opening, [reading.take([trajectory]) for trajectory, _ in group.judged]
+    return [(opening, cost - opening * (i == 0)) for i, cost in enumerate(costs)]
 
 
 def main() -> None:

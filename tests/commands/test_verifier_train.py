@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from ponder.models.heads import step_verifier
 from ponder.models.load import save
 from ponder.rollout.labels import parquet
 from ponder.rollout.labels.rows import LabelRow, fingerprint
+from ponder.search.reading import Reading
 from ponder.types import PonderError, Verdict
 from ponder.verifiers.learned.folder import OtherTokenizer, read_spec
 
@@ -59,6 +61,10 @@ def train(labels, out, **settings):
     return verifier.train(verifier.Request(out=out, labels=labels, batch=4, **settings), lambda *_: None)
 
 
+def cost(judge, case):
+    return Reading(judge, case.trajectory.question).cost([case.trajectory])
+
+
 @pytest.mark.parametrize("kind", ["process", "outcome", "implicit", "generative"])
 def test_a_trained_verifier_comes_back_as_a_judge_with_its_temperature(kind, labels, tiny, tmp_path):
     report = train(labels, tmp_path, kind=kind)
@@ -68,24 +74,27 @@ def test_a_trained_verifier_comes_back_as_a_judge_with_its_temperature(kind, lab
     case = judging.read_labels(labels, "\n", spec.tokenizer)[0]
     judge = verifier.load_judge(tmp_path, tiny)
     verdict = asyncio.run(judge(case.trajectory.question, [case.trajectory]))[0]
-    assert verdict.score is not None and judge.cost(case.trajectory) > 0
+    assert verdict.score is not None and cost(judge, case) > 0
 
 
 def test_a_shared_trunk_moves_the_policy_and_is_cheap_only_for_that_policy(labels, tiny, tmp_path):
     train(labels, tmp_path, kind="process", trunk="shared")
     case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
     moved = policy(str(tmp_path / "policy"))
-    cheap = verifier.load_judge(tmp_path, moved).cost(case.trajectory)
-    full = verifier.load_judge(tmp_path, tiny).cost(case.trajectory)  # another trunk: all of it must be run
-    assert cheap < 0.01 * full
+    cheap: Any = verifier.load_judge(tmp_path, moved)
+    full = verifier.load_judge(tmp_path, tiny)  # another trunk: all of it must be run
+    assert cost(cheap, case) < 0.01 * cost(full, case)
+    asked = case.trajectory.question, [case.trajectory]
+    by_engine, by_itself = asyncio.run(cheap(*asked))[0], cheap.judge([case.trajectory])[0]
+    assert by_engine.score == pytest.approx(by_itself.score, abs=1e-4)
 
 
 def test_a_frozen_trunk_trains_a_head_alone_and_leaves_the_policy_as_it_is(labels, tiny, tmp_path):
     report = train(labels, tmp_path, kind="process", trunk="frozen")
     case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
     head = 2 * 128 + 2  # hidden size 128, two labels, a bias
-    cost = verifier.load_judge(tmp_path, tiny).cost(case.trajectory)
-    assert cost == pytest.approx(2 * head / sum(p.numel() for p in tiny.model.parameters()))
+    judge = verifier.load_judge(tmp_path, tiny)
+    assert cost(judge, case) == pytest.approx(2 * head / sum(p.numel() for p in tiny.model.parameters()))
     row = judging.row(case, tiny.propose.prompts.tokens)  # all are equally long
     assert report["work"] == report["trained_on"] * len(row.tokens)  # a forward pass each and nothing more
 

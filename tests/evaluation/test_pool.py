@@ -11,6 +11,7 @@ from ponder.evaluation.runs import replay, run_live
 from ponder.rollout.collect import collect
 from ponder.search.beam import Beam
 from ponder.search.best_of_n import BestOfN
+from ponder.search.reading import Reading
 from ponder.search.sample import Sample
 from ponder.search.vote import Vote
 from ponder.search.weighted_vote import WeightedVote
@@ -124,7 +125,9 @@ def test_verdicts_are_asked_once_and_cost_what_the_judge_costs():
     trajectories = [d.trajectory for d in pool.entries[0].draws]
     verdicts = asyncio.run(served(pool.entries[0].problem.question, trajectories))
     assert [v.score for v in verdicts] == [0.9, 0.2, 0.9]
-    assert [served.cost(t) for t in trajectories] == [0.5 * (10 + len(t)) for t in trajectories]
+    reading = Reading(served, trajectories[0].question)
+    assert reading.take(trajectories) == 0.5 * (10 + sum(map(len, trajectories)))  # the question once
+    assert reading.take(trajectories) == 0.0
     assert judge.asked == 3
 
 

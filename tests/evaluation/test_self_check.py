@@ -8,6 +8,7 @@ import pytest
 
 from ponder.evaluation.self_check import SelfCheck, self_check
 from ponder.problems.countdown import Countdown
+from ponder.protocols import Price
 from ponder.types import Key, PonderError, Problem, Question
 from tests.evaluation.toy import trajectory
 
@@ -36,7 +37,7 @@ def test_it_is_free_and_agrees_with_ground_truth() -> None:
             said = trajectory(problem.question, f"</think>{answer}")
             verdict = asyncio.run(judge(problem.question, [said]))[0]
             assert (verdict.score or 0.0) == family.grade(problem, f"</think>{answer}").outcome
-            assert judge.cost(said) == judge.bound(problem.question, 99) == 0
+            assert (judge.price(problem.question), judge.extra(said)) == (Price(), 0.0)
 
 
 def test_a_family_that_cannot_check_itself_is_refused() -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from ponder.evaluation.pool import Live
-from ponder.protocols import Until
+from ponder.protocols import Price, Until
 from ponder.seeds import derive_seed
 from ponder.types import Group, Key, Problem, Question, Step, StopReason, Trajectory, Verdict
 
@@ -75,11 +75,11 @@ class ToyJudge:
     def __init__(self) -> None:
         self.asked = 0
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return 0.5 * (PROMPT + len(trajectory))
+    def price(self, question: Question) -> Price:
+        return Price(question=0.5 * PROMPT, token=0.5)
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return 0.5 * (PROMPT + tokens)
+    def extra(self, trajectory: Trajectory) -> float:
+        return 0.0
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         self.asked += len(trajectories)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ponder.problems.arithmetic import Arithmetic
-from ponder.protocols import Until
+from ponder.protocols import Price, Until
 from ponder.rollout.labels.job import Finished, Job, label_all, read_journal
 from ponder.rollout.labels.methods import METHODS, Settings, method
 from ponder.rollout.labels.rollouts import Source
@@ -98,13 +98,13 @@ def test_a_prover_of_half_the_size_costs_half(tmp_path: Path) -> None:
 
 
 class Judge:
-    """Sees no error anywhere; one token-equivalent a token."""
+    """Sees no error anywhere; ten token-equivalents a question and one a token."""
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return float(len(trajectory))
+    def price(self, question: Question) -> Price:
+        return Price(question=10.0, token=1.0)
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return float(tokens)
+    def extra(self, trajectory: Trajectory) -> float:
+        return 0.0
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         return [Verdict(step_scores=(1.0,) * len(t.steps)) for t in trajectories]
@@ -116,7 +116,8 @@ def test_a_judge_keeps_what_it_agrees_with_and_is_paid(tmp_path: Path) -> None:
     for before, after in zip(alone, judged, strict=True):
         assert [row for row in before.rows if row.first_error == -1] == list(after.rows)
         assert after.disagreed == len(before.rows) - len(after.rows)
-        assert after.spent == before.spent + sum(len(t) for row in before.rows for t in row.tokens)
+        read = sum(len(t) for row in before.rows for t in row.tokens)
+        assert after.spent == before.spent + read + 10.0 * bool(before.rows)  # the question is read once
 
 
 def test_a_journal_line_of_something_else_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.protocols import Until
+from ponder.protocols import Price, Until
 from ponder.rollout.labels.advantages import advantages, best_of_k, differences, first_pit, has_interior_pit
 from ponder.rollout.labels.consensus import consensus
 from ponder.rollout.labels.first_error import implied, up_to_first_error
@@ -178,11 +178,11 @@ class Judge:
     def __init__(self, *scores: float) -> None:
         self.scores = scores
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return float(len(trajectory))
+    def price(self, question: Question) -> Price:
+        return Price(token=1.0)
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return float(tokens)
+    def extra(self, trajectory: Trajectory) -> float:
+        return 0.0
 
     async def __call__(self, question: Question, trajectories: object) -> list[Verdict]:
         return [Verdict(step_scores=self.scores)]

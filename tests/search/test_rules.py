@@ -57,10 +57,19 @@ def test_a_wave_asks_for_what_fits_at_the_worst_and_the_next_wave_spends_what_wa
 def test_what_judging_will_cost_is_held_back() -> None:
     propose, judge = Digits(), Scores(ratio=1.0, prompt=5)
     result = search(BestOfN(**LIMITS), 255, propose=propose, judge=judge)
+    # The question takes 5, a trajectory 40 + 40 at worst: 250 // 80 = 3. Really 15 + 15: 160 left, 2; 100 left, 1; 70
+    # left: 1 of at most 34 tokens, since 34 + 34 fit; 40 left: 1 of at most 20; 10 left: none.
+    assert [n for _, n, _, _ in propose.calls] == [3, 2, 1, 1, 1]
+    assert judge.asked == [8]
+    assert (result.usage.kept + result.usage.discarded, result.usage.verifier) == (120, 5 + 120)
+
+
+def test_a_judge_that_rereads_is_paid_for_the_question_with_every_trajectory() -> None:
+    propose, judge = Digits(), Scores(ratio=1.0, prompt=5, rereads=True)
+    result = search(BestOfN(**LIMITS), 255, propose=propose, judge=judge)
     # At worst 40 + 45: 255 // 85 = 3. Really 15 + 20: 150 left, 1; 115 left, 1; 80 left: 1 of at most 37 tokens, since
     # 37 + 42 fit; 45 left: 1 of at most 20; 10 left: none.
     assert [n for _, n, _, _ in propose.calls] == [3, 1, 1, 1, 1]
-    assert judge.asked == [7]
     assert (result.usage.kept + result.usage.discarded, result.usage.verifier) == (105, 140)
 
 

@@ -53,6 +53,8 @@ def adds_up(result: SearchResult, limit: float) -> bool:
     ratio=st.floats(0, 3),
     pool=st.none() | st.integers(0, 30),
     fails_after=st.none() | st.integers(0, 4),
+    rereads=st.booleans(),
+    extras=st.tuples(st.floats(0, 5), st.floats(0, 2)),
     seed=st.integers(0, 5),
 )
 def test_no_strategy_ever_spends_more_than_its_budget_and_every_token_is_accounted_for(
@@ -63,10 +65,12 @@ def test_no_strategy_ever_spends_more_than_its_budget_and_every_token_is_account
     ratio: float,
     pool: int | None,
     fails_after: int | None,
+    rereads: bool,
+    extras: tuple[float, float],
     seed: int,
 ) -> None:
     propose = Digits(ramble=ramble, pool=pool)
-    judge = Scores(ratio=ratio, fails_after=fails_after)
+    judge = Scores(ratio=ratio, fails_after=fails_after, rereads=rereads, verdict=extras[0], step=extras[1])
     result = search(name, budget, seed=seed, propose=propose, judge=judge, max_tokens=max_tokens)
     assert adds_up(result, budget)
     assert name == "chain" or all(len(t) <= max_tokens for t in result.trajectories)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
-from ponder.protocols import Until
+from ponder.protocols import Price, Until
 from ponder.types import Question, SearchResult, Step, StopReason, Trajectory, Verdict
 
 T = TypeVar("T")
@@ -161,19 +161,25 @@ def truth(trajectory: Trajectory) -> float:
 
 @dataclass
 class Scores:
-    """A judge that gives `value(trajectory)`, at `ratio` token-equivalents a token of prompt and response."""
+    """A judge that gives `value(trajectory)`, at `ratio` token-equivalents a token of prompt and response.
+
+    With `rereads` each time anew; a verdict costs `verdict` on top, and `step` for each step that has tokens.
+    """
 
     value: Callable[[Trajectory], float | None] = truth
     ratio: float = 0.7
     prompt: int = 5
     fails_after: int | None = None
+    rereads: bool = False
+    verdict: float = 0.0
+    step: float = 0.0
     asked: list[int] = field(default_factory=list)
 
-    def cost(self, trajectory: Trajectory) -> float:
-        return self.ratio * (self.prompt + len(trajectory))
+    def price(self, question: Question) -> Price:
+        return Price(self.ratio * self.prompt, self.ratio, self.verdict, self.step, self.rereads)
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return self.ratio * (self.prompt + tokens)
+    def extra(self, trajectory: Trajectory) -> float:
+        return self.verdict + self.step * sum(bool(step.tokens) for step in trajectory.steps)
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         await asyncio.sleep(0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from ponder.protocols import Price
 from ponder.types import Key, PonderError, Problem, Question, Step, StopReason, Trajectory, Verdict
 from ponder.verifiers.noise import Noise, NoisyGrade, NoisyJudge, noisy, simulate
 
@@ -70,11 +71,11 @@ def test_a_rate_outside_0_to_1_is_refused_by_name(rate: float) -> None:
 
 def test_a_judge_behind_the_dial_turns_its_scores_and_keeps_its_costs() -> None:
     class Sure:
-        def cost(self, trajectory: Trajectory) -> float:
-            return 3.0
+        def price(self, question: Question) -> Price:
+            return Price(question=4.0, token=2.0, verdict=3.0)
 
-        def bound(self, question: Question, tokens: int) -> float:
-            return 2.0 * tokens
+        def extra(self, trajectory: Trajectory) -> float:
+            return 3.0
 
         async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
             return [Verdict(score=0.9, step_scores=(0.8, 0.9)) for _ in trajectories]
@@ -83,7 +84,7 @@ def test_a_judge_behind_the_dial_turns_its_scores_and_keeps_its_costs() -> None:
     dial = NoisyJudge(Sure(), Noise(false_reject=1.0))
     verdict = asyncio.run(dial(problem().question, [trajectory]))[0]
     assert verdict.score == pytest.approx(0.1) and verdict.step_scores == pytest.approx((0.2, 0.1))
-    assert (dial.cost(trajectory), dial.bound(problem().question, 5)) == (3.0, 10.0)
+    assert (dial.price(problem().question), dial.extra(trajectory)) == (Price(4.0, 2.0, 3.0), 3.0)
 
 
 @pytest.mark.parametrize(

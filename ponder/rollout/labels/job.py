@@ -20,6 +20,7 @@ from ponder.rollout.labels.rollouts import Rollouts, Source
 from ponder.rollout.labels.rows import LabelRow, Origin, as_data, from_data
 from ponder.runlog.files import append_line, mend, read_jsonl
 from ponder.search.budget import Budget
+from ponder.search.reading import Reading
 from ponder.types import PonderError, Problem
 
 AT_ONCE = 128  # problems under way at the same time; each has several rollouts waiting
@@ -71,7 +72,8 @@ class Job:
 
     async def _agreed(self, found: Found, judge: Judge, budget: Budget | None) -> tuple[Found, int, int, float]:
         """What the judge agrees on, and what judging cost. What the budget does not pay for stays undecided."""
-        cost = sum(judge.cost(item.trajectory) for item, _ in found if item.first_error is not None)
+        decided = [item.trajectory for item, _ in found if item.first_error is not None]
+        cost = Reading(judge, decided[0].question).cost(decided) if decided else 0.0
         if budget is not None and cost > budget.remaining:
             return [], 0, len(found), 0.0
         if budget is not None:

@@ -5,10 +5,11 @@
 A critique is sampled after the trajectory and read before the verdict; the first one is kept on `Verdict.detail`, and
 if all can be read they give step scores too. With K = 0 there is none, and the judge is as cheap as any other.
 
-Cost: every token that goes through the model. Without critiques trajectory + question. With K of them, the prompt once
-(identical prompts share it), the generated tokens, and for each critique the pass that reads the verdict. How long a
-critique will be is not known before; `cost` is the most it can be until the trajectory was judged, exact afterwards.
-With a shared trunk the trajectory itself was computed when it was drawn and does not count.
+Cost: a token of question and response once a search (nothing where the trunk is shared, since drawing computed it), and
+with every verdict the fixed question after it; with critiques, for each of them its tokens and that question. Where the
+engine that writes critiques shows no hidden states, the model reads trajectory and critiques again for the verdict (the
+trajectory for every critique, if it has no reader). How long a critique will be is not known before; `extra` is the
+most it can be until the trajectory was judged, exact afterwards.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.models.heads import next_token_logprobs, padded
-from ponder.protocols import Completion, Engine, Request
+from ponder.models import lean
+from ponder.models.heads import next_token_logprobs
+from ponder.protocols import Completion, Engine, HiddenEngine, Price, Request
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, Trajectory, Verdict
-from ponder.verifiers.learned.batched import BatchedJudge, PromptTokens, finite, parts
+from ponder.verifiers.learned.batched import PromptTokens, indices, scores
 from ponder.verifiers.learned.critique import step_scores
+from ponder.verifiers.learned.headed import HeadedJudge
+from ponder.verifiers.learned.heads import token_odds
+from ponder.verifiers.learned.reader import EngineReader, Places, Reader, Tokens
 
 _REMEMBERED = 65_536  # exact costs that are kept
 
@@ -50,7 +55,7 @@ class Asked:
         return Asked(question, text, first[0], other[0])
 
 
-class GenerativeVerifier(BatchedJudge):
+class GenerativeVerifier(HeadedJudge):
     """`Judge` on a causal language model; `engine` (of the same weights) is needed for `critiques` above 0.
 
     `temperature` scales the log-odds of the verdict, `sampling` is the temperature at which critiques are drawn.
@@ -66,6 +71,7 @@ class GenerativeVerifier(BatchedJudge):
         shared: bool = False,
         temperature: float = 1.0,
         sampling: float = 1.0,
+        reader: Reader | None = None,
         micro_tokens: int = 8192,
         engine: Engine | None = None,
         decode: Callable[[Sequence[int]], str] | None = None,
@@ -73,43 +79,60 @@ class GenerativeVerifier(BatchedJudge):
         critique_tokens: int = 128,
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            model, prompt_tokens, policy_parameters=policy_parameters, shared=shared, micro_tokens=micro_tokens
-        )
         if critiques and (engine is None or decode is None):
             raise PonderError(f"{critiques} critiques need an engine to write them; hand one in or set critiques to 0")
+        # Who wrote a critique has read all before it and can show it, if it shows anything.
+        linear = bool(critiques) and lean.supports(model)
+        shows = EngineReader(engine) if linear and isinstance(engine, HiddenEngine) else None
+        super().__init__(
+            model,
+            prompt_tokens,
+            policy_parameters=policy_parameters,
+            shared=shared,
+            reader=shows or reader,
+            micro_tokens=micro_tokens,
+        )
         self.asked, self.temperature, self.sampling, self.seed = asked, temperature, sampling, seed
         self.engine, self.decode = engine, decode
         self.critiques, self.critique_tokens = critiques, critique_tokens
+        self._again = 0 if not critiques or shows else critiques if self.reader is None else 1
         self._exact: dict[Step, float] = {}
 
-    def row(self, trajectory: Trajectory) -> tuple[int, ...]:
+    def row(self, trajectory: Trajectory) -> Tokens:
         return super().row(trajectory) + self.asked.question
 
-    def verdicts(self, rows: Sequence[tuple[int, ...]], trajectories: Sequence[Trajectory]) -> list[Verdict]:
-        return [Verdict(score=score) for score in self.chances(rows)]
+    def places(self, length: int, trajectory: Trajectory) -> list[int]:
+        return [length - 1]
 
-    def cost(self, trajectory: Trajectory) -> float:
+    def numbers(self, states_NH: Tensor) -> Tensor:
+        return token_odds(self.model, states_NH, self.asked.yes, self.asked.no)
+
+    def batch(self, ids_BT: Tensor, places: Places) -> Tensor:
+        if lean.supports(self.model):
+            return super().batch(ids_BT, places)
+        logprobs_NV = next_token_logprobs(self.model, ids_BT, *indices(places, ids_BT.device))
+        return logprobs_NV[:, self.asked.yes] - logprobs_NV[:, self.asked.no]
+
+    def verdict(self, trajectory: Trajectory, numbers: Sequence[float]) -> Verdict:
+        return Verdict(score=scores(numbers, self.temperature)[0])
+
+    def price(self, question: Question) -> Price:
+        token = 0.0 if self.shared else self.ratio * (1 + self._again)
+        return self._reading(question, token, self._asking([self.critique_tokens] * self.critiques))
+
+    def extra(self, trajectory: Trajectory) -> float:
         exact = self._exact.get(trajectory.leaf)
-        if exact is not None:
-            return exact
-        return self._price(len(super().row(trajectory)), [self.critique_tokens] * self.critiques)
+        return self._asking([self.critique_tokens] * self.critiques) if exact is None else exact
 
-    def bound(self, question: Question, tokens: int) -> float:
-        return self._price(len(self.prompt_tokens(question)) + tokens, [self.critique_tokens] * self.critiques)
-
-    def _price(self, read: int, critiques: Sequence[int]) -> float:
-        asked = len(self.asked.question)
-        before = 0 if self.shared else read
-        if not critiques:
-            return self.ratio * (before + asked)
-        # Written after one pass over what is read; then read again, each with the question behind it.
-        verdicts = sum(before + written + asked for written in critiques)
-        return self.ratio * (before + sum(critiques) + verdicts)
+    def _asking(self, critiques: Sequence[int]) -> float:
+        """What follows a trajectory: critiques of these lengths, and the fixed question behind each, or alone."""
+        written, asked = sum(critiques), max(1, len(critiques)) * len(self.asked.question)
+        return self.ratio * ((2 if self._again else 1) * written + asked)
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         if not self.critiques:
             return await super().__call__(question, trajectories)
+        self._entered()
         return list(await asyncio.gather(*map(self._criticised, trajectories)))
 
     def judge(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
@@ -122,35 +145,24 @@ class GenerativeVerifier(BatchedJudge):
         written = await asyncio.gather(*(self._write(before, trajectory, i) for i in range(self.critiques)))
         assert self.decode is not None
         tails = [self._without_question(completion.tokens) for completion in written]
-        chances = self.chances([before + tail + self.asked.question for tail in tails])
+        rows = [before + tail + self.asked.question for tail in tails]
+        odds = [odds for row_odds in await self._read(rows, [[len(row) - 1] for row in rows]) for odds in row_odds]
+        chances = scores(odds, self.temperature)
         texts = [self.decode(tail) for tail in tails]
         if len(self._exact) >= _REMEMBERED:
             self._exact.clear()
-        self._exact[trajectory.leaf] = self._price(len(before), [len(c.tokens) for c in written])
-        scores = step_scores(texts, len(trajectory.steps))
-        return Verdict(score=sum(chances) / len(chances), step_scores=scores, detail=texts[0])
+        self._exact[trajectory.leaf] = self._asking([len(c.tokens) for c in written])
+        scores_S = step_scores(texts, len(trajectory.steps))
+        return Verdict(score=sum(chances) / len(chances), step_scores=scores_S, detail=texts[0])
 
-    async def _write(self, before: tuple[int, ...], trajectory: Trajectory, i: int) -> Completion:
+    async def _write(self, before: Tokens, trajectory: Trajectory, i: int) -> Completion:
         assert self.engine is not None
         seed = derive_seed("critique", self.seed, i, trajectory.question.id, trajectory.tokens)
         stop = (self.asked.text,)
         return await self.engine.generate(Request(before, self.critique_tokens, seed, self.sampling, 1.0, stop))
 
-    def _without_question(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+    def _without_question(self, tokens: Tokens) -> Tokens:
         """The critique alone: its tokens up to where the question begins."""
         asked = self.asked.question
         at = next((i for i in range(len(tokens)) if tokens[i : i + len(asked)] == asked), len(tokens))
         return tokens[:at]
-
-    @torch.inference_mode()
-    def chances(self, rows: Sequence[tuple[int, ...]]) -> list[float]:
-        """p(yes) renormalised over yes and no, at the end of each row, in order."""
-        found: dict[int, float] = {}
-        device = self.model.device
-        for part in parts(list(map(len, rows)), self.micro_tokens):
-            at_T = torch.tensor([len(rows[i]) - 1 for i in part], device=device)
-            at_B = torch.arange(len(part), device=device)
-            logprobs = next_token_logprobs(self.model, padded([rows[i] for i in part], device), at_B, at_T)
-            odds = logprobs[:, self.asked.yes] - logprobs[:, self.asked.no]
-            found.update(zip(part, finite(torch.sigmoid(odds / self.temperature).tolist()), strict=True))
-        return [found[i] for i in range(len(rows))]

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.models.heads import padded, step_logits
 from ponder.types import Trajectory, Verdict
-from ponder.verifiers.learned.batched import BatchedJudge, PromptTokens, finite
+from ponder.verifiers.learned.batched import PromptTokens, scores
+from ponder.verifiers.learned.headed import HeadedJudge
+from ponder.verifiers.learned.heads import log_odds
+from ponder.verifiers.learned.reader import Reader
 
 
-class OutcomeVerifier(BatchedJudge):
+class OutcomeVerifier(HeadedJudge):
     """`Judge` on a sequence-classification model with one output, whose logistic is the score."""
 
     def __init__(
@@ -26,18 +28,27 @@ class OutcomeVerifier(BatchedJudge):
         policy_parameters: int,
         temperature: float = 1.0,
         shared: bool = False,
+        reader: Reader | None = None,
         micro_tokens: int = 8192,
     ) -> None:
         super().__init__(
-            model, prompt_tokens, policy_parameters=policy_parameters, shared=shared, micro_tokens=micro_tokens
+            model,
+            prompt_tokens,
+            policy_parameters=policy_parameters,
+            shared=shared,
+            reader=reader,
+            micro_tokens=micro_tokens,
         )
         self.temperature = temperature
 
-    def read(self, trajectory: Trajectory) -> int:
+    def looks(self, trajectory: Trajectory) -> int:
         return 1
 
-    def verdicts(self, rows: Sequence[tuple[int, ...]], trajectories: Sequence[Trajectory]) -> list[Verdict]:
-        device = self.model.device
-        at_T = torch.tensor([len(row) - 1 for row in rows], device=device)
-        logits = step_logits(self.model, padded(rows, device), torch.arange(len(rows), device=device), at_T).float()
-        return [Verdict(score=score) for score in finite(torch.sigmoid(logits / self.temperature).tolist())]
+    def places(self, length: int, trajectory: Trajectory) -> list[int]:
+        return [length - 1]
+
+    def numbers(self, states_NH: Tensor) -> Tensor:
+        return log_odds(self.model, states_NH)
+
+    def verdict(self, trajectory: Trajectory, numbers: Sequence[float]) -> Verdict:
+        return Verdict(score=scores(numbers, self.temperature)[0])

@@ -6,20 +6,24 @@ import asyncio
 import copy
 import math
 import statistics
+from typing import Any
 
 import pytest
 import torch
 
+from ponder.engines.local import LocalEngine
+from ponder.engines.reading import TrunkReader
 from ponder.engines.scripted import ScriptedEngine
-from ponder.models.heads import judging_model
-from ponder.types import PonderError
+from ponder.models.heads import hidden_states, judging_model
+from ponder.search.reading import Reading
+from ponder.types import PonderError, Step, StopReason, Trajectory
 from ponder.verifiers.learned.batched import ScoreNotFinite, parts
 from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
 from ponder.verifiers.learned.implicit import ImplicitVerifier
 from ponder.verifiers.learned.kinds import KINDS, kind
 from ponder.verifiers.process import ProcessVerifier
 from tests.learning.factory import model
-from tests.verifiers.learned.toy import ASKED, PARAMETERS, PROMPT, QUESTION, THREE, judge, prompt, trajectory
+from tests.verifiers.learned.toy import ASKED, PARAMETERS, PROMPT, QUESTION, THREE, Endless, judge, prompt, trajectory
 
 EVERY = list(KINDS)
 OTHERS = [trajectory((9,)), trajectory((4, 4), (4,)), trajectory((11,) * 9, (3,))]
@@ -60,36 +64,107 @@ def test_searches_that_wait_together_share_a_batch(name):
     assert asyncio.run(it(QUESTION, [THREE]))[0].score == pytest.approx(first[0].score, abs=1e-5)  # another loop
 
 
+def price(it, *judgements):
+    """What each call of a search costs, in the policy's tokens times its parameters."""
+    reading = Reading(it, QUESTION)
+    return [PARAMETERS * reading.take(trajectories) for trajectories in judgements]
+
+
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in ("implicit", "generative")])
-def test_a_score_costs_prompt_and_response_once_through_the_verifier(name):
-    it = judge(name)
-    assert it.cost(THREE) == pytest.approx(8 * size(it.model) / PARAMETERS)  # 2 prompt and 6 response tokens
-    assert it.bound(QUESTION, 6) == pytest.approx(it.cost(THREE))
+def test_every_token_is_read_once_a_search_and_by_a_judge_without_memory_each_time(name):
+    it, forgetful = judge(name), judge(name, reads=False)
+    deeper = Trajectory(QUESTION, Step((11, 12), (0.0, 0.0), "!", 0, StopReason.END, THREE.leaf))
+    # 2 prompt and 6 response tokens, then 2 new ones, then none; OTHERS have 1, 3 and 10 tokens.
+    new = [8, 2, 0, 14]
+    assert price(it, [THREE], [deeper], [THREE], OTHERS) == pytest.approx([n * size(it.model) for n in new])
+    whole = [8, 10, 8, 14 + 3 * 2]
+    assert price(forgetful, [THREE], [deeper], [THREE], OTHERS) == pytest.approx([n * size(it.model) for n in whole])
+    assert forgetful.price(QUESTION).rereads and not it.price(QUESTION).rereads
 
 
-def test_an_implicit_score_costs_both_models_and_a_generative_one_its_question():
+def test_an_implicit_score_costs_both_models_and_a_generative_one_its_question_each_time():
     implicit, generative = judge("implicit"), judge("generative")
-    assert implicit.cost(THREE) == pytest.approx(8 * 2 * size(implicit.model) / PARAMETERS)
-    assert generative.cost(THREE) == pytest.approx((8 + 2) * size(generative.model) / PARAMETERS)
-    assert generative.bound(QUESTION, 6) == pytest.approx(generative.cost(THREE))
+    assert price(implicit, [THREE], [THREE]) == pytest.approx([8 * 2 * size(implicit.model), 0])
+    assert price(generative, [THREE], [THREE]) == pytest.approx([n * size(generative.model) for n in (8 + 2, 2)])
+    assert Reading(generative, QUESTION).most(6, 6) == pytest.approx((6 + 2) * generative.ratio)  # without the question
 
 
 def test_a_shared_trunk_costs_its_head_at_the_positions_that_are_read():
     process, outcome = judge("process", shared=True), judge("outcome", shared=True)
     head = 16 * 2 + 2  # hidden size 16, two labels, a bias
-    assert process.cost(THREE) == pytest.approx(3 * head / PARAMETERS)
-    assert outcome.cost(THREE) == pytest.approx(16 / PARAMETERS)
-    assert process.bound(QUESTION, 6) >= process.cost(THREE)
+    assert price(process, [THREE], [THREE]) == pytest.approx([3 * head, 3 * head])
+    assert price(outcome, [THREE]) == pytest.approx([16])
+    assert PARAMETERS * Reading(process, QUESTION).most(6, 6) == pytest.approx(6 * head)  # at most a step a token
     generative, implicit = judge("generative", shared=True), judge("implicit", shared=True)
-    assert generative.cost(THREE) == pytest.approx(2 * size(generative.model) / PARAMETERS)  # the question alone
-    assert implicit.cost(THREE) == pytest.approx(8 * size(implicit.reference) / PARAMETERS)  # the reference alone
+    assert price(generative, [THREE], [THREE]) == pytest.approx([2 * size(generative.model)] * 2)  # the question alone
+    assert price(implicit, [THREE], [THREE]) == pytest.approx([8 * size(implicit.reference), 0])  # the reference alone
+
+
+def test_an_empty_step_is_no_position_more_for_the_head():
+    cut = Trajectory(QUESTION, Step((), (), "", 0, StopReason.LENGTH, THREE.leaf))
+    it = judge("process", shared=True)
+    assert it.extra(cut) == it.extra(THREE)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_shared_and_separate_run_the_same_code_to_the_same_scores(name):
     if name == "implicit":
         pytest.skip("a shared implicit verifier is its own reference before training")
-    assert judge(name, shared=True).judge([THREE])[0].score == pytest.approx(judge(name).judge([THREE])[0].score)
+    shared, separate = judge(name, shared=True), judge(name)
+    assert shared.judge([THREE])[0].score == pytest.approx(separate.judge([THREE])[0].score)
+    assert asyncio.run(shared(QUESTION, [THREE]))[0].score == pytest.approx(separate.judge([THREE])[0].score, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_read_with_a_memory_scores_as_the_whole_forward_does(name):
+    it, plain = judge(name), judge(name, reads=False)
+    prefixes = [Trajectory(QUESTION, step) for step in THREE.steps]
+
+    async def ask():
+        one_by_one = [(await it(QUESTION, [t]))[0] for t in prefixes]
+        return [*one_by_one, *(await it(QUESTION, [THREE, *OTHERS]))]
+
+    expected = plain.judge([*prefixes, THREE, *OTHERS])
+    for got, want in zip(asyncio.run(ask()), expected, strict=True):
+        assert got.score == pytest.approx(want.score, abs=1e-4)
+        assert got.step_scores == pytest.approx(want.step_scores, abs=1e-4)
+    # Prompt 2, the three steps 6, others 1 + 3 + 10; a generative one puts its question of 2 behind each of 7 rows, but
+    # that behind the whole of THREE was there already.
+    assert it.tokens_scored == 2 + 6 + 14 + (6 * 2 if name == "generative" else 0)
+    assert plain.tokens_scored == sum(2 + len(t) + 2 * (name == "generative") for t in [*prefixes, THREE, *OTHERS])
+
+
+def test_another_event_loop_starts_with_no_text_and_a_small_memory_costs_work_alone():
+    it = judge("process")
+    for _ in range(2):
+        asyncio.run(it(QUESTION, [THREE]))
+    assert it.tokens_scored == 2 * 8
+    large, small = TrunkReader(it.model), TrunkReader(it.model, cache_bytes=1)  # the least: two texts of 1024 tokens
+    long = [trajectory(*[(5 + k % 20, 6 + i) for k in range(200)]) for i in range(12)]
+
+    async def ask():
+        return [(await it(QUESTION, [t]))[0].score for t in [*long, *long]]
+
+    expected = [v.score for v in it.judge([*long, *long])]
+    for it.reader in (large, small):
+        assert asyncio.run(ask()) == pytest.approx(expected, abs=1e-4)
+    assert large.computed < small.computed and small.bytes < large.bytes / 2
+
+
+def test_a_text_longer_than_any_before_is_read_all_the_same():
+    reader = TrunkReader(model(1))
+    reader.states([(5,) * 10], [[9]])
+    (got,) = reader.states([(5, 6) * 600], [[0, 1199]])
+    want = hidden_states(reader._model, torch.tensor([(5, 6) * 600]))[0, [0, 1199]]
+    assert torch.allclose(got, want.detach(), atol=1e-4) and reader.computed == 10 + 1200
+
+
+def test_a_shared_trunk_is_read_from_the_engine_and_nowhere_else():
+    with pytest.raises(ValueError, match="hand in a reader"):
+        ProcessVerifier(judging_model(model(1), "token", labels=2), prompt, policy_parameters=1, shared=True)
+    it = judge("process", shared=True)
+    asyncio.run(it(QUESTION, [THREE]))
+    assert it.tokens_scored == 0 and it.reader._engine.work.tokens == 8
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -168,12 +243,30 @@ def test_a_critique_is_kept_on_the_verdict_and_names_the_first_wrong_step():
 
 def test_critiques_cost_what_was_written_once_it_is_known_and_at_most_that_before():
     it, _ = critic(lambda prompt, rng: "1 right\n?!", 3)
-    ratio, written, asked = it.ratio, len("1 right\n?!"), 2
-    before = it.cost(THREE)
-    assert before == it.bound(QUESTION, 6) == pytest.approx(ratio * (8 + 3 * 40 + 3 * (8 + 40 + asked)))
+    written, asked = len("1 right\n?!"), 2
+    # The engine that writes shows no states, so the model reads the trajectory with each critique behind it anew.
+    (before,) = price(it, [THREE])
+    assert before == pytest.approx(size(it.model) * (8 + 3 * 40 + 3 * (8 + 40 + asked)))
+    assert before == pytest.approx(PARAMETERS * Reading(it, QUESTION).most(6, 6))
     asyncio.run(it(QUESTION, [THREE]))
-    assert it.cost(THREE) == pytest.approx(ratio * (8 + 3 * written + 3 * (8 + written + asked)))
-    assert it.cost(THREE) <= before
+    (after,) = price(it, [THREE])
+    assert after == pytest.approx(size(it.model) * (8 + 3 * written + 3 * (8 + written + asked)))
+    assert after <= before
+
+
+def test_an_engine_that_wrote_a_critique_shows_what_it_read():
+    engine = LocalEngine(model(1), Endless())
+    settings: Any = {"engine": engine, "decode": Endless().decode, "critiques": 2, "critique_tokens": 5}
+    it = GenerativeVerifier(model(1), prompt, ASKED, policy_parameters=PARAMETERS, **settings)
+    # 2 prompt and 6 response tokens once; two critiques of 5 with the question of 2 behind each.
+    assert price(it, [THREE], [THREE]) == pytest.approx([size(it.model) * n for n in (8 + 2 * 7, 2 * 7)])
+    score = asyncio.run(it(QUESTION, [THREE]))[0].score
+    apart = GenerativeVerifier(model(1), prompt, ASKED, policy_parameters=PARAMETERS, **settings)
+    apart.reader = None  # the same by the model's own forward
+    assert score == pytest.approx(asyncio.run(apart(QUESTION, [THREE]))[0].score, abs=1e-4)
+    # Two judgements, each of its 8 tokens once and at most 5 + 2 a critique; the second by the model's own forward.
+    assert engine.work.tokens <= 2 * (8 + 2 * 7) and it.tokens_scored == 0
+    assert 2 * (8 + 2) <= apart.tokens_scored <= 2 * (8 + 5 + 2)
 
 
 def test_one_critique_is_one_probability_and_several_are_their_mean():

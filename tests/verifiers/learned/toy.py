@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from ponder.engines.local import LocalEngine
+from ponder.engines.reading import TrunkReader
 from ponder.models.heads import judging_model
 from ponder.types import Question, Step, StopReason, Trajectory
 from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
@@ -13,6 +15,7 @@ from ponder.verifiers.learned.kinds import KINDS
 from ponder.verifiers.learned.outcome import OutcomeVerifier
 from ponder.verifiers.learned.pairwise import PairwiseVerifier
 from ponder.verifiers.learned.preference import PreferenceVerifier
+from ponder.verifiers.learned.reader import EngineReader
 from ponder.verifiers.learned.value import ValueVerifier
 from ponder.verifiers.process import ProcessVerifier
 from tests.learning.factory import model
@@ -42,13 +45,32 @@ def trajectory(*steps: tuple[int, ...]) -> Trajectory:
 THREE = trajectory((5, 6), (7,), (8, 9, 10))
 
 
-def judge(kind: str, *, shared: bool = False, **settings: Any) -> Any:
-    """A judge with random weights; `shared` shares the trunk of a policy."""
+class Endless:
+    """A tokenizer without an end token, for engines that are only asked for hidden states."""
+
+    eos_id = -1
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        return tuple(map(ord, text))
+
+    def decode(self, tokens: Any) -> str:
+        return " ".join(map(str, tokens))
+
+
+def judge(kind: str, *, shared: bool = False, reads: bool = True, **settings: Any) -> Any:
+    """A judge with random weights; `shared` shares the trunk of a policy. Without `reads` it has no reader."""
     policy = model(1)
     it = judging_model(policy, KINDS[kind].form, labels=KINDS[kind].labels, seed=5, shared=shared)
     common = {"policy_parameters": PARAMETERS, "shared": shared, **settings}
+    if shared:
+        common["reader"] = EngineReader(LocalEngine(copy.deepcopy(policy), Endless()))
     if kind == "implicit":
-        return ImplicitVerifier(it if shared else model(2), copy.deepcopy(policy), prompt, **common)
+        own, reference = it if shared else model(2), copy.deepcopy(policy)
+        if reads:
+            common = {"reader": TrunkReader(own), "reference_reader": TrunkReader(reference), **common}
+        return ImplicitVerifier(own, reference, prompt, **common)
+    if reads and not shared:
+        common["reader"] = TrunkReader(it)
     if kind == "generative":
         return GenerativeVerifier(it, prompt, ASKED, **common)
     return {**STEPS, **WHOLES}[kind](it, prompt, **common)

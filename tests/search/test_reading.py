@@ -1,0 +1,99 @@
+"""What a judgement costs a search: each token once, extras with every verdict, and bounds that hold and are tight."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ponder.search.beam import Beam
+from ponder.search.budget import Budget
+from ponder.search.mcts import MCTS
+from ponder.search.reading import Reading
+from ponder.types import Step, StopReason, Trajectory
+from tests.search.toys import QUESTION, Digits, Scores, run
+
+
+def after(parent: Trajectory | None, tokens: int) -> Trajectory:
+    above = None if parent is None else parent.leaf
+    return Trajectory(QUESTION, Step((1,) * tokens, (0.0,) * tokens, "x", 0, StopReason.STEP, above))
+
+
+TRUNK = after(None, 10)
+LEFT, RIGHT = after(TRUNK, 3), after(TRUNK, 4)
+DEEP = after(LEFT, 2)
+
+
+def test_siblings_share_what_was_read_and_the_question_is_read_once() -> None:
+    reading = Reading(Scores(ratio=2.0, prompt=5), QUESTION)
+    assert reading.opening == 10.0
+    assert reading.take([LEFT, RIGHT]) == 2.0 * (5 + 10 + 3 + 4)
+    assert reading.opening == 0.0
+    assert reading.take([DEEP]) == 2.0 * 2
+    assert reading.take([DEEP, TRUNK]) == 0.0
+
+
+def test_a_price_can_be_asked_without_reading() -> None:
+    reading = Reading(Scores(ratio=2.0, prompt=5), QUESTION)
+    assert reading.cost([LEFT]) == reading.cost([LEFT]) == 36.0
+    assert (reading.unread(DEEP), reading.cost([])) == (15, 0.0)
+    reading.take([LEFT])
+    assert (reading.unread(DEEP), reading.unread(LEFT)) == (2, 0)
+
+
+def test_a_second_draw_of_the_same_tokens_is_read_as_well() -> None:
+    reading = Reading(Scores(ratio=1.0, prompt=0), QUESTION)
+    reading.take([LEFT])
+    assert reading.take([after(TRUNK, 3)]) == 3.0
+
+
+def test_extras_come_with_every_verdict() -> None:
+    reading = Reading(Scores(ratio=1.0, prompt=5, verdict=7.0, step=0.5), QUESTION)
+    assert reading.take([LEFT]) == 5 + 13 + 7 + 2 * 0.5
+    assert reading.take([LEFT]) == 7 + 2 * 0.5
+
+
+def test_a_judge_that_rereads_is_paid_for_all_of_it_each_time() -> None:
+    reading = Reading(Scores(ratio=1.0, prompt=5, rereads=True), QUESTION)
+    assert [reading.take([LEFT, LEFT]), reading.take([DEEP])] == [2 * 18, 20]
+    assert (reading.opening, reading.unread(DEEP), reading.most(15, 0)) == (0.0, 15, 20.0)
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=12),
+    calls=st.lists(st.integers(0, 11), max_size=12),
+    rereads=st.booleans(),
+    ratio=st.sampled_from([0.0, 0.7, 2.0]),
+    step=st.sampled_from([0.0, 0.3]),
+)
+def test_no_judgement_costs_more_than_the_most(
+    lengths: list[tuple[int, int]], calls: list[int], rereads: bool, ratio: float, step: float
+) -> None:
+    nodes: list[Trajectory] = []
+    for above, tokens in lengths:
+        nodes.append(after(nodes[above % len(nodes)] if nodes and above else None, tokens))
+    reading, total = Reading(Scores(ratio=ratio, rereads=rereads, verdict=1.0, step=step), QUESTION), 0.0
+    for i in calls:
+        one = nodes[i % len(nodes)]
+        most = reading.opening + reading.most(len(one), reading.unread(one))
+        cost = reading.take([one])
+        assert cost <= most + 1e-9
+        assert step or cost == pytest.approx(most), "without a head there is nothing to guess"
+        total += cost
+    if not rereads and not step:
+        seen = {s for i in calls for s in nodes[i % len(nodes)].steps}
+        assert total == pytest.approx(ratio * (5 * bool(calls) + sum(len(s.tokens) for s in seen)) + len(calls))
+
+
+@pytest.mark.parametrize("strategy", [Beam(max_tokens=40, answer_reserve=6), MCTS(max_tokens=40, answer_reserve=6)])
+def test_a_search_over_steps_pays_for_no_more_than_it_generated_and_uses_what_that_leaves(
+    strategy: Beam | MCTS,
+) -> None:
+    def search(rereads: bool) -> tuple[float, float, float]:
+        judge = Scores(ratio=1.0, prompt=5, rereads=rereads)
+        usage = run(strategy(QUESTION, Digits(), judge, Budget(900), seed=3)).usage
+        return usage.kept + usage.discarded, usage.verifier, usage.spent
+
+    (once, paid, spent), (again, _, _) = search(False), search(True)
+    assert paid <= 5 + once and once > again
+    assert spent > 0.9 * 900
