@@ -32,7 +32,7 @@ from ponder.rollout.collect import collect
 from ponder.rollout.labels.rows import fingerprint
 from ponder.runlog import RunLog
 from ponder.seeds import derive_seed
-from ponder.selfplay import control, measure, state, transcripts, watch_log
+from ponder.selfplay import accounts, control, measure, state, transcripts, watch_log
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell, by_family_and_problem
@@ -199,6 +199,7 @@ def _measure(stage: Stage, control_arm: ControlArm | None) -> Measured:
     version, judge = policy.engine.version, stage.play.critic.judge
     judge.reader = reader_of(judge.model)  # its weights are final
     before = policy.engine.tokens_generated + policy.engine.tokens_prefilled, judge.tokens_scored
+    meter = accounts.Meter(policy.engine, policy.model.config)
     temperature, strategies = config.evaluation.temperature, (*measure.POOLED, *measure.LIVE)
     live = Live(policy.at(temperature), policy.codec.decode, bench.grade, judge)
     steps = iter(range(1, 1000))
@@ -228,4 +229,6 @@ def _measure(stage: Stage, control_arm: ControlArm | None) -> Measured:
         thinking,
         transcripts.choose(thinking.pool, base_groups),
         evaluation=forwarded + judge.ratio * (judge.tokens_scored - before[1]),
+        sampling=meter.take(),
+        scoring=accounts.tokens_flops(judge.model.config, judge.tokens_scored - before[1]),
     )

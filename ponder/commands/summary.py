@@ -14,7 +14,8 @@ from ponder.evaluation.fits import SigmoidFit, fit_sigmoid
 from ponder.evaluation.suite import Scores, Suite
 from ponder.models.size import flops_per_token, parameters
 from ponder.runlog import environment
-from ponder.selfplay import measure, watch
+from ponder.selfplay import accounts, measure, watch
+from ponder.selfplay.accounts import Part, Peak
 from ponder.selfplay.config import Run
 from ponder.selfplay.ledger import Ledger
 
@@ -38,7 +39,8 @@ class ControlArm:
 class Measured:
     """What the measuring stage found: outcomes by suite of each arm, the thinking-time runs, transcripts.
 
-    `evaluation` is what measuring cost, in token-equivalents.
+    `evaluation` is what measuring cost, in token-equivalents; `sampling` the policy's work in it, `scoring` the
+    verifier's in FLOPs.
     """
 
     base: dict[str, Scores]
@@ -49,6 +51,8 @@ class Measured:
     thinking: measure.Thinking
     transcripts: list[dict[str, Any]]
     evaluation: float
+    sampling: Part
+    scoring: float
 
 
 def summarise(
@@ -63,6 +67,7 @@ def summarise(
     """The summary as plain data."""
     base, final, seed = measured.base, measured.final, config.seed
     token = flops_per_token(policy.model.config, 128)
+    rate = accounts.peak(policy.model.config, str(policy.engine.device), policy.engine.dtype)
     control_flops = measured.control_arm.cloning["flops"] if measured.control_arm else None
     return {
         "schema": SCHEMA,
@@ -86,6 +91,7 @@ def summarise(
             "evaluation": measured.evaluation,
         },
         "flops": {"training": ledger.flops, "control": control_flops},
+        "work": _work(rows, measured, ledger, rate),
         "curves": {
             "test_time": _test_time(measured.thinking, seed),
             "coverage": asdict(curves.coverage_curve(measured.thinking.pool, seed=seed)),
@@ -98,9 +104,31 @@ def summarise(
         },
         "verifier_gain": measure.gain_over_vote(measured.thinking, seed),
         "verifier_gain_before": measure.gain_over_vote(measured.thinking_base, seed),
-        "rounds": [{k: v for k, v in row.items() if k not in ("ladder", "time", "step")} for row in rows],
+        "rounds": [_round(row, rate) for row in rows],
         "watch": watch.gathered(rows),
         "transcripts": measured.transcripts,
+    }
+
+
+def _round(row: dict[str, Any], rate: Peak) -> dict[str, Any]:
+    """A row of the report, its work with utilisations."""
+    shown = {key: value for key, value in row.items() if key not in ("ladder", "time", "step")}
+    return {**shown, "work": accounts.table(accounts.read(row), rate)} if "work" in row else shown
+
+
+def _work(rows: list[dict[str, Any]], measured: Measured, ledger: Ledger, rate: Peak) -> dict[str, Any]:
+    """Work by purpose: `parts` of all rounds, `rounds` as a whole by the clock on the wall, and what came after."""
+    parts = accounts.gathered(rows)
+    whole = Part(sum(part.flops for part in parts.values()), ledger.seconds)
+    later = {"evaluation": measured.sampling, "evaluation_scoring": Part(measured.scoring, None)}
+    if measured.control_arm is not None:
+        cloning = measured.control_arm.cloning
+        later = {"control": Part(cloning["flops"], cloning.get("seconds")), **later}
+    return {
+        "rate": asdict(rate),
+        "parts": accounts.table(parts, rate),
+        "rounds": accounts.table({"whole": whole}, rate)["whole"],
+        "after": accounts.table(later, rate),
     }
 
 

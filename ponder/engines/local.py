@@ -94,6 +94,15 @@ class LocalEngine:
         return self._context
 
     @property
+    def device(self) -> torch.device:
+        return self._model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights, and so of the products."""
+        return self._model.dtype
+
+    @property
     def tokens_generated(self) -> int:
         return self._scheduler.tokens_generated
 

@@ -63,6 +63,8 @@ GLOSSARY = {
     "about two floating-point operations for each parameter. Discarded tokens and the verifier's passes are charged "
     "too.",
     "FLOPs": "Floating-point operations, the work a computer does in training; 10¹² is a million million.",
+    "MFU": "Model FLOPs utilisation: the FLOPs that the model needs, as a share of what the machine's own matrix "
+    "products would have done in the same time.",
     "policy": "The model that writes the answers.",
     "base": "The policy before self-play: it has learned from demonstrations only.",
     "control": "The base trained further on demonstrations for as much compute as self-play used. What the final model "

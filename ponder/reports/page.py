@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ponder.reports import alarms, plots, provenance, sentences, tables
+from ponder.reports import alarms, plots, provenance, sentences, tables, work
 from ponder.reports import transcripts as reading_room
 from ponder.reports import wording as say
 from ponder.reports.captions import CAPTIONS, GLOSSARY
@@ -75,6 +75,8 @@ def _content(summary: Summary) -> dict[str, Any]:
         "transcripts": reading_room.transcripts(summary),
         "transcripts_note": reading_room.note(summary),
         "made": provenance.made(summary),
+        "work": tables.work(summary),
+        "work_note": work.note(summary),
         "versions": provenance.versions(summary),
         "glossary": GLOSSARY,
     }

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ponder.reports import alarms, sentences
 from ponder.reports import wording as say
+from ponder.reports import work as used
 from ponder.reports.reading import Estimate, Summary, at, curve, estimate, number, numbers, rows, text
 from ponder.types import Curve
 
@@ -77,7 +78,7 @@ def rounds(summary: Summary) -> Grid | None:
     columns = (
         "Round", "Time", "FLOPs so far", "Validation", "Level", "Solve rate", "Tokens", "Verifier AUC",
         "Verifier accuracy", "First-error F1", "Calibration error", "Labelled steps", "Updates", "Skipped",
-        "Dead groups", "Sampler mismatch", "Entropy", "Failures",
+        "Dead groups", "Sampler mismatch", "Entropy", "Rollout MFU", "Update MFU", "Failures",
     )  # fmt: skip
     return Grid(columns, tuple(_round(i, row) for i, row in enumerate(found)))
 
@@ -102,6 +103,7 @@ def _round(index: int, row: Mapping[str, Any]) -> tuple[Cell, ...]:
         Cell(say.percent(number(row, "dead_groups"), 0)),
         Cell(say.power(mismatch)),
         Cell(say.plain(number(row, "entropy"))),
+        *(Cell(say.percent(number(row, "work", name, "mfu"))) for name in ("rollout", "update")),
         _failures(row),
     )
 
@@ -117,6 +119,29 @@ def _failures(row: Mapping[str, Any]) -> Cell:
         return Cell(say.NOT_MEASURED)
     found = {name: x for name, x in numbers(row, "failures").items() if x}
     return _by_family(found, say.count) if found else Cell("none")
+
+
+def work(summary: Summary) -> Grid | None:
+    """One row a purpose; the rounds as a whole by the clock on the wall. None if nothing was recorded."""
+    body = [_purpose(name, at(summary, "work", "parts", key)) for key, name in used.PARTS.items()]
+    body.append(_purpose("All rounds, by the clock", at(summary, "work", "rounds")))
+    body += [_purpose(name, at(summary, "work", "after", key)) for key, name in used.AFTER.items()]
+    known = tuple(row for row in body if row is not None)
+    return Grid(("Work", "FLOPs", "Time", "FLOPs a second", "MFU"), known) if known else None
+
+
+def _purpose(name: str, part: Any) -> tuple[Cell, ...] | None:
+    flops, seconds = number(part, "flops"), number(part, "seconds")
+    if flops is None:
+        return None
+    speed = flops / seconds if seconds else None
+    return (
+        Cell(name),
+        Cell(say.power(flops)),
+        Cell(say.duration(seconds)),
+        Cell(say.power(speed)),
+        Cell(say.percent(number(part, "mfu"))),
+    )
 
 
 def points(lines: list[Curve]) -> Grid:
@@ -175,6 +200,7 @@ def console(summary: Summary) -> Group:
         sentences.unsolved(summary),
         *(alarms.sentences(summary) if at(summary, "watch") else []),
         _cost(summary),
+        *([told] if (told := used.sentence(summary)) else []),
     ]
     parts += [Text(line) for line in lines]
     return Group(*parts)

@@ -20,11 +20,12 @@ from ponder.types import Sample
 
 @dataclass(frozen=True)
 class CloningReport:
-    """`flops` spent, optimizer `steps` made and the mean loss in nats a token of the last ten of them."""
+    """`flops` and `seconds` of the updates, optimizer `steps` made, mean loss in nats a token of the last ten."""
 
     flops: float
     steps: int
     loss: float | None
+    seconds: float | None = None
 
 
 def can_clone(families: Sequence[Family]) -> bool:
@@ -44,17 +45,18 @@ def clone(
 ) -> CloningReport:
     """Train on demonstrations until `flops` are spent; `tell` hears (spent, total) after each step."""
     prompts = Prompts(codec)
-    spent, drawn, steps = 0.0, 0, 0
+    spent, seconds, drawn, steps = 0.0, 0.0, 0, 0
     losses: list[float] = []
     while spent < flops:
         batch = [_row(families, drawn + i, seed, codec, prompts) for i in range(settings.batch)]
         report = learner.update(batch, loss="cloning")
-        drawn, steps, spent = drawn + len(batch), steps + report.steps, spent + report.flops
+        drawn, steps = drawn + len(batch), steps + report.steps
+        spent, seconds = spent + report.flops, seconds + report.seconds
         if report.loss is not None:
             losses.append(report.loss)
         tell(min(spent, flops), flops)
     last = losses[-10:]
-    return CloningReport(spent, steps, sum(last) / len(last) if last else None)
+    return CloningReport(spent, steps, sum(last) / len(last) if last else None, seconds)
 
 
 def _row(families: Sequence[Family], index: int, seed: int, codec: Codec, prompts: Prompts) -> Sample:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ponder.evaluation.calibration import verifier_quality
@@ -20,12 +21,13 @@ from ponder.learning.samples import pack
 from ponder.rollout.collect import Grade, collect
 from ponder.rollout.step_labels import Labelled, label, outcome_labels
 from ponder.seeds import derive_seed
+from ponder.selfplay.accounts import Meter, Part, scoring_flops
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.roles import Critic, Generator
 from ponder.selfplay.watch import Watch, Watched
-from ponder.types import Group, Problem
+from ponder.types import Group, Problem, Trajectory, Verdict
 from ponder.verifiers.noise import Noise, noisy
 
 T = TypeVar("T")
@@ -62,11 +64,19 @@ class SelfPlay:
         self.noise = Noise(**config.noise.model_dump(), seed=config.seed)
         self.watch = Watch(grade, config.seed)
         self.ledger = Ledger()
+        self.parts: dict[str, Part] = {}  # the work of the latest round by purpose
         self.played: list[list[Group]] = []  # the groups of each update of the latest round
+
+    @cached_property
+    def meter(self) -> Meter:
+        """What the engine did since it was last asked."""
+        return Meter(self.generator.engine, self.generator.model.config)
 
     def play(self, round_number: int) -> dict[str, Any]:
         """One round; returns its row of the report."""
         started = time.monotonic()
+        self.meter.take()  # what came before this round is not its work
+        self.parts = {}
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
         self.played = [update.groups for update in updates]
         groups = [group for update in self.played for group in update]
@@ -85,22 +95,25 @@ class SelfPlay:
 
     def climb(self) -> list[Group]:
         """Two answers to each validation problem: the ladder on which rounds are compared. Not charged to training."""
-        return self._collect(self.ladder, 2, derive_seed("ladder", self.config.seed))
+        groups = self._collect(self.ladder, 2, derive_seed("ladder", self.config.seed))
+        self._sampled("measuring")
+        return groups
 
     def _improve_policy(self, round_number: int, update: int) -> Improvement:
         done, total = round_number * self.config.updates + update, self.config.rounds * self.config.updates
         seed = derive_seed("rollout", self.config.seed, round_number, update)
         problems = self.curriculum.next(self.config.sampling.problems)
         self.tell("training", done, total, f"round {round_number + 1}: sampling")
-        before = self._forwarded()
         groups = self._collect(problems, self.config.sampling.group_size, seed, self._reward_grade(seed))
-        self._charge(groups, before)
+        self.ledger.sampling += self._sampled("rollout")
+        self.ledger.sampled += sum(len(t) for group in groups for t in group.trajectories)
         self.curriculum.observe(groups)
         packed = pack(map(self.assign, groups), self.generator.propose.prompts.tokens)
         self.tell("training", done, total, f"round {round_number + 1}: learning, {_solved(groups)}")
         report = self.generator.learner.update(packed.samples)
         self.generator.publish(self.generator.engine.version + 1)
         self.ledger.policy += report.flops
+        self._did("update", Part(report.flops, report.seconds))
         return Improvement(groups, report, packed.dead)
 
     def _reward_grade(self, seed: int) -> Grade:
@@ -121,7 +134,6 @@ class SelfPlay:
         """Rollout labels for groups that hold both right and wrong answers, else for others; families take turns."""
         settings = self.config.verifier
         mixed = in_turns(sorted(groups, key=lambda g: g.solve_rate in (0.0, 1.0, None)))[: settings.groups]
-        before = self._forwarded()
         seed = derive_seed("labels", purpose, self.config.seed, round_number)
         labelled: list[Labelled] = self.run(
             label(
@@ -134,35 +146,47 @@ class SelfPlay:
                 seed=seed,
             )
         )
-        if purpose == "train":
-            self.ledger.labelling += self.generator.sampling_flops(self._forwarded() - before)
+        work = self._sampled("labelling" if purpose == "train" else "measuring")
+        self.ledger.labelling += work if purpose == "train" else 0.0
         return labelled
 
     def _improve_verifier(self, groups: Sequence[Group], labelled: Sequence[Labelled], round_number: int) -> None:
         """Step labels of a few trajectories, and the outcomes of all others of the round, which cost nothing."""
         known = {id(item.trajectory) for item in labelled}
         outcomes = [item for item in outcome_labels(groups) if id(item.trajectory) not in known]
+        started = time.monotonic()
         _, flops = self.critic.train([*labelled, *outcomes], round_number)
         self.ledger.verifier += flops
+        self._did("verifier_update", Part(flops, time.monotonic() - started))
 
     def _measure_verifier(self, ladder: Sequence[Group], round_number: int) -> dict[str, Any] | None:
         """Quality on fresh labels of validation problems, which the verifier never trains on."""
         labelled = self._label(ladder, "measure", round_number)
         if not labelled:
             return None
-        verdicts = self.critic.judge.judge([item.trajectory for item in labelled])
+        verdicts = self._judged([item.trajectory for item in labelled])
         scores = [
             [(verdict.step_scores or ())[known.step] for known in item.labels]
             for verdict, item in zip(verdicts, labelled, strict=True)
         ]
         return asdict(verifier_quality(scores, [[known.value for known in item.labels] for item in labelled]))
 
-    def _forwarded(self) -> int:
-        return self.generator.engine.tokens_generated + self.generator.engine.tokens_prefilled
+    def _judged(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
+        """The verifier's verdicts by whole forwards, as work of their own."""
+        judge, started = self.critic.judge, time.monotonic()
+        verdicts = judge.judge(trajectories)
+        flops = scoring_flops(self.critic.model.config, [len(judge.row(t)) for t in trajectories])
+        self._did("verifier_scoring", Part(flops, time.monotonic() - started))
+        return verdicts
 
-    def _charge(self, groups: Sequence[Group], before: int) -> None:
-        self.ledger.sampling += self.generator.sampling_flops(self._forwarded() - before)
-        self.ledger.sampled += sum(len(t) for group in groups for t in group.trajectories)
+    def _sampled(self, purpose: str) -> float:
+        """Enter what the engine did since it was last asked; its FLOPs."""
+        part = self.meter.take()
+        self._did(purpose, part)
+        return part.flops
+
+    def _did(self, purpose: str, part: Part) -> None:
+        self.parts[purpose] = self.parts.get(purpose, Part()) + part
 
     def _row(
         self,
@@ -181,6 +205,7 @@ class SelfPlay:
             "seconds": round(self.ledger.seconds, 3),
             "flops": self.ledger.flops,
             "sampled_tokens": self.ledger.sampled,
+            "work": {purpose: part.as_data() for purpose, part in self.parts.items()},
             "levels": self.curriculum.levels,
             "solve_rate": rates(groups),
             "tokens": _by_family(groups, lambda g: [float(len(t)) for t in g.trajectories]),

@@ -16,7 +16,7 @@ from ponder.learning.learner_config import LearnerConfig
 from ponder.learning.process import StepLearner, StepRow
 from ponder.models.depth import shallower
 from ponder.models.heads import step_verifier
-from ponder.models.size import flops_per_token, parameters
+from ponder.models.size import parameters, training_flops
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import WeightedEngine
 from ponder.rollout.step_labels import Labelled
@@ -40,10 +40,6 @@ class Generator:
     def publish(self, version: int) -> None:
         """Hand the learner's weights to the engine."""
         self.engine.replace_weights(self.learner.weights(), version)
-
-    def sampling_flops(self, tokens: float, context: int = 128) -> float:
-        """Work of `tokens` forward passes of one token."""
-        return tokens * flops_per_token(self.model.config, context)
 
 
 def learner_config(config: Run) -> LearnerConfig:
@@ -94,9 +90,9 @@ class Critic:
     def train(self, labelled: list[Labelled], round_number: int) -> tuple[float | None, float]:
         """Fit on labelled steps; returns the last epoch's cross entropy and the work done in FLOPs."""
         rows = [self.row(item) for item in labelled]
-        loss, tokens = None, 0
+        loss = None
         for epoch in range(self.settings.epochs):
             generator = torch.Generator().manual_seed(derive_seed("verifier", self.seed, round_number, epoch) % 2**31)
-            report = self.learner.fit(rows, generator)
-            loss, tokens = report.loss, tokens + report.tokens
-        return loss, 3 * tokens * flops_per_token(self.model.config, 128)
+            loss = self.learner.fit(rows, generator).loss
+        once = training_flops(self.model.config, [len(row.tokens) for row in rows], heads=0)
+        return loss, self.settings.epochs * once
