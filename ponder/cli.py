@@ -91,6 +91,7 @@ def solve(
     seconds: Annotated[float | None, typer.Option(help="Deadline of the thinking; then the best so far.")] = None,
     verifier: VerifierFolder = None,
     problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
+    plan: Annotated[Path | None, typer.Option(help="Plan of strategy auto; the one that ships unless given.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree as tree.json and as a page.")] = None,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
@@ -114,6 +115,7 @@ def solve(
         temperature=temperature,
         max_tokens=max_tokens,
         out=out,
+        plan=plan,
     )
     solved = solving.solve(asked, tree_live.view(Console(stderr=True), quiet=as_json))
     _print_json(solving.as_data(solved, out)) if as_json else solving.show(solved, out, Console())

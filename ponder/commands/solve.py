@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ponder.commands import assemble
+from ponder.commands import assemble, planned
 from ponder.commands.verifier import load_judge
 from ponder.engines.loop import run as run_async
 from ponder.protocols import Judge, Price, Propose
@@ -53,6 +53,7 @@ class Asked:
     temperature: float = 1.0
     max_tokens: int = 400
     out: Path | None = None
+    plan: Path | None = None
 
     @property
     def limit(self) -> float:
@@ -97,11 +98,14 @@ def _check(asked: Asked) -> None:
         raise PonderError(f"--seconds {asked.seconds:g}: give a number above 0")
     if asked.out is not None and asked.out.exists() and not asked.out.is_dir():
         raise PonderError(f"--out {asked.out} is a file; name a folder for tree.json and tree.html")
-    _strategy(asked)
+    if asked.plan is not None and asked.strategy != "auto":
+        raise PonderError(f"--plan is for --strategy auto, not for {asked.strategy}; leave one of the two out")
+    planned.check(_strategy(asked))
 
 
 def _strategy(asked: Asked) -> Thinking:
-    return make(asked.strategy, max_tokens=min(asked.max_tokens, max(_LEAST_LENGTH, int(asked.limit))))
+    plan = {} if asked.plan is None else {"plan": str(asked.plan)}
+    return make(asked.strategy, max_tokens=min(asked.max_tokens, max(_LEAST_LENGTH, int(asked.limit))), **plan)
 
 
 def think(
@@ -113,8 +117,9 @@ def think(
     exact: Callable[[], bool] = lambda: True,
 ) -> Solved:
     """Search with these parts. The tree is shown in `view` while it grows; Ctrl-C (a cancellation) ends it."""
-    watch = Watch(asked, propose, Budget(asked.limit), exact)
-    search = _strategy(asked)(
+    strategy = planned.told(_strategy(asked))
+    watch = Watch(asked, propose, Budget(asked.limit), exact, strategy)
+    search = strategy(
         question(asked),
         propose,
         None if judge is None else Listening(judge, watch.heard),
@@ -165,9 +170,11 @@ class Listening:
 class Watch(Progress):
     """The tree of one search as it can be shown and written at any moment, while it runs and afterwards."""
 
-    def __init__(self, asked: Asked, propose: Propose, budget: Budget, exact: Callable[[], bool]) -> None:
+    def __init__(
+        self, asked: Asked, propose: Propose, budget: Budget, exact: Callable[[], bool], strategy: Thinking
+    ) -> None:
         super().__init__()
-        self.asked, self.budget = asked, budget
+        self.asked, self.budget, self.strategy = asked, budget, strategy
         self._propose, self._exact = propose, exact
         self._settings = {**asdict(_strategy(asked)), "temperature": asked.temperature}
         self._step_scores: dict[str, float] = {}
@@ -206,6 +213,7 @@ class Watch(Progress):
             usage=Bill(**asdict(usage), spent=usage.spent, exact=self._exact()),
             answer=result.answer,
             degraded=result.degraded,
+            plan=planned.choice(self.strategy),
             nodes=tuple(self._node(node, path, leaves) for node in sorted(self.nodes.values(), key=_by_place)),
         )
 

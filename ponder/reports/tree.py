@@ -7,16 +7,18 @@ is said by colour alone. Everything that a model wrote is escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from ponder.reports import tree_plan
 from ponder.reports import tree_words as words
 from ponder.reports import wording as say
 from ponder.reports.tree_data import Node, SearchTree
+from ponder.reports.tree_plan import Chosen
 from ponder.reports.tree_shape import Branch, shape
 from ponder.runlog import files
 
@@ -83,7 +85,8 @@ def render(tree: SearchTree) -> str:
         count=_count(tree.nodes),
         cut=max(0, len(tree.nodes) - MOST),
         made=_made(tree),
-        settings=[(say.human(name), _cut(str(value))) for name, value in tree.settings.items()],
+        settings=_settings(tree.settings),
+        plan=_plan(tree.plan),
         indents=INDENTS,
         is_scored=any(node.shown_score is not None for node in tree.nodes),
     )
@@ -163,13 +166,28 @@ def _shares(tree: SearchTree) -> list[tuple[str, str, float, str]]:
 
 def _made(tree: SearchTree) -> list[tuple[str, str]]:
     return [
-        ("Strategy", say.human(tree.strategy)),
+        ("Strategy", say.human(words.strategy(tree))),
         ("Model", words.clean(tree.model)),
         ("Verifier", "none" if tree.verifier is None else words.clean(tree.verifier)),
         ("Budget", f"{words.amount(tree.budget)} token-equivalents"),
         ("Deadline", "none" if tree.seconds is None else say.duration(tree.seconds)),
         ("Seed", str(tree.seed)),
     ]
+
+
+def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(say.human(name), _cut(str(value))) for name, value in settings.items()]
+
+
+def _plan(chosen: Chosen | None) -> dict[str, Any] | None:
+    """What the planner chose: in a word, in sentences, and with which settings."""
+    if chosen is None:
+        return None
+    return {
+        "name": tree_plan.name(chosen),
+        "sentences": [words.clean(sentence) for sentence in tree_plan.sentences(chosen)],
+        "settings": _settings(chosen.settings),
+    }
 
 
 def _count(nodes: Sequence[Node]) -> str:

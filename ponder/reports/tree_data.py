@@ -4,13 +4,14 @@ r"""The file of one search, `tree.json`: what was asked, what was spent, and eve
      "model": "tiny", "verifier": "runs/demo/verifier", "seed": 0, "budget": 2048.0, "seconds": 30.0,
      "usage": {"kept": 31, "discarded": 900, "verifier": 700, "spent": 1631, "unsettled": 0, "calls": 80,
                "seconds": 2.1, "exact": true},
-     "answer": "(6*3)*1", "degraded": null,
+     "answer": "(6*3)*1", "degraded": null, "plan": null,
      "nodes": [{"id": "0", "parent": "", "text": "6*3=18\n", "tokens": 7, "score": 0.9, "step_score": 0.9, "visits": 12,
                 "state": "chosen", "forced": false, "end": false, "answer": null}, ...]}
 
 Costs are in token-equivalents: `kept + discarded + verifier == spent`, and `spent + unsettled` is at most `budget`.
 `seconds` is the deadline that was set (null: none), `usage.seconds` what it took. `degraded` says what did not go as
-asked. `exact` is false where an engine estimated tokens.
+asked. `exact` is false where an engine estimated tokens. `plan` is what strategy auto chose and why (`tree_plan`); it
+is null for every other strategy.
 
 A node is one step below its `parent` ("" is the question); parents come first. `score` is what the verifier said of the
 path that ends here, and what the search chose by; `step_score` is what it said of this step by itself; null is not
@@ -30,6 +31,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from ponder.config import Strict
+from ponder.reports.tree_plan import Chosen
 from ponder.types import PonderError
 
 VERSION = 1
@@ -87,6 +89,7 @@ class SearchTree(Strict):
     usage: Bill
     answer: str | None
     degraded: str | None = None
+    plan: Chosen | None = None
     nodes: tuple[Node, ...]
 
     @property

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ponder.reports import tree_plan
 from ponder.reports import tree_words as words
 from ponder.reports.tree_data import SearchTree
 from ponder.reports.tree_rows import flat, heading, tree_lines
@@ -38,6 +39,7 @@ def outcome(tree: SearchTree, width: int, rows: int = 24) -> RenderableType:
     answer = words.NO_ANSWER if tree.answer is None else words.clean(tree.answer)
     parts += [Text.assemble(("Answer: ", "bold"), (answer, "bold green" if tree.answer else "bold"))]
     parts += [Text(remark, style="yellow") for remark in words.remarks(tree)]
+    parts += [Text(f"Planner: {' '.join(tree_plan.sentences(tree.plan))}")] if tree.plan else []
     return Group(*parts, meter(tree, width), _key(tree, width), Text(words.bill(tree), style="dim"))
 
 
@@ -56,7 +58,7 @@ def line(tree: SearchTree) -> str:
     """The search as it stands in one plain line, for logs and pipes."""
     usage, best = tree.usage, "no answer yet" if tree.answer is None else f"best so far {flat(tree.answer)}"
     spent = f"spent {words.amount(usage.spent)} of {words.amount(tree.budget)}"
-    return f"{tree.strategy}: {spent}, {len(tree.nodes)} steps drawn; {best}"
+    return f"{words.strategy(tree)}: {spent}, {len(tree.nodes)} steps drawn; {best}"
 
 
 def _key(tree: SearchTree, width: int) -> Text:
@@ -72,7 +74,7 @@ def _clock(tree: SearchTree, width: int) -> Text:
     usage = tree.usage
     seconds = f"{usage.seconds:.0f} s" + (f" of {tree.seconds:g} s" if tree.seconds else "")
     text = Text.assemble(
-        (tree.strategy, "bold"),
+        (words.strategy(tree), "bold"),
         f"  spent {words.amount(usage.spent)} of {words.amount(tree.budget)}, left {words.amount(words.left(tree))}",
         (f"  {len(tree.nodes)} steps  {seconds}", "dim"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ponder.reports import tree_plan
 from ponder.reports import wording as say
 from ponder.reports.reading import printable
 from ponder.reports.tree_data import Node, SearchTree
@@ -69,6 +70,12 @@ def bill(tree: SearchTree) -> str:
         f"{parts} = {amount(usage.spent)} of {amount(tree.budget)} token-equivalents spent, {amount(left(tree))} left; "
         f"{usage.calls} calls, {say.duration(usage.seconds)}{estimated}"
     )
+
+
+def strategy(tree: SearchTree) -> str:
+    """The strategy; for the planner also what it chose, as soon as it has."""
+    chosen = tree.plan
+    return tree.strategy if chosen is None or chosen.why == "looking" else f"{tree.strategy}: {tree_plan.name(chosen)}"
 
 
 def left(tree: SearchTree) -> float:
