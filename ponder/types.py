@@ -23,6 +23,10 @@ class PonderError(Exception):
     """An error whose text a user can act on: what was got, what is allowed, what to do. Printed without traceback."""
 
 
+class EngineError(PonderError):
+    """One call that an engine could not serve, after all its tries. Another call may fare better."""
+
+
 class StopReason(StrEnum):
     """Why a generation ended."""
 

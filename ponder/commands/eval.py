@@ -31,6 +31,7 @@ from ponder.search import planner_table
 from ponder.search.registry import make, needs_judge
 from ponder.types import PonderError, Problem
 
+SHOWN_ERRORS = 5  # different ones, of the runs lost at one budget
 PROBES = 4  # samples that a fitted plan looks at
 
 
@@ -197,7 +198,14 @@ def _row(cell: Cell, seed: int, verifier: str | None) -> dict[str, Any]:
         "dry": runs.dry,
         "seconds": cell.seconds,
         "failures": runs.failures,
+        "lost": {"runs": len(runs.errors), "errors": list(dict.fromkeys(runs.errors))[:SHOWN_ERRORS]},
     }
+
+
+def _with_lost(failures: dict[str, int], cells: Sequence[Cell]) -> dict[str, int]:
+    """The grader's failures, and the runs that were lost with a call of the engine as `infrastructure`."""
+    lost = sum(len(cell.runs.errors) for cell in cells)
+    return {**failures, "infrastructure": failures.get("infrastructure", 0) + lost} if lost else failures
 
 
 def _accuracy(runs: Runs, seed: int) -> dict[str, Any] | None:
@@ -235,7 +243,7 @@ def _metrics(
         "curves": eval_curves.drawn(cells, pool, lambda name: _named(request, name), request.seed),
         "reflection": None if pool is None else eval_curves.reflections(pool, request.max_tokens),
         "samples": None if pool is None else sum(len(entry.draws) for entry in pool.entries),
-        "failures": failures,
+        "failures": _with_lost(failures, cells),
         "tokens_generated": told["generated"],
         "engine": told,
         "revision": environment.revision(),
@@ -253,7 +261,7 @@ def _named(request: Request, name: str) -> str:
 def table(metrics: dict[str, Any]) -> Table:
     """The results as a table for people."""
     estimated = "" if metrics["engine"]["exact"] else "; tokens are partly estimated"
-    title = f"{metrics['n']} {metrics['split']} problems, {metrics['model']}{estimated}"
+    title = f"{metrics['n']} {metrics['split']} problems, {metrics['model']}{estimated}{_lost(metrics['results'])}"
     shown = Table(title=title, title_justify="left")
     for column in ("strategy", "budget", "accuracy", "95 % interval", "spent", "seconds"):
         shown.add_column(column, justify="left" if column == "strategy" else "right")
@@ -266,3 +274,10 @@ def table(metrics: dict[str, Any]) -> Table:
         seconds = "replayed" if row["replayed"] else f"{row['seconds']:.1f}"
         shown.add_row(row["strategy"], f"{row['budget']:g}", accuracy, interval, spent, seconds)
     return shown
+
+
+def _lost(results: Sequence[dict[str, Any]]) -> str:
+    """How many runs were lost, and what the engine said of the first."""
+    lost = sum(row["lost"]["runs"] for row in results)
+    first = next((error for row in results for error in row["lost"]["errors"]), "")
+    return f"; {lost} runs were lost and are left out: {first}" if lost else ""

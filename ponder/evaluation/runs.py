@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from ponder.evaluation.losses import Losses
 from ponder.evaluation.pool import Live, Pool, PoolEntry
 from ponder.evaluation.replay import PoolJudge, PoolPropose
 from ponder.protocols import Strategy
 from ponder.search.budget import Budget
+from ponder.search.common import together
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Problem, SearchResult, Usage
 
@@ -37,7 +39,8 @@ class ProblemRuns:
 class Runs:
     """All runs of `strategy` at `budget`. `dry` is the share of runs that used up their pool (0 when live).
 
-    `failures` runs could not be graded and are left out; a problem without any graded run is left out too.
+    `failures` runs could not be graded or were lost, and are left out; a problem without any other run is left out too.
+    `errors` says of each lost run which call of the engine it was lost with.
     """
 
     strategy: str
@@ -45,6 +48,7 @@ class Runs:
     problems: tuple[ProblemRuns, ...]
     dry: float = 0.0
     failures: int = 0
+    errors: tuple[str, ...] = ()
 
     def of(self, family: str) -> Runs:
         """The runs of one family."""
@@ -88,19 +92,37 @@ async def run_live(
     repeats: int = 1,
     seed: int = 0,
 ) -> Runs:
-    """Run `strategy` on `problems` against the live policy and verifier, all at once, `repeats` times each."""
+    """Run `strategy` on `problems` against the live policy and verifier, all at once, `repeats` times each.
+
+    A run whose call the engine could not serve is lost: neither right nor wrong, and what it had spent is not known.
+    The others go on. Raises EngineError if all are lost, or the first `losses.GIVE_UP` before any came to its end.
+    """
     _check_orders(repeats)
+    losses = Losses(len(problems) * repeats)
 
-    async def one(problem: Problem, repeat: int) -> SearchResult:
+    async def one(problem: Problem, repeat: int) -> SearchResult | None:
         draw = derive_seed("live", seed, repeat)
-        return await strategy(problem.question, live.propose, live.judge, Budget(budget), seed=draw)
+        return await losses.kept(strategy(problem.question, live.propose, live.judge, Budget(budget), seed=draw))
 
-    jobs = [(problem, repeat) for problem in problems for repeat in range(repeats)]
-    results = await asyncio.gather(*(one(*job) for job in jobs))
-    held = [(p, r.trajectory) for (p, _), r in zip(jobs, results, strict=True) if r.trajectory is not None]
+    jobs = [problem for problem in problems for _ in range(repeats)]
+    results = await together([one(problem, repeat) for problem in problems for repeat in range(repeats)])
+    losses.refuse_if_all()
+    outcomes = _graded(jobs, results, live)
+    return replace(_runs(name, budget, outcomes), errors=tuple(losses.errors))
+
+
+def _graded(jobs: Sequence[Problem], results: Sequence[SearchResult | None], live: Live) -> list[Outcome]:
+    """All answers graded in one call. No answer is wrong; a run that was lost has no outcome."""
+    held = [(p, r.trajectory) for p, r in zip(jobs, results, strict=True) if r is not None and r.trajectory is not None]
     verdicts = iter(live.grade([p for p, _ in held], [t.text for _, t in held]))
-    outcomes = [0.0 if result.trajectory is None else next(verdicts).outcome for result in results]
-    return _runs(name, budget, [(p, y, r.usage, False) for (p, _), y, r in zip(jobs, outcomes, results, strict=True)])
+    outcomes: list[Outcome] = []
+    for problem, result in zip(jobs, results, strict=True):
+        if result is None:
+            outcomes.append((problem, None, Usage(), False))
+        else:
+            right = 0.0 if result.trajectory is None else next(verdicts).outcome
+            outcomes.append((problem, right, result.usage, False))
+    return outcomes
 
 
 def _runs(name: str, budget: float, outcomes: Sequence[Outcome]) -> Runs:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ponder.reports import plots, tables
+from ponder.reports import plots, tables, work
 from ponder.reports import wording as say
 from ponder.reports.ink import png, settle, style, svg
 from ponder.reports.reading import Summary, at, curve, estimate, number, rows, text
@@ -89,6 +89,9 @@ def _told(metrics: Summary) -> list[str]:
         lines.append(f"Replayed on samples drawn once ({say.count(number(metrics, 'samples'))}): {names}.")
     if fresh:
         lines.append(f"Run again at every budget: {say.joined([say.human(name) for name in fresh])}.")
+    lost = sum(number(row, "lost", "runs") or 0.0 for row in results)
+    if lost:
+        lines.append(f"Lost, since the engine did not serve one of their calls, and left out: {say.count(lost)} runs.")
     judge = text(metrics, "verifier")
     if judge == "self-check":
         lines.append("Judged by self-check: the problem itself says whether an answer is right. No learned verifier.")
@@ -207,4 +210,5 @@ def _made(metrics: Summary) -> dict[str, str]:
     names = {"problems": "Problems", "seed": "Seed", "temperature": "Temperature", "max_tokens": "Longest answer"}
     found = {label: metrics.get(key) for key, label in names.items()}
     shown = {label: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for label, v in found.items()}
-    return {**shown, "Revision": str(metrics.get("revision") or "not recorded")}
+    told = work.thinking(metrics)
+    return {**shown, **({"Work": told} if told else {}), "Revision": str(metrics.get("revision") or "not recorded")}

@@ -21,7 +21,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ponder.engines.remote.events import Body
-from ponder.types import PonderError
+from ponder.types import EngineError, PonderError
 
 try:
     import httpx2
@@ -166,8 +166,8 @@ class Client:
             text = text.replace(self.key, "***")
         return f": {text[:200]}" if text else ""
 
-    def _error(self, what: str) -> PonderError:
-        return PonderError(f"{self.url} {what}")
+    def _error(self, what: str) -> EngineError:
+        return EngineError(f"{self.url} {what}")
 
     @asynccontextmanager
     async def _connections(self) -> AsyncIterator[_Session]:

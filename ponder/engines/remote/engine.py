@@ -81,7 +81,7 @@ class RemoteEngine:
     ) -> Said:
         """One completion of a text, or one answer to messages, of at most `max_tokens` tokens.
 
-        It is charged at most `max_tokens` whatever the server reports; see `reply.py`. PonderError says what went
+        It is charged at most `max_tokens` whatever the server reports; see `reply.py`. EngineError says what went
         wrong with the server; nothing is lost then but this call.
         """
         if isinstance(prompt, str) == self.chat:

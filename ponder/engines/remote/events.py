@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ponder.types import PonderError
+from ponder.types import EngineError
 
 # An answer of a hundred thousand tokens, each in an event of its own, stays below it.
 MOST_BYTES = 64 << 20
@@ -30,7 +30,7 @@ class Body:
     def feed(self, piece: bytes) -> None:
         self.received += len(piece)
         if self.received > MOST_BYTES:
-            raise PonderError(f"the server sent more than {MOST_BYTES >> 20} MiB for one answer; it was hung up on")
+            raise EngineError(f"the server sent more than {MOST_BYTES >> 20} MiB for one answer; it was hung up on")
         self._rest += piece
         if self._stream and b"\n" in piece:
             *lines, rest = self._rest.split(b"\n")
@@ -62,7 +62,7 @@ def _object(data: bytes) -> dict[str, Any]:
         value = json.loads(data)
     except (ValueError, RecursionError):
         shown = data[:_SHOWN].decode("utf-8", "replace")
-        raise PonderError(f"the server answered with something that is not JSON: {shown!r}") from None
+        raise EngineError(f"the server answered with something that is not JSON: {shown!r}") from None
     if not isinstance(value, dict):
-        raise PonderError(f"the server answered with a JSON {type(value).__name__} where an object belongs")
+        raise EngineError(f"the server answered with a JSON {type(value).__name__} where an object belongs")
     return value

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ponder.types import PonderError, StopReason
+from ponder.types import EngineError, StopReason
 
 _BYTES = 3
 # Reasons that other servers give for the turn's end differ; what is not listed is one.
@@ -44,14 +44,14 @@ def read(objects: Sequence[Mapping[str, Any]], ended: bool, max_tokens: int, sto
     usage: Mapping[str, Any] = {}
     for each in objects:
         if each.get("error"):
-            raise PonderError(f"the server broke off with an error: {str(each['error'])[:200]}")
+            raise EngineError(f"the server broke off with an error: {str(each['error'])[:200]}")
         usage = each["usage"] if isinstance(each.get("usage"), dict) else usage
         choice = _choice(each)
         thought, said = _words(choice)
         thinking, text = thinking + thought, text + said
         finish = choice if choice.get("finish_reason") else finish
     if not finish and not ended:
-        raise PonderError(
+        raise EngineError(
             f"the connection ended in the middle of an answer, after {len(thinking + text)} characters; "
             "it is not asked for again, since the server may count it twice"
         )
@@ -69,7 +69,7 @@ def estimate(text: str) -> int:
 def _choice(each: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = each.get("choices")
     if not isinstance(choices, list) or not all(isinstance(c, dict) for c in choices):
-        raise PonderError(f"the server's answer has no list of choices; got the fields {sorted(map(str, each))[:8]}")
+        raise EngineError(f"the server's answer has no list of choices; got the fields {sorted(map(str, each))[:8]}")
     first: Mapping[str, Any] = choices[0] if choices else {}
     return first
 
@@ -78,11 +78,11 @@ def _words(choice: Mapping[str, Any]) -> tuple[str, str]:
     """Thinking (if the server tells it apart) and text, of a chat's message or of a plain completion."""
     message = choice.get("delta") or choice.get("message") or choice
     if not isinstance(message, dict):
-        raise PonderError(f"the server's answer holds a {type(message).__name__} where a message belongs")
+        raise EngineError(f"the server's answer holds a {type(message).__name__} where a message belongs")
     thought = message.get("reasoning_content") or message.get("reasoning") or ""
     said = message.get("content") or message.get("text") or ""
     if not isinstance(thought, str) or not isinstance(said, str):
-        raise PonderError("the server's answer holds something else than text where the text belongs")
+        raise EngineError("the server's answer holds something else than text where the text belongs")
     return thought, said
 
 

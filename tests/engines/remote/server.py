@@ -178,6 +178,12 @@ def refused(status: int, message: str = "no", **headers: str) -> Callable[[Handl
     return fault
 
 
+def moody(self: Handler) -> None:
+    """Never answers questions with a 7 in them, by a status that is asked again."""
+    asked = json.dumps(self.body.get("messages") or self.body["prompt"])
+    refused(503)(self) if "7" in asked else good(self)
+
+
 def step(self: Handler) -> None:
     """Plain text up to the stop string, which is left out; which one it was stays unsaid."""
     good(self, text=[] if "\n6" in self.body["prompt"] else [*"6+1=7"])
@@ -215,6 +221,7 @@ FAULTS: dict[str, Callable[[Handler], None]] = {
     "missing": refused(404, "no such model"),
     "elsewhere": refused(302, "", location="http://127.0.0.1:9/"),
     "picky": refused(400, "stream_options is not known"),
+    "moody": moody,
     "step": step,
     "named step": lambda self: good(self, text=[], stop_reason="\n"),
     "named end": lambda self: good(self, text=[*"7"], stop_reason=None),
