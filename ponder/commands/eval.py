@@ -25,11 +25,15 @@ from ponder.evaluation.pool import Live, Pool
 from ponder.evaluation.runs import Runs
 from ponder.protocols import Family, Judge
 from ponder.reports import thinking
+from ponder.reports import work as used
 from ponder.runlog import environment
 from ponder.runlog.files import write_json
 from ponder.search import planner_table
 from ponder.search.registry import make, needs_judge
+from ponder.selfplay import accounts
+from ponder.selfplay.accounts import Part
 from ponder.types import PonderError, Problem
+from ponder.verifiers.learned.batched import BatchedJudge
 
 SHOWN_ERRORS = 5  # different ones, of the runs lost at one budget
 PROBES = 4  # samples that a fitted plan looks at
@@ -246,10 +250,23 @@ def _metrics(
         "failures": _with_lost(failures, cells),
         "tokens_generated": told["generated"],
         "engine": told,
+        "work": _work(source, judge),
         "revision": environment.revision(),
         "versions": environment.versions(),
         "machine": environment.machine(request.device),
     }
+
+
+def _work(source: Source, judge: Judge | None) -> dict[str, Any] | None:
+    """What policy and verifier computed, and the machine's rate; None where the engine is not in this process."""
+    if source.policy is None:
+        return None
+    engine, config = source.policy.engine, source.policy.model.config
+    rate = accounts.peak(config, str(engine.device), engine.dtype)
+    parts = {"policy": Part(engine.work.flops, engine.work.seconds)}
+    if isinstance(judge, BatchedJudge):
+        parts["verifier"] = Part(accounts.tokens_flops(judge.model.config, judge.tokens_scored), None)
+    return {"rate": asdict(rate), "parts": accounts.table(parts, rate)}
 
 
 def _named(request: Request, name: str) -> str:
@@ -262,7 +279,7 @@ def table(metrics: dict[str, Any]) -> Table:
     """The results as a table for people."""
     estimated = "" if metrics["engine"]["exact"] else "; tokens are partly estimated"
     title = f"{metrics['n']} {metrics['split']} problems, {metrics['model']}{estimated}{_lost(metrics['results'])}"
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=title, title_justify="left", caption=used.thinking(metrics), caption_justify="left")
     for column in ("strategy", "budget", "accuracy", "95 % interval", "spent", "seconds"):
         shown.add_column(column, justify="left" if column == "strategy" else "right")
     for row in metrics["results"]:

@@ -51,6 +51,20 @@ def note(summary: Summary) -> str:
     ).strip()
 
 
+def thinking(metrics: Summary) -> str | None:
+    """What `ponder eval` computed: policy with its utilisation, verifier apart; None where it was not recorded."""
+    work = at(metrics, "work")
+    policy, verifier = (number(work, "parts", name, "flops") for name in ("policy", "verifier"))
+    if policy is None:
+        return None
+    apart = "" if verifier is None else f" The verifier's own: {say.power(verifier)} FLOPs."
+    seconds, share = (number(work, "parts", "policy", name) for name in ("seconds", "mfu"))
+    return (
+        f"The policy computed {say.power(policy)} FLOPs in {say.duration(seconds)} of a busy engine, "
+        f"MFU {say.percent(share)}.{apart} {rate(work)}"
+    ).strip()
+
+
 def sentence(summary: Summary) -> str | None:
     """Rollout and update in one line for the terminal; None if nothing was recorded."""
     work = at(summary, "work")

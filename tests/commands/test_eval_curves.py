@@ -54,6 +54,7 @@ def test_what_can_be_replayed_is_and_says_so_and_the_rest_has_seconds(
     assert "selection" in found["natural"]["note"]
     assert [line["name"] for line in found["seconds"]] == ["chain"]
     assert metrics["reflection"][-1]["tokens"] == 41
+    assert 0 < metrics["work"]["parts"]["policy"]["mfu"] < 1
     page = (tmp_path / "curves.html").read_text()
     assert "Replayed on samples drawn once" in page
     assert "Run again at every budget: chain" in page

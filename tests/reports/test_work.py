@@ -71,3 +71,11 @@ def test_a_summary_of_an_older_version_has_no_line():
     assert tables.work(synthetic.summary()) is None
     assert work.sentence(synthetic.summary()) is None
     assert "utilisation" not in printed(synthetic.summary())
+
+
+def test_what_thinking_computed_is_said_with_the_verifier_apart():
+    parts = {"policy": {"flops": 7e12, "seconds": 100.0, "mfu": 0.2}, "verifier": {"flops": 5e11}}
+    said = plain(work.thinking({"work": {"rate": RATE, "parts": parts}}) or "")
+    assert said.startswith("The policy computed 7.00×10¹² FLOPs in 1 min 40 s of a busy engine, MFU 20.0 %.")
+    assert "The verifier's own: 5.00×10¹¹ FLOPs. MFU is against 3.50×10¹¹" in said
+    assert work.thinking({"work": None}) is None

@@ -101,3 +101,14 @@ def test_a_finished_run_is_not_measured_again(whole: tuple[Path, Path]) -> None:
     again = subprocess.run(command(model, out, "--resume"), capture_output=True, text=True, timeout=DEADLINE)
     assert again.returncode == 0, again.stderr[-2000:]
     assert page.exists() and summary.stat().st_mtime_ns == before
+
+
+def test_the_work_by_purpose_is_the_work_that_training_is_charged_for(whole: tuple[Path, Path]) -> None:
+    summary = json.loads((whole[1] / "summary.json").read_text())
+    parts = summary["work"]["parts"]
+    charged = ("rollout", "labelling", "update", "verifier_update")
+    assert sum(parts[name]["flops"] for name in charged) == pytest.approx(summary["flops"]["training"])
+    assert all(0 < parts[name]["mfu"] < 1 for name in ("rollout", "update", "verifier_update"))
+    assert parts["verifier_scoring"]["flops"] > 0 < summary["work"]["after"]["evaluation_scoring"]["flops"]
+    rollouts = [row["work"]["rollout"]["flops"] for row in summary["rounds"] if "work" in row]
+    assert sum(rollouts) == pytest.approx(parts["rollout"]["flops"])
