@@ -92,11 +92,16 @@ def unlike(old: Any, new: Any) -> str | None:
 
 
 def latest(path: Path) -> Path:
-    """The last older result of the same name in `history/`."""
-    found = sorted((path.parent / "history").glob(f"{path.stem}_[0-9]*.json"))
+    """The last older result of the same name in `history/` with the same settings, or else the last one."""
+    found = sorted((path.parent / "history").glob(f"{path.stem}_[0-9]*.json"), reverse=True)
     if not found:
         raise SystemExit(f"{path.parent / 'history'} holds no older {path.stem}; name two files")
-    return found[-1]
+    new = _read(path)
+    return next((old for old in found if unlike(_read(old), new) is None), found[0])
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def main() -> int:
@@ -108,7 +113,7 @@ def main() -> int:
         parser.error("give one file or two")
     new = options.files[-1]
     old = options.files[0] if len(options.files) == 2 else latest(new)
-    before, after = (json.loads(path.read_text(encoding="utf-8")) for path in (old, new))
+    before, after = _read(old), _read(new)
     print(f"{old.name} ({before.get('revision')}) against {new.name} ({after.get('revision')})")
     if reason := unlike(before, after):
         print(f"not compared: {reason}")

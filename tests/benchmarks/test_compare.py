@@ -94,3 +94,11 @@ def test_a_name_that_begins_like_another_has_a_history_of_its_own(tmp_path):
     write(write(tmp_path / "grpo.json", 1.0), 2.0)
     write(write(tmp_path / "grpo_step.json", 3.0), 4.0)
     assert compare.latest(tmp_path / "grpo.json").name.startswith("grpo_2026")
+
+
+def test_the_predecessor_is_the_last_one_with_the_same_settings(tmp_path):
+    path = tmp_path / "tree.json"
+    for day, threads in ((1, 1), (2, 2), (3, 2)):
+        keep(path, {"date": f"2026-01-0{day}T00:00:00+00:00", "revision": f"r{day}", "threads": threads})
+    keep(path, {"date": "2026-01-04T00:00:00+00:00", "revision": "r4", "threads": 1})
+    assert compare.latest(path).name == "tree_2026-01-01T000000_r1.json"
