@@ -72,9 +72,16 @@ def run(request: Request, tell: Tell) -> dict[str, Any]:
         tell(0, 3, f"{request.samples} answers to each of {len(problems)} problems")
         draw_seed = derive_seed("audit", request.seed)
         how: dict[str, Any] = {"group_size": request.samples, "max_tokens": request.max_tokens, "seed": draw_seed}
-        groups: list[Group] = run_async(collect(problems, asker.propose, truth.grade, **how))
-        tell(1, 3, "scoring them")
-        pools = _by_truth(groups, truth, request.noise) if judge is None else run_async(_by_judge(groups, judge, asker))
+
+        async def scored() -> list[list[Sampled]]:
+            """Drawn and scored on one event loop: an engine that a verifier reads forgets its texts with the loop."""
+            groups = await collect(problems, asker.propose, truth.grade, **how)
+            tell(1, 3, "scoring them")
+            if judge is None:
+                return _by_truth(groups, truth, request.noise)
+            return await _by_judge(groups, judge, asker)
+
+        pools = run_async(scored())
         failures = dict(truth.failures)
     if not pools:
         raise PonderError(f"no answer to {len(problems)} problems could be graded: {failures}")
