@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ponder.engines.pages import in_large_pages
 from ponder.models.lean import Shape
 
 
@@ -40,9 +42,9 @@ class SlotCache:
         """Give the memory back."""
         self.slots = 0
         self.length = 0
-        self.keys = [self._allocate(0, 0, transposed=True) for _ in range(self._layers)]
-        self.values = [self._allocate(0, 0, transposed=False) for _ in range(self._layers)]
-        self._view()
+        self.keys = [self._allocate(0, *self._key_sides(0)) for _ in range(self._layers)]
+        self.values = [self._allocate(0, 0, self._shape.head_dim) for _ in range(self._layers)]
+        self._point()
 
     @property
     def bytes(self) -> int:
@@ -65,40 +67,53 @@ class SlotCache:
         new_slots = max(slots, min(max(self.slots, 2 * slots), self.rows(new_length)))
         kept = min(self.slots, new_slots) * self._shape.kv_heads
         for i in range(self._layers):
-            keys, values = self._allocate(new_slots, new_length, True), self._allocate(new_slots, new_length, False)
-            keys[:kept, :, : self.length] = self.keys[i][:kept]
+            keys = self._allocate(new_slots, *self._key_sides(new_length))
+            values = self._allocate(new_slots, new_length, self._shape.head_dim)
+            self._first(keys, self.length)[:kept] = self.keys[i][:kept]
             values[:kept, : self.length] = self.values[i][:kept]
             self.keys[i], self.values[i] = keys, values
         self.slots, self.length = new_slots, new_length
-        self._view()
+        self._point()
 
-    def _view(self) -> None:
-        """On the CPU, keys and values of each layer as arrays for compiled kernels; taking a view anew costs time."""
-        if self._device.type == "cpu" and self._dtype == torch.float32:
-            self.arrays = [(keys.numpy(), values.numpy()) for keys, values in zip(self.keys, self.values, strict=True)]
+    def _point(self) -> None:
+        """Where the keys and values of each layer lie, for compiled code."""
+        addresses = [[tensor.data_ptr() for tensor in tensors] for tensors in (self.keys, self.values)]
+        self.pointers = np.array(addresses, dtype=np.int64)
 
     def load(self, first: int, kv: Tensor) -> None:
         """Fill the slots from `first` on with texts [B, T, layers, K, 2, D]; shorter ones are padded behind."""
         rows, length = kv.shape[:2]
         heads = slice(first * self._shape.kv_heads, (first + rows) * self._shape.kv_heads)
         for i, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            keys[heads, :, :length] = kv[:, :, i, :, 0].permute(0, 2, 3, 1).flatten(0, 1)
+            self._first(keys, length)[heads] = self._laid(kv[:, :, i, :, 0])
             values[heads, :length] = kv[:, :, i, :, 1].transpose(1, 2).flatten(0, 1)
 
     def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
         """Copy the first `length` positions of slots into other slots; a slot may be source and target."""
         read, written = self._heads(sources), self._heads(targets)
         for keys, values in zip(self.keys, self.values, strict=True):
-            keys[written, :, :length] = keys[read, :, :length]
+            known = self._first(keys, length)
+            known[written] = known[read]
             values[written, :length] = values[read, :length]
 
     def _heads(self, slots: Sequence[int]) -> Tensor:
         first = torch.tensor(slots, device=self._device)[:, None] * self._shape.kv_heads
         return (first + torch.arange(self._shape.kv_heads, device=self._device)).flatten()
 
-    def _allocate(self, slots: int, length: int, transposed: bool) -> Tensor:
-        sides = (self._shape.head_dim, length) if transposed else (length, self._shape.head_dim)
-        return torch.zeros(slots * self._shape.kv_heads, *sides, dtype=self._dtype, device=self._device)
+    def _key_sides(self, length: int) -> tuple[int, ...]:
+        """The shape of one head's keys."""
+        return self._shape.head_dim, length
+
+    def _first(self, keys: Tensor, length: int) -> Tensor:
+        """The part of the keys that holds the first `length` positions, to read or to write."""
+        return keys[:, :, :length]
+
+    def _laid(self, keys_BTKD: Tensor) -> Tensor:
+        """Keys of texts as slots hold them [B * K, ..]."""
+        return keys_BTKD.permute(0, 2, 3, 1).flatten(0, 1)
+
+    def _allocate(self, slots: int, *sides: int) -> Tensor:
+        return in_large_pages(torch.zeros(slots * self._shape.kv_heads, *sides, dtype=self._dtype, device=self._device))
 
 
 def _round_up(length: int) -> int:

@@ -40,6 +40,11 @@ class Decoder(Protocol):
     continuous: bool
 
     @property
+    def compiled(self) -> bool:
+        """Whether forwards run as machine code of our own."""
+        ...
+
+    @property
     def active(self) -> int: ...
 
     @property

@@ -26,6 +26,7 @@ class GenericDecoder:
     """The `Decoder` of every other architecture."""
 
     continuous = False
+    compiled = False
 
     def __init__(self, model: PreTrainedModel, cache_bytes: int) -> None:
         self._model = model

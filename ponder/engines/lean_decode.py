@@ -8,8 +8,6 @@ prefix tree: a request that goes on from any token of it computes only what is n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.engines import fast_step, packed, step
+from ponder.engines import packed, step
 from ponder.engines.arena import NOWHERE, Cells
 from ponder.engines.cache import SlotCache
 from ponder.engines.decoder import Kept, Prefill
 from ponder.engines.graphs import Graphs, cuda_record
-from ponder.engines.kernels import Kernels, available, compiled
-from ponder.engines.lanes import Lanes
+from ponder.engines.native.forward import Batch, even
+from ponder.engines.native.slots import TiledSlots
 from ponder.engines.packed import Packed, Workspace
 from ponder.engines.prefix_tree import Tokens
 from ponder.engines.step import Step
@@ -45,18 +43,16 @@ class LeanDecoder:
         self._device = model.device
         shape = lean.Shape.of(model)
         layers = model.config.num_hidden_layers
-        self._slots = SlotCache(layers, shape, model.dtype, model.device, max_rows, cache_bytes // 2)
         self.trunk = Trunk(model, context, cache_bytes // 2)
+        slots = SlotCache if self.trunk.native is None else TiledSlots
+        self._slots = slots(layers, shape, model.dtype, model.device, max_rows, cache_bytes // 2)
         self._context = context
-        self._kernels = kernels_for(self.trunk.weights)
-        self._lanes = Lanes(self.trunk.weights)
         self._graphs = Graphs(cuda_record) if self._device.type == "cuda" else None
         self._workspace = Workspace(self.trunk.weights)
         self.reset()
 
     def refresh(self) -> None:
         self.trunk.refresh()
-        self._lanes.refresh(self.trunk.weights)
         self._workspace = Workspace(self.trunk.weights)
         if self._graphs is not None:
             self._graphs.forget()
@@ -74,6 +70,11 @@ class LeanDecoder:
         self._texts = np.zeros((0, 0), dtype=np.int64)
         self._cells = np.zeros((0, 0), dtype=np.int64)
         self._lengths = np.zeros(0, dtype=np.int64)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether forwards run as machine code of our own."""
+        return self.trunk.native is not None
 
     @property
     def tally(self) -> Tally:
@@ -105,8 +106,7 @@ class LeanDecoder:
         self._load(first)
         last = np.array([text.cells[-1] for text in known])
         self.tally.heads += len(last)
-        logits_BV = packed.logits(self.trunk.hidden(last), self.trunk.weights)
-        return Prefill(logits_BV, tuple(text.computed for text in known))
+        return Prefill(self.trunk.logits(last), tuple(text.computed for text in known))
 
     def _load(self, first: int) -> None:
         """Copy the texts of the rows from `first` on out of the arena, a few thousand tokens at a time."""
@@ -148,14 +148,12 @@ class LeanDecoder:
     def _run(self, work: Step, weights: Packed) -> None:
         if self._graphs is not None:
             self._graphs.run(work, weights)
-        elif self._kernels is None:
-            step.forward(work, weights, self._workspace)
+        elif (native := self.trunk.native) is not None:
+            rows = np.arange(self.active)
+            batch = Batch(work.tokens_B, work.positions_B, rows, work.cells_B, even(self.active))
+            native.forward(batch, work.slots, work.arena, work.logits_BV)
         else:
-            shares = pairwise(self._lanes.borders(self.active))
-            self._lanes.run([partial(self._share, work, first, end, self._kernels) for first, end in shares])
-
-    def _share(self, work: Step, first: int, end: int, kernels: Kernels, workspace: Workspace) -> None:
-        fast_step.forward(work, first, end, self.trunk.weights, workspace, kernels)
+            step.forward(work, weights, self._workspace)
 
     @torch.inference_mode()
     def select(self, order: Sequence[int]) -> None:
@@ -195,7 +193,7 @@ class LeanDecoder:
         self.tally.heads += len(cells_N)
         values: list[float] = []
         for cells, targets in zip(np.split(cells_N, range(_ROWS, len(cells_N), _ROWS)), _split(targets_N), strict=True):
-            logits = packed.logits(self.trunk.hidden(cells), self.trunk.weights).float()
+            logits = self.trunk.logits(cells).float()
             chosen = logits.gather(-1, torch.tensor(targets, device=self._device)[:, None])[:, 0]
             values.extend((chosen - logits.logsumexp(-1)).tolist())
         return values
@@ -223,12 +221,6 @@ class LeanDecoder:
     def _release(self, known: Sequence[Known]) -> None:
         for text in known:
             self.trunk.release(text.cells)
-
-
-def kernels_for(weights: Packed) -> Kernels | None:
-    """Compiled kernels, where they serve this model and its device."""
-    plain = weights.head.device.type == "cpu" and weights.head.dtype == torch.float32
-    return compiled(weights.group, weights.shape.head_dim) if plain and available(weights.shape.head_dim) else None
 
 
 def _split(targets_N: Sequence[int]) -> list[Sequence[int]]:

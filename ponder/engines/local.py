@@ -76,7 +76,7 @@ class LocalEngine:
         if tokenizer.eos_id >= 0:  # a negative one: this tokenizer has no end token
             check_tokens((tokenizer.eos_id,), self._vocabulary)
         stops = Stops(tokenizer, self._vocabulary)
-        self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows, self._model.device)
+        self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows)
         self._scheduler.version = version
         self._waiters: dict[Job, asyncio.Future[Completion]] = {}
         self._scores: list[Asked[tuple[Tokens, Tokens], tuple[float, ...]]] = []
@@ -88,6 +88,11 @@ class LocalEngine:
     @property
     def version(self) -> int:
         return self._scheduler.version
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the model runs as machine code of its own, and not by torch's operations."""
+        return self._decoder.compiled
 
     @property
     def context(self) -> int:

@@ -8,10 +8,14 @@ same seed goes on as if it had not been cut.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from ponder.engines.native.draw import draw as native
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -36,6 +40,28 @@ def uniforms(streams_B: NDArray[np.uint64], positions_B: NDArray[np.int64]) -> N
     counters_B = positions_B.astype(np.uint64) * _GOLDEN
     bits_B = _mix(streams_B + counters_B) >> np.uint64(40)
     return bits_B.astype(np.float32) * np.float32(2.0**-24)
+
+
+def drawn(
+    logits_BV: Tensor,
+    rows_N: NDArray[np.int64],
+    uniforms_N: NDArray[np.float32],
+    temperatures_N: NDArray[np.float32],
+    top_p_N: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Tokens [N] and log-probabilities [N] of requests that each name a row of logits; by compiled code if it can."""
+    plain = not (top_p_N < 1).any()
+    served = logits_BV.device.type == "cpu" and logits_BV.dtype == torch.float32 and logits_BV.is_contiguous()
+    if plain and served and (found := native(logits_BV, rows_N, uniforms_N, temperatures_N)):
+        return found
+    on = partial(torch.tensor, device=logits_BV.device)
+    if len(rows_N) != len(logits_BV) or (rows_N != np.arange(len(rows_N))).any():
+        logits_BV = logits_BV[on(rows_N)]
+    hot = (temperatures_N != 1).any()
+    tokens_N, logprobs_N = draw(
+        logits_BV, on(uniforms_N), on(temperatures_N) if hot else None, None if plain else on(top_p_N)
+    )
+    return tokens_N.cpu().numpy(), logprobs_N.cpu().numpy()
 
 
 def draw(

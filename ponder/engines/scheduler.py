@@ -11,13 +11,12 @@ from collections import deque
 from itertools import islice
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ponder.engines.decoder import Decoder
 from ponder.engines.rows import Job, Rows
-from ponder.engines.sampling import draw, uniforms
+from ponder.engines.sampling import drawn, uniforms
 from ponder.engines.stopping import Stops
 from ponder.protocols import Completion
 from ponder.types import PonderError, StopReason
@@ -28,12 +27,11 @@ Finished = list[tuple[Job, Completion]]
 class Scheduler:
     """Jobs wait in line until there is a row for them; `step` moves all rows on by one token."""
 
-    def __init__(self, decoder: Decoder, stops: Stops, eos_id: int, max_batch: int, device: torch.device) -> None:
+    def __init__(self, decoder: Decoder, stops: Stops, eos_id: int, max_batch: int) -> None:
         self._decoder = decoder
         self._stops = stops
         self._eos_id = eos_id
         self._max_batch = max_batch
-        self._device = device
         self._rows = Rows()
         self._left = False  # whether someone left since the decoder last heard
         self._waiting: deque[Job] = deque()
@@ -87,15 +85,9 @@ class Scheduler:
         speaker[state.slot[running]] = running
         logits_BV = self._decoder.decode(state.last[speaker], state.lengths[speaker] - 1)
         self.steps += 1
-        finished = self._advance(running, self._spread(logits_BV, state.slot[running]))
+        finished = self._advance(running, logits_BV, state.slot[running])
         self._settle()
         return finished
-
-    def _spread(self, logits_BV: Tensor, slots: NDArray[np.int64]) -> Tensor:
-        """The logits of each request's slot."""
-        if len(slots) == len(logits_BV) and (slots == np.arange(len(slots))).all():
-            return logits_BV
-        return logits_BV[torch.from_numpy(slots).to(self._device)]
 
     def _settle(self) -> None:
         """Rows of the decoder as the drawn tokens demand: forked where they differ, ended where nobody is left."""
@@ -137,7 +129,7 @@ class Scheduler:
         self.tokens_prefilled += sum(prefill.computed)
         self.tokens_reused += sum(len(job.request.prompt) for job in joined) - sum(prefill.computed)
         indices = self._rows.join(joined, chosen, [self._stops.row(job.request.stop) for job in joined])
-        finished = self._advance(indices, self._spread(prefill.logits_BV, np.array(chosen) - first))
+        finished = self._advance(indices, prefill.logits_BV, np.array(chosen) - first)
         self._settle()
         return finished
 
@@ -147,10 +139,10 @@ class Scheduler:
         group = sum(job.request.prompt == prompt for job in islice(self._waiting, most + 1))
         return group <= free or group > most
 
-    def _advance(self, indices: NDArray[np.int64], logits_BV: Tensor) -> Finished:
-        """Draw a token for each of these, record it and take out those that it ended."""
+    def _advance(self, indices: NDArray[np.int64], logits_BV: Tensor, rows: NDArray[np.int64]) -> Finished:
+        """Draw a token for each of these from its row of logits, record it and take out those that it ended."""
         state = self._rows
-        tokens, logprobs = self._draw(indices, logits_BV)
+        tokens, logprobs = self._draw(indices, logits_BV, rows)
         self.tokens_generated += len(tokens)
         state.record(indices, tokens, logprobs)
         suspects = self._stops.table[state.stops[indices], tokens] | (state.drawn[indices] >= state.limits[indices])
@@ -165,25 +157,23 @@ class Scheduler:
             self._leave(left)
         return finished
 
-    def _draw(self, rows: NDArray[np.int64], logits_BV: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _draw(
+        self, indices: NDArray[np.int64], logits_BV: Tensor, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         state = self._rows
-        temperatures, top_p = state.temperatures[rows], state.top_p[rows]
-        tokens_B, logprobs_B = draw(
+        tokens, logprobs = drawn(
             logits_BV,
-            self._tensor(uniforms(state.streams[rows], state.lengths[rows])),
-            self._tensor(temperatures) if (temperatures != 1).any() else None,
-            self._tensor(top_p) if (top_p < 1).any() else None,
+            rows,
+            uniforms(state.streams[indices], state.lengths[indices]),
+            state.temperatures[indices],
+            state.top_p[indices],
         )
-        logprobs = logprobs_B.cpu().numpy()
         if not np.isfinite(logprobs).all():
             raise PonderError(
                 f"the model gave log-probabilities that are not finite (weights version {self.version}); "
                 "load an earlier checkpoint or lower the learning rate"
             )
-        return tokens_B.cpu().numpy(), logprobs
-
-    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(array).to(self._device)
+        return tokens, logprobs
 
     def _ending(self, row: int, job: Job) -> StopReason | None:
         state = self._rows

@@ -18,6 +18,8 @@ from transformers import PreTrainedModel
 
 from ponder.engines import packed
 from ponder.engines.arena import NOWHERE, Arena, Cells
+from ponder.engines.native.forward import Batch, Native, even, native
+from ponder.engines.native.scratch import Scratch
 from ponder.engines.packed import Buffers, Workspace
 from ponder.engines.prefix_tree import PrefixTree, Tokens
 from ponder.engines.tally import Tally
@@ -66,7 +68,8 @@ class Trunk:
     def refresh(self) -> None:
         """Take the model's weights as they are now; what older ones computed is forgotten."""
         self.weights = packed.pack(self._model, self._context)
-        self._workspace = Workspace(self.weights)
+        self.native = native(self.weights)
+        self._workspace, self._scratch = Workspace(self.weights), Scratch(self.weights)
         self.forget()
 
     def forget(self) -> None:
@@ -116,7 +119,10 @@ class Trunk:
             for piece in pieces.values():
                 self.tally.computed(len(piece.tokens), len(piece.before))
             for batch in _batches(pieces.values()):
-                self._compute(batch)
+                if self.native is None:
+                    self._compute(batch)
+                else:
+                    self._compute_natively(batch, self.native)
             for i in waiting:
                 if i in known and known[i].computed:
                     self.tree.insert(texts[i], known[i].cells)
@@ -127,6 +133,11 @@ class Trunk:
         """Hidden states [N, hidden] before the final norm."""
         states: Tensor = self.arena.hidden.index_select(0, self._tensor(cells))
         return states
+
+    def logits(self, cells: Cells) -> Tensor:
+        """What the output head says at these cells [N, V]."""
+        hidden = self.hidden(cells)
+        return packed.logits(hidden, self.weights) if self.native is None else self.native.logits(hidden)
 
     def _tensor(self, array: Cells) -> Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -142,6 +153,25 @@ class Trunk:
             before[i, : lengths[i]] = piece.before
         positions = np.minimum(lengths[:, None] + np.arange(new), self._context - 1)
         self._forward(ids, positions, cells, before, lengths, self._workspace.sized(ids.size))
+
+    def _compute_natively(self, batch: Sequence[Piece], forward: Native) -> None:
+        """The same by compiled code, without padding; a text's tokens stay in one share."""
+        before = [len(piece.before) for piece in batch]
+        self._scratch.sized(len(batch), max(map(len, (p.before for p in batch))) + max(len(p.tokens) for p in batch))
+        if old := max(before):
+            cells = np.full((len(batch), old), NOWHERE)
+            for row, piece in enumerate(batch):
+                cells[row, : before[row]] = piece.before
+            self._scratch.load(self.arena.kv[self._tensor(cells)])
+        ends = np.cumsum([len(piece.tokens) for piece in batch])
+        starts = ends - [len(piece.tokens) for piece in batch]
+        slots = np.repeat(np.arange(len(batch)), ends - starts)
+        tokens = np.concatenate([np.array(piece.tokens) for piece in batch])
+        positions = np.arange(ends[-1]) + (np.array(before) - starts)[slots]
+        shares = np.searchsorted(ends, even(int(ends[-1]))[1:])  # the texts that end nearest behind an even border
+        borders = np.unique(np.concatenate([[0], ends[shares]]))
+        job = Batch(tokens, positions, slots, np.concatenate([p.cells for p in batch]), borders)
+        forward.forward(job, self._scratch, self.arena)
 
     def _forward(
         self, ids: Cells, positions: Cells, cells: Cells, before: Cells, lengths: Cells, buffers: Buffers

@@ -47,7 +47,9 @@ class Pieces:
 
 
 def model(name: str, tied: bool = False, seed: int = 0) -> PreTrainedModel:
+    """A random model of a family; `wide NAME` has widths that the compiled forward serves."""
     torch.manual_seed(seed)
+    wide, name = name.startswith("wide "), name.removeprefix("wide ")
     # Far from uniform, so that no test passes by symmetry.
     shared: dict[str, Any] = {"vocab_size": VOCABULARY, "initializer_range": 0.3, "tie_word_embeddings": tied}
     shared |= {"bos_token_id": None, "eos_token_id": EOS, "pad_token_id": 0}
@@ -68,7 +70,10 @@ def model(name: str, tied: bool = False, seed: int = 0) -> PreTrainedModel:
         "qwen3": (Qwen3Config, Qwen3ForCausalLM),
     }
     config, family = families[name]
-    lm = evaluating(family(config(num_key_value_heads=2, head_dim=8, **size, **shared)))
+    if wide:
+        size |= {"hidden_size": 64, "intermediate_size": 96}
+        shared |= {"initializer_range": 0.15}
+    lm = evaluating(family(config(num_key_value_heads=2, head_dim=32 if wide else 8, **size, **shared)))
     with torch.no_grad():
         # Norms and biases start as ones and zeros, which would hide a norm that is left out.
         for parameter in (p for n, p in lm.named_parameters() if p.dim() == 1):

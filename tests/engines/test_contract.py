@@ -14,15 +14,15 @@ from ponder.types import PonderError, StopReason
 from tests.engines.factory import CONTEXT, EOS, Pieces, mixed, model, request
 
 SCRIPT = {"": [("abc\nabc", 0.5), ("ddddddddddddddddddd", 0.3), ("a", 0.2)], "z": [("b", 1.0)]}
-ARCHITECTURES = ("llama", "qwen2", "qwen3", "gpt2", "neox")
+ARCHITECTURES = ("llama", "qwen2", "qwen3", "wide llama", "wide qwen2", "wide qwen3", "gpt2", "neox")
 
 
 @pytest.fixture(params=["scripted", *ARCHITECTURES, *(f"{name} tied" for name in ARCHITECTURES)])
 def engine(request: pytest.FixtureRequest) -> WeightedEngine:
     if request.param == "scripted":
         return ScriptedEngine(Pieces(), SCRIPT, context=CONTEXT)
-    name, _, tied = request.param.partition(" ")
-    return LocalEngine(model(name, bool(tied)), Pieces())
+    name = request.param.removesuffix(" tied")
+    return LocalEngine(model(name, name != request.param), Pieces())
 
 
 def alone(engine: WeightedEngine, *requests: Request) -> list[Completion]:

@@ -1,0 +1,1 @@
+"""A decode step in C++, compiled for the machine it runs on."""

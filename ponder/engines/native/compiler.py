@@ -1,0 +1,83 @@
+"""C++ of this package as machine code: compiled once for a machine and kept, or not at all.
+
+The compiler is `CXX`, or the first of g++, clang++ and c++ that there is. Where none is, or it fails, or
+`PONDER_NATIVE` is 0, callers get None and take torch's operations: slower, and the same to rounding. Libraries lie
+under `PONDER_CACHE` (default: `ponder` in the user's cache folder), named by a hash of all that went into them: a new
+source, another compiler or another processor makes a new one, and two processes that compile at once do no harm.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+# Sums may not be put in another order (a row's result would hang on its neighbours); products and sums may be fused.
+_FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
+_DEADLINE_S = 120
+
+
+@cache
+def library(source: Path, constants: tuple[tuple[str, int], ...] = ()) -> ctypes.CDLL | None:
+    """`source` compiled with these constants defined, loaded; None where that cannot be."""
+    if os.environ.get("PONDER_NATIVE") == "0" or (compiler := _compiler()) is None:
+        return None
+    flags = [*_FLAGS, _for_this_processor(), *(f"-D{name}={value}" for name, value in constants)]
+    sources = [source, *sorted(source.parent.glob("*.h"))]
+    parts = (*(path.read_text(encoding="utf-8") for path in sources), *flags, *_identity(compiler))
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    try:
+        path = _folder() / f"{source.stem}-{name}.so"
+        if not path.exists():
+            _compile([compiler, *flags, str(source)], path)
+        return ctypes.CDLL(str(path))
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else error
+        _log.warning("%s was not compiled, decoding takes torch's operations instead: %s", source.name, reason)
+        return None
+
+
+def _compile(command: list[str], path: Path) -> None:
+    """Into a file of its own first, so that nobody ever loads half a library."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        subprocess.run([*command, "-o", str(made)], check=True, capture_output=True, timeout=_DEADLINE_S)
+        made.replace(path)
+
+
+@cache
+def _compiler() -> str | None:
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "c++"]
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def _for_this_processor() -> str:
+    return "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
+
+
+@cache
+def _identity(compiler: str) -> tuple[str, str]:
+    """The compiler's version and the processor's abilities, since a folder may be shared by unlike machines."""
+    version = subprocess.run([compiler, "--version"], check=True, capture_output=True, timeout=_DEADLINE_S)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        abilities = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    except OSError:
+        abilities = platform.processor()
+    return version.stdout.decode(errors="replace"), abilities
+
+
+def _folder() -> Path:
+    if chosen := os.environ.get("PONDER_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ponder"

@@ -1,0 +1,384 @@
+// Tokens through the whole model on the CPU as one function: one token a row in a decode step, all of a text in a prefill.
+//
+// A thread takes some tokens through all layers without meeting the others, so their numbers stay in its cache and nothing
+// waits between operations. The matrices lie in panels of PANEL columns (`pack` in weights.py); a block of up to MOST_ROWS
+// rows times a panel is summed in registers, each sum over k in order. So what is computed for a token does not depend, to
+// the last bit, on which tokens came with it. Attention reads the keys [length / 16, D, 16] and values [length, D] of the token's
+// slot and ends where the token stands; tokens of one text follow each other in one share.
+//
+// GROUP (query heads that read one key head) and HEAD (numbers of a head) are constants of the compilation.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#include "lanes.h"
+
+#define MOST_ROWS (REGISTERS == 32 ? 12 : 6)  // of a block: its sums fit into the registers beside what is read
+#define TILE 16                              // positions whose keys lie together
+#define PANEL (2 * LANES)
+#define BLOCK 48  // tokens at once: what lies between two products stays in a core's cache
+
+static_assert(HEAD % LANES == 0, "a head is a whole number of vectors");
+
+extern "C" {
+
+struct Layer {
+    const float *qkv, *bias, *head_norm, *out, *gate_up, *down;
+};
+
+struct Model {
+    int64_t layers, hidden, inner, key_heads, vocabulary, context;
+    float shortest, epsilon;  // of a row before a norm divides by it, of a head
+    const float *embedding, *turns, *head;  // turns: [2 * context, 2, HEAD], scaled ones of queries first
+    const Layer* layer;
+};
+
+struct Work {
+    int64_t length;  // positions that a slot has room for
+    const int64_t *tokens, *positions, *slots, *cells;
+    float *const *keys, *const *values;  // of each layer: [slots * key_heads, length / TILE, HEAD, TILE], [.., length, HEAD]
+    float *arena, *hidden, *logits;      // [cells, layers, key_heads, 2, HEAD], [cells, hidden], null or [rows, vocabulary]
+    int64_t shares;
+    const int64_t* borders;  // share i are the tokens from borders[i] to before borders[i + 1]
+};
+
+typedef void (*Parallel)(void (*)(void*), void*, unsigned, unsigned);  // GOMP_parallel
+}
+
+namespace {
+
+// --- products ---------------------------------------------------------------------------------------------------
+
+enum Then { PUT, ADD };
+
+// ROWS rows of a [.., depth] times one panel [depth, PANEL], put or added to `out`.
+template <int ROWS, Then THEN>
+inline void block(const float* a, int64_t depth, const float* panel, float* out, int64_t stride) {
+    Lane low[ROWS], high[ROWS];
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; r++) low[r] = high[r] = Lane{};
+    for (int64_t k = 0; k < depth; k++) {
+        const Lane first = load(panel + k * PANEL), second = load(panel + k * PANEL + LANES);
+#pragma GCC unroll 16
+        for (int r = 0; r < ROWS; r++) {
+            low[r] += a[r * depth + k] * first;
+            high[r] += a[r * depth + k] * second;
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; r++) {
+        float* to = out + r * stride;
+        if (THEN == ADD) low[r] += load(to), high[r] += load(to + LANES);
+        store(to, low[r]), store(to + LANES, high[r]);
+    }
+}
+
+template <Then THEN>
+void blocks(int rows, const float* a, int64_t depth, const float* panel, float* out, int64_t stride) {
+    switch (rows) {
+#define CASE(N) \
+    case N:     \
+        return block<N, THEN>(a, depth, panel, out, stride);
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#if REGISTERS == 32
+        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#endif
+#undef CASE
+    }
+}
+
+// out [rows, columns up to a whole panel] = (or +=) a [rows, depth] times panels. A panel stays in the cache for all rows.
+template <Then THEN>
+void product(int64_t rows, const float* a, int64_t depth, const float* panels, int64_t columns, float* out) {
+    const int64_t count = (rows + MOST_ROWS - 1) / MOST_ROWS, stride = up(columns, PANEL);
+    for (int64_t n = 0; n < columns; n += PANEL)
+        for (int64_t i = 0; i < count; i++) {  // blocks as even as can be
+            const int64_t first = rows * i / count, end = rows * (i + 1) / count;
+            blocks<THEN>(int(end - first), a + first * depth, depth, panels + n * depth, out + first * stride + n, stride);
+        }
+}
+
+// --- what lies between the products -----------------------------------------------------------------------------
+
+// Rows of x over hypot(their length, shortest): the root-mean-square norm, whose weight is in the product that follows.
+void normed(int64_t rows, const float* x, int64_t width, float shortest, float* out) {
+    for (int64_t n = 0; n < rows; n++, x += width, out += width) {
+        Lane squares = {};
+        for (int64_t i = 0; i < width; i += LANES) squares += load(x + i) * load(x + i);
+        const float length = std::sqrt(sum(squares) + shortest * shortest);
+        for (int64_t i = 0; i < width; i += LANES) store(out + i, load(x + i) / length);
+    }
+}
+
+// silu(gate) * up of [rows, 2 * inner] into [rows, inner].
+void gated(int64_t rows, const float* gate_up, int64_t inner, float* out) {
+    for (int64_t n = 0; n < rows; n++, gate_up += 2 * inner, out += inner)
+        for (int64_t i = 0; i < inner; i += LANES) {
+            const Lane gate = load(gate_up + i);
+            store(out + i, gate * load(gate_up + inner + i) / (1.0f + exponential(-gate)));
+        }
+}
+
+// Pairs of neighbours of a head turned by the angles of a position: x * (cos, cos) + swapped x * (-sin, sin). With a
+// weight, the head is normalised first.
+inline void turned(const float* head, const float* weight, float epsilon, const float* turns, float* out) {
+    float scale = 1.0f;
+    if (weight) {
+        Lane squares = {};
+        for (int d = 0; d < HEAD; d += LANES) squares += load(head + d) * load(head + d);
+        scale = 1.0f / std::sqrt(sum(squares) / HEAD + epsilon);
+    }
+    for (int d = 0; d < HEAD; d += LANES) {
+        const Lane x = weight ? load(head + d) * scale * load(weight + d) : load(head + d);
+        store(out + d, x * load(turns + d) + crossed(x, 1) * load(turns + HEAD + d));
+    }
+}
+
+inline float dot(const float* a, const float* b) {
+    Lane products = {};
+    for (int d = 0; d < HEAD; d += LANES) products += load(a + d) * load(b + d);
+    return sum(products);
+}
+
+constexpr int PARTS = HEAD / LANES;
+
+// Queries that are taken together, as far as their sums fit into registers beside what is read.
+constexpr int together() {
+    int most = 1;
+    for (int n = 1; n <= GROUP; n++)
+        if (GROUP % n == 0 && n * PARTS * 4 <= REGISTERS) most = n;
+    return most;
+}
+constexpr int QUERIES = together();
+constexpr int WIDE = QUERIES > 1 && REGISTERS > 16 ? 4 : 8;  // vectors of positions at once
+
+// Scores [QUERIES, room] of VECTORS vectors of positions from `t` on. Sums over the head run in order. As many numbers of
+// `next`, which is read afterwards, are brought nearer: keys and values of many rows lie far away, and reading them takes
+// longer than all else.
+template <int VECTORS>
+inline void scored(const float* q, const float* keys, const float* next, int64_t t, float* scores, int64_t room) {
+    Lane sums[QUERIES][VECTORS] = {};
+    const float* from = keys + t / TILE * TILE * HEAD + t % TILE;
+    next += t * HEAD;
+    for (int d = 0; d < HEAD; d++)
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++) {
+            const Lane key = load(from + v * LANES / TILE * TILE * HEAD + d * TILE + v * LANES % TILE);
+            __builtin_prefetch(next + (d * VECTORS + v) * LANES, 0, 2);
+#pragma GCC unroll 8
+            for (int g = 0; g < QUERIES; g++) sums[g][v] += q[g * HEAD + d] * key;
+        }
+    for (int g = 0; g < QUERIES; g++)
+        for (int v = 0; v < VECTORS; v++) store(scores + g * room + t + v * LANES, sums[g][v]);
+}
+
+// Scores of positions up to the last, whose score is `own`, to e^(score - largest); returns one over their sum.
+inline float softened(float* scores, int64_t last, float own) {
+    Bits lane;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    const int64_t whole = last / LANES * LANES;
+    const int32_t place = int32_t(last - whole);
+    Lane end = load(scores + whole);
+    end = lane == place ? all(own) : end;
+    end = lane > place ? all(-INFINITY) : end;
+    Lane top = end;
+    for (int64_t t = 0; t < whole; t += LANES) {
+        const Lane here = load(scores + t);
+        top = here > top ? here : top;
+    }
+    const float most = largest(top);
+    Lane total = exponential(end - most);
+    total = lane > place ? Lane{} : total;
+    store(scores + whole, total);
+    for (int64_t t = 0; t < whole; t += LANES) {
+        const Lane weight = exponential(load(scores + t) - most);
+        store(scores + t, weight);
+        total += weight;
+    }
+    return 1.0f / sum(total);
+}
+
+// `values` [.., HEAD] weighted by scores [QUERIES, room] times `scale`, summed over even and over odd positions.
+inline void mixed(
+    const float* scores, int64_t room, const float* scale, const float* values, const float* next, int64_t count, float* out
+) {
+    Lane even[QUERIES][PARTS] = {}, odd[QUERIES][PARTS] = {};
+    int64_t t = 0;
+    for (; t + 2 <= count; t += 2)
+#pragma GCC unroll 8
+        for (int p = 0; p < PARTS; p++) {
+            __builtin_prefetch(next + t * HEAD + p * LANES, 0, 2);
+            __builtin_prefetch(next + (t + 1) * HEAD + p * LANES, 0, 2);
+            const Lane first = load(values + t * HEAD + p * LANES), second = load(values + (t + 1) * HEAD + p * LANES);
+#pragma GCC unroll 8
+            for (int g = 0; g < QUERIES; g++) {
+                even[g][p] += scores[g * room + t] * first;
+                odd[g][p] += scores[g * room + t + 1] * second;
+            }
+        }
+    for (int p = 0; p < PARTS; p++)
+        for (int g = 0; g < QUERIES; g++) {
+            if (t < count) even[g][p] += scores[g * room + t] * load(values + t * HEAD + p * LANES);
+            store(out + g * HEAD + p * LANES, (even[g][p] + odd[g][p]) * scale[g]);
+        }
+}
+
+struct Scratch {
+    float *x, *h, *fused, *gate_up, *act, *attended, *logits, *scores;
+};
+
+// Keys and values of one layer into slots and cells, and what the rows' queries find there into `attended`.
+void attend(const Model& m, const Work& w, int64_t index, int64_t first, int64_t rows, const Scratch& s) {
+    const Layer& layer = m.layer[index];
+    const int64_t heads = m.key_heads, parts = GROUP + 2, room = up(w.length, LANES);
+    float q[GROUP * HEAD], key[HEAD];
+    for (int64_t n = 0; n < rows; n++) {
+        const int64_t row = first + n, at = w.positions[row];
+        const float *for_queries = m.turns + at * 2 * HEAD, *for_keys = m.turns + (m.context + at) * 2 * HEAD;
+        float* cell = w.arena + (w.cells[row] * m.layers + index) * heads * 2 * HEAD;
+        for (int64_t h = 0; h < heads; h++, cell += 2 * HEAD) {
+            const float* head = s.fused + n * up(heads * parts * HEAD, PANEL) + h * parts * HEAD;
+            const float *norms = layer.head_norm, *value = head + (GROUP + 1) * HEAD;
+            for (int g = 0; g < GROUP; g++)
+                turned(head + g * HEAD, norms ? norms + g * HEAD : norms, m.epsilon, for_queries, q + g * HEAD);
+            turned(head + GROUP * HEAD, norms ? norms + GROUP * HEAD : norms, m.epsilon, for_keys, key);
+            float* keys = w.keys[index] + (w.slots[row] * heads + h) * HEAD * w.length;
+            float* values = w.values[index] + (w.slots[row] * heads + h) * HEAD * w.length;
+            const int64_t after = h + 1 < heads ? w.slots[row] * heads + h + 1 : w.slots[n + 1 < rows ? row + 1 : row] * heads;
+            const float* next = w.keys[index] + after * HEAD * w.length;
+            std::memcpy(values + at * HEAD, value, HEAD * sizeof(float));
+            std::memcpy(cell, key, HEAD * sizeof(float));
+            std::memcpy(cell + HEAD, value, HEAD * sizeof(float));
+            for (int g = 0; g < GROUP; g += QUERIES) {
+                int64_t t = 0;
+                for (; t + WIDE * LANES <= up(at, LANES); t += WIDE * LANES)
+                    scored<WIDE>(q + g * HEAD, keys, values, t, s.scores, room);
+                for (; t < at; t += LANES) scored<1>(q + g * HEAD, keys, values, t, s.scores, room);
+                float scale[QUERIES];
+                for (int i = 0; i < QUERIES; i++)
+                    scale[i] = softened(s.scores + i * room, at, dot(q + (g + i) * HEAD, key));
+                mixed(s.scores, room, scale, values, next, at + 1, s.attended + ((n * heads + h) * GROUP + g) * HEAD);
+            }
+            // Written last: a read that met a number on its way to memory would wait for it.
+            for (int d = 0; d < HEAD; d++) keys[(at / TILE * HEAD + d) * TILE + at % TILE] = key[d];
+        }
+    }
+}
+
+// Logits [rows, vocabulary] of final hidden states x.
+void said(const Model& m, const float* x, int64_t rows, const Scratch& s, float* logits) {
+    normed(rows, x, m.hidden, m.shortest, s.h);
+    product<PUT>(rows, s.h, m.hidden, m.head, m.vocabulary, s.logits);
+    const int64_t stride = up(m.vocabulary, PANEL);
+    for (int64_t n = 0; n < rows; n++)
+        std::memcpy(logits + n * m.vocabulary, s.logits + n * stride, m.vocabulary * sizeof(float));
+}
+
+void through(const Model& m, const Work& w, int64_t first, int64_t rows, const Scratch& s) {
+    const int64_t fused = m.key_heads * (GROUP + 2) * HEAD, wide = up(fused, PANEL), queries = m.key_heads * GROUP * HEAD;
+    for (int64_t n = 0; n < rows; n++)
+        std::memcpy(s.x + n * m.hidden, m.embedding + w.tokens[first + n] * m.hidden, m.hidden * sizeof(float));
+    for (int64_t i = 0; i < m.layers; i++) {
+        const Layer& layer = m.layer[i];
+        normed(rows, s.x, m.hidden, m.shortest, s.h);
+        if (layer.bias) {
+            for (int64_t n = 0; n < rows; n++) std::memcpy(s.fused + n * wide, layer.bias, fused * sizeof(float));
+            product<ADD>(rows, s.h, m.hidden, layer.qkv, fused, s.fused);
+        } else {
+            product<PUT>(rows, s.h, m.hidden, layer.qkv, fused, s.fused);
+        }
+        attend(m, w, i, first, rows, s);
+        product<ADD>(rows, s.attended, queries, layer.out, m.hidden, s.x);
+        normed(rows, s.x, m.hidden, m.shortest, s.h);
+        product<PUT>(rows, s.h, m.hidden, layer.gate_up, 2 * m.inner, s.gate_up);
+        gated(rows, s.gate_up, m.inner, s.act);
+        product<ADD>(rows, s.act, m.inner, layer.down, m.hidden, s.x);
+    }
+    for (int64_t n = 0; n < rows; n++)
+        std::memcpy(w.hidden + w.cells[first + n] * m.hidden, s.x + n * m.hidden, m.hidden * sizeof(float));
+    if (w.logits) said(m, s.x, rows, s, w.logits + first * m.vocabulary);
+}
+
+// Memory of one thread, kept from step to step: fresh memory costs a page fault every four kilobytes.
+struct Memory {
+    float* at = nullptr;
+    size_t size = 0;
+    float* sized(size_t floats) {
+        if (floats > size) {
+            std::free(at);
+            size = floats + floats / 2;
+            at = static_cast<float*>(std::aligned_alloc(64, up(size * sizeof(float), 64)));
+            if (!at) size = 0;
+        }
+        return at;
+    }
+    ~Memory() { std::free(at); }
+};
+thread_local Memory memory;
+
+// Buffers for BLOCK tokens in one thread's memory; false if there is none.
+bool sized(const Model& m, int64_t length, Scratch& s) {
+    const int64_t widths[] = {
+        m.hidden, m.hidden, up(m.key_heads * (GROUP + 2) * HEAD, PANEL), 2 * m.inner, m.inner,
+        m.key_heads * GROUP * HEAD, up(m.vocabulary, PANEL),
+    };
+    float** const buffers[] = {&s.x, &s.h, &s.fused, &s.gate_up, &s.act, &s.attended, &s.logits};
+    size_t floats = QUERIES * up(length, LANES);
+    for (int64_t width : widths) floats += width * BLOCK;
+    float* at = memory.sized(floats);
+    for (int i = 0; i < 7; i++) *buffers[i] = at, at += widths[i] * BLOCK;
+    s.scores = at;
+    return memory.at != nullptr;
+}
+
+struct Job {
+    const Model* model;
+    const Work* work;
+    std::atomic<int64_t> next;
+    std::atomic<bool> failed;
+};
+
+void worker(void* data) {
+    Job& job = *static_cast<Job*>(data);
+    const Work& w = *job.work;
+    Scratch scratch;
+    if (!sized(*job.model, w.length, scratch)) {
+        job.failed = true;
+        return;
+    }
+    for (int64_t i; (i = job.next.fetch_add(1)) < w.shares;)
+        for (int64_t first = w.borders[i], end = w.borders[i + 1]; first < end; first += BLOCK)
+            through(*job.model, w, first, std::min<int64_t>(BLOCK, end - first), scratch);
+}
+
+}  // namespace
+
+extern "C" {
+
+int panel_width() { return PANEL; }
+
+int block_rows() { return BLOCK; }
+
+// All shares on at most `threads` threads of `parallel` (null: on this one). 1 if there is no memory.
+int run(const Model* model, const Work* work, Parallel parallel, int threads) {
+    Job job = {model, work, {0}, {false}};
+    const unsigned most = unsigned(std::min<int64_t>(threads, work->shares));
+    if (parallel && most > 1)
+        parallel(worker, &job, most, 0);
+    else
+        worker(&job);
+    return job.failed;
+}
+
+// Logits [rows, vocabulary] of final hidden states [rows, hidden]. 1 if there is no memory.
+int logits(const Model* model, int64_t rows, const float* hidden, float* out) {
+    Scratch scratch;
+    if (!sized(*model, 0, scratch)) return 1;
+    for (int64_t n = 0; n < rows; n += BLOCK) {
+        const int64_t count = std::min<int64_t>(BLOCK, rows - n);
+        said(*model, hidden + n * model->hidden, count, scratch, out + n * model->vocabulary);
+    }
+    return 0;
+}
+}

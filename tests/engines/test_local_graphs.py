@@ -1,0 +1,38 @@
+"""Decode steps of fixed shape, as they are recorded on a GPU, and decoding in half precision."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from ponder.engines.graphs import Graphs
+from ponder.engines.local import LocalEngine
+from ponder.engines.loop import gather_all
+from tests.engines.factory import Pieces, mixed, model, reference
+
+
+def test_steps_of_rounded_shape_draw_what_exact_ones_draw() -> None:
+    recorded: list[Callable[[], torch.Tensor]] = []
+
+    def record(function: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+        recorded.append(function)
+        return function
+
+    expected = [c.tokens for c in gather_all(LocalEngine(model("qwen3"), Pieces()).generate(r) for r in mixed(40))]
+    engine = LocalEngine(model("qwen3"), Pieces())
+    engine._decoder._graphs = Graphs(record)  # type: ignore[attr-defined]
+    assert [c.tokens for c in gather_all(engine.generate(r) for r in mixed(40))] == expected
+    assert 1 <= len(recorded) <= 6  # by rows and by where the memory lies, and not by step
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
+def test_in_bfloat16_log_probabilities_stay_within_its_rounding(name: str) -> None:
+    lm = model(name)
+    engine = LocalEngine(copy.deepcopy(lm), Pieces(), dtype=torch.bfloat16)
+    requests = mixed(8)
+    for r, c in zip(requests, gather_all(engine.generate(r) for r in requests), strict=True):
+        exact = reference(lm, r.prompt, c.tokens, r.temperature or 1.0)
+        assert c.logprobs == pytest.approx(exact, abs=0.5, rel=0.1)

@@ -1,0 +1,196 @@
+"""The compiled forward and drawing against torch's operations, and what they promise to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ponder.engines import sampling
+from ponder.engines.lean_decode import LeanDecoder
+from ponder.engines.local import LocalEngine
+from ponder.engines.loop import gather_all
+from ponder.engines.native import compiler
+from ponder.engines.native.draw import draw
+from ponder.engines.native.forward import even, native
+from ponder.engines.packed import pack
+from ponder.models.load import load
+from ponder.policy.codec import Codec
+from ponder.protocols import Completion, Request
+from ponder.seeds import derive_seed
+from tests.engines.factory import CONTEXT, VOCABULARY, Pieces, mixed, model, reference
+
+needs_compiler = pytest.mark.skipif(compiler._compiler() is None, reason="no C++ compiler here")
+FAMILIES = ["wide llama", "wide qwen2", "wide qwen3"]
+PROMPTS = [(2, 3, 4), (5,), tuple(range(2, 22)), (7, 8, 9, 10), tuple((i * 7) % 29 + 2 for i in range(50))]
+
+
+@pytest.fixture
+def without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PONDER_NATIVE", "0")
+    compiler.library.cache_clear()
+    yield
+    compiler.library.cache_clear()
+
+
+def decoded(name: str) -> tuple[LeanDecoder, torch.Tensor, torch.Tensor]:
+    """Logits of prompts and three steps, and what is kept of every token in the order of the texts."""
+    decoder = LeanDecoder(model(name), CONTEXT, 8, 1 << 20)
+    steps = [decoder.prefill(PROMPTS).logits_BV]
+    lengths = np.array([len(p) for p in PROMPTS])
+    steps += [decoder.decode((lengths + 3 * i) % VOCABULARY, lengths + i) for i in range(3)]
+    cells = np.concatenate([decoder._cells[row, : length + 3] for row, length in enumerate(lengths)])
+    arena = decoder.trunk.arena
+    return decoder, torch.stack(steps), torch.cat([arena.kv.flatten(1), arena.hidden], dim=1)[torch.from_numpy(cells)]
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_compiled_forward_computes_what_torch_computes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = decoded(name)
+    monkeypatch.setenv("PONDER_NATIVE", "0")
+    compiler.library.cache_clear()
+    torchs = decoded(name)
+    compiler.library.cache_clear()
+    assert (mine[0].compiled, torchs[0].compiled) == (True, False)
+    for ours, theirs in zip(mine[1:], torchs[1:], strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", FAMILIES)
+def test_log_probabilities_are_those_of_transformers(name: str) -> None:
+    lm = model(name)
+    requests = mixed(16)
+    for r, c in zip(
+        requests, gather_all(LocalEngine(model(name), Pieces()).generate(r) for r in requests), strict=True
+    ):
+        assert c.logprobs == pytest.approx(reference(lm, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+
+
+def said(engine: LocalEngine, requests: list[Request]) -> list[Completion]:
+    return [dataclasses.replace(c, computed=0, reused=0) for c in gather_all(engine.generate(r) for r in requests)]
+
+
+@needs_compiler
+def test_a_request_is_answered_to_the_last_bit_as_if_it_were_alone() -> None:
+    tiny = load("tiny")
+    prompts = [tuple(range(5, 9 + 3 * i)) for i in range(30)]
+    requests = [Request(p, 40, derive_seed("bits", i), temperature=0.5 + i / 30) for i, p in enumerate(prompts)]
+    together = said(LocalEngine(tiny.model, Codec(tiny.tokenizer)), requests)
+    kept = LocalEngine(
+        tiny.model, Codec(tiny.tokenizer), keep_texts=True, max_batch=3
+    )  # other batches, known beginnings
+    assert [said(kept, [r])[0] for r in requests[::-1]][::-1] == together
+    assert said(kept, requests) == together
+
+
+@needs_compiler
+def test_scores_are_to_the_last_bit_what_was_recorded_when_it_was_drawn() -> None:
+    tiny = load("tiny")
+    engine = LocalEngine(tiny.model, Codec(tiny.tokenizer))
+    requests = [Request(tuple(range(5, 12 + i)), 30, i) for i in range(6)]
+    drawn = gather_all(engine.generate(r) for r in requests)
+    scored = gather_all(engine.score(r.prompt, c.tokens) for r, c in zip(requests, drawn, strict=True))
+    for c, score in zip(drawn, scored, strict=True):
+        assert score == pytest.approx(c.logprobs, abs=1e-6)  # the sum of a row is taken by another function
+
+
+@needs_compiler
+def test_several_threads_compute_what_one_computes() -> None:
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(decoded("wide qwen3")[1])
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+def test_shares_hold_every_token_once() -> None:
+    for tokens in (1, 2, 7, 64, 1000):
+        borders = even(tokens)
+        assert borders[0] == 0 and borders[-1] == tokens and (np.diff(borders) >= 0).all()
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_without_a_compiler_torch_does_it() -> None:
+    assert native(pack(model("wide llama"), CONTEXT)) is None
+    engine = LocalEngine(model("wide llama"), Pieces())
+    requests = mixed(6)
+    lm = model("wide llama")
+    for r, c in zip(requests, gather_all(engine.generate(r) for r in requests), strict=True):
+        assert c.logprobs == pytest.approx(reference(lm, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+
+
+def test_widths_that_fill_no_vectors_and_other_numbers_than_float32_are_left_to_torch() -> None:
+    assert native(pack(model("llama"), CONTEXT)) is None
+    assert native(pack(nn.Module.to(model("wide llama"), torch.bfloat16), CONTEXT)) is None
+
+
+@needs_compiler
+def test_a_source_that_does_not_compile_is_told_and_lived_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PONDER_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "broken.cpp"
+    source.write_text("int nothing( {", encoding="utf-8")
+    assert compiler.library(source) is None
+    assert "broken.cpp was not compiled" in caplog.text and "error" in caplog.text
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@needs_compiler
+def test_a_library_is_compiled_once_for_all_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "seven.cpp"
+    source.write_text('extern "C" int seven() { return SEVEN; }', encoding="utf-8")
+    first = compiler.library(source, (("SEVEN", 7),))
+    made = list((tmp_path / "cache").iterdir())
+    compiler.library.cache_clear()
+    second = compiler.library(source, (("SEVEN", 7),))
+    assert first is not None and second is not None and first.seven() == second.seven() == 7
+    assert made == list((tmp_path / "cache").iterdir()) and len(made) == 1
+
+
+@needs_compiler
+def test_drawing_takes_the_tokens_that_torch_takes() -> None:
+    torch.manual_seed(0)
+    logits_BV, rows = torch.randn(40, 150) * 3, np.arange(400) % 40
+    uniforms = np.linspace(0, 1 - 2**-24, 400, dtype=np.float32)
+    temperatures = np.array([0.0, 0.5, 1.0, 2.0] * 100, dtype=np.float32)
+    found = draw(logits_BV, rows, uniforms, temperatures)
+    assert found is not None
+    parts = (torch.from_numpy(uniforms), torch.from_numpy(temperatures))
+    tokens, logprobs = (t.numpy() for t in sampling.draw(logits_BV[torch.from_numpy(rows)], *parts))
+    same = found[0] == tokens
+    assert same.mean() > 0.99  # at the border of two tokens rounding decides
+    assert found[1][same] == pytest.approx(logprobs[same], abs=1e-5)
+
+
+@needs_compiler
+def test_what_is_impossible_is_never_drawn_and_what_is_not_finite_is_told() -> None:
+    logits = torch.full((3, 70), -np.inf)
+    logits[0, 66] = logits[0, 3] = 0.0
+    logits[1] = torch.nan
+    logits[2, 5], logits[2, 6] = torch.inf, 0.0
+    ends = np.array([0.0, 0.49, 0.5, 1 - 2**-24], dtype=np.float32)
+    found = draw(logits, np.zeros(4, np.int64), ends, np.ones(4, np.float32))
+    assert found is not None and found[0].tolist() == [3, 3, 66, 66]
+    assert found[1] == pytest.approx(np.log(0.5))
+    broken = draw(logits, np.array([1, 2]), ends[:2], np.ones(2, np.float32))
+    assert broken is not None and not np.isfinite(broken[1]).any()
+
+
+@needs_compiler
+def test_uniform_numbers_give_the_distribution() -> None:
+    logits = torch.log(torch.tensor([[0.1, 0.2, 0.3, 0.4]]))
+    uniforms = ((np.arange(10000) + 0.5) / 10000).astype(np.float32)
+    found = draw(logits, np.zeros(10000, np.int64), uniforms, np.ones(10000, np.float32))
+    assert found is not None and np.bincount(found[0]) == pytest.approx([1000, 2000, 3000, 4000], abs=2)
