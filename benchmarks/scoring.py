@@ -25,12 +25,11 @@ from typing import Any
 import torch
 
 from benchmarks.generation import build
-from benchmarks.machine import about
+from benchmarks.machine import RESULTS, about, keep
 from ponder.engines.loop import run as run_async
 from ponder.engines.reading import TrunkReader
 from ponder.models.heads import step_verifier
 from ponder.models.size import parameters
-from ponder.runlog.files import write_json
 from ponder.types import Question, Step, StopReason, Trajectory
 from ponder.verifiers.process import ProcessVerifier
 
@@ -116,7 +115,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["tiny"], help="tiny, 3m, local folders or hub ids")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "scoring.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "scoring.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{'model':>8} {'asking':>9} {'tokens':>7} {'tree tok/s':>10} {'padded tok/s':>12} {'ratio':>6} ", end="")
@@ -135,8 +134,7 @@ def main() -> None:
             shares = f"{row['tree_computed_per_distinct']:.2f} / {row['padded_computed_per_distinct']:.2f}"
             print(f"{name:>8} {asking:>9} {row['tokens']:>7} {rates} {row['speedup']:>6.2f} ", end="")
             print(f"{shares:>18} {row['memory'] / 1e6:>6.1f} {row['apart']:>8.1e}", flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(options.out, {**about(), "threads": options.threads, "rounds": options.rounds, "rows": rows})
+    keep(options.out, {**about(), "threads": options.threads, "rounds": options.rounds, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 
 from ponder.search.beam import Beam
 from ponder.search.budget import Budget
+from ponder.search.desk import Desk
+from ponder.search.limits import Limits
 from ponder.search.mcts import MCTS
 from ponder.search.reading import Reading
+from ponder.search.rounds import finish
+from ponder.search.tree import TreeNode
 from ponder.types import Step, StopReason, Trajectory
 from tests.search.toys import QUESTION, Digits, Scores, run
 
@@ -97,3 +101,38 @@ def test_a_search_over_steps_pays_for_no_more_than_it_generated_and_uses_what_th
     (once, paid, spent), (again, _, _) = search(False), search(True)
     assert paid <= 5 + once and once > again
     assert spent > 0.9 * 900
+
+
+def desk(judge: Scores) -> Desk:
+    return Desk("test", Limits(40, 6), QUESTION, Digits(), judge, Budget(900), 0)
+
+
+def test_a_visit_is_bounded_by_what_it_may_draw_and_what_of_that_is_new() -> None:
+    strategy, at_work = (
+        MCTS(max_tokens=40, answer_reserve=6, expand=3, step_tokens=8),
+        desk(Scores(ratio=1.0, prompt=5)),
+    )
+    node = TreeNode(TRUNK, None, 1.0)
+    # A leaf of 10 tokens that was never judged: 10 to read; a forced answer of 6, which is read too.
+    assert strategy.worst(at_work, node) == 10 + (6 + 6)
+    assert at_work.owed([TRUNK]) == 5 + 10
+    run(at_work.scores([TRUNK]))
+    node.visits = 1
+    # Judged, it is grown: 3 steps of at most 8, of which one is read, and a forced answer behind that.
+    assert strategy.worst(at_work, node) == 3 * 8 + 8 + (6 + 6)
+    # A judge that rereads is paid for the question and all that stands before it each time.
+    again = desk(Scores(ratio=1.0, prompt=5, rereads=True))
+    assert strategy.worst(again, node) == 3 * 8 + (5 + 18) + (6 + (5 + 24))
+
+
+def test_a_completed_branch_gets_the_tokens_that_its_judge_leaves() -> None:
+    async def completed(read_before: bool) -> int:
+        at_work = Desk("test", Limits(40, 6), QUESTION, asked := Digits(), Scores(ratio=1.0, prompt=5), Budget(60), 0)
+        if read_before:
+            await at_work.scores([TRUNK])  # 15 of the 60
+        await finish(at_work, [TRUNK])
+        return asked.calls[0][2]
+
+    # 45 left: 16 to think and 6 to answer, both read: 44. If nothing was read, the question and 10 tokens are as well.
+    assert run(completed(True)) == 16
+    assert run(completed(False)) == 16
