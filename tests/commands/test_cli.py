@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -144,3 +145,10 @@ def test_problems_are_listed_and_shown(
 ) -> None:
     assert ponder(monkeypatch, *arguments) == 0
     assert json.loads(capsys.readouterr().out)
+
+
+def test_help_loads_no_model_library() -> None:
+    heavy = ("torch", "transformers", "matplotlib", "pyarrow", "pydantic")
+    code = f"import sys, ponder.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "[]", done.stderr

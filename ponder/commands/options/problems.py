@@ -1,0 +1,36 @@
+"""Options of `problems list` and `problems show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ponder.commands.options.shared import Json, Seed, Split, print_json
+
+
+def list_problems(
+    gym: Annotated[bool, typer.Option("--gym", help="The tasks of reasoning-gym too.")] = False, as_json: Json = False
+) -> None:
+    """Every family with its parameters."""
+    from ponder.commands import problems as shown
+    from ponder.problems import listing
+
+    rows = listing.listed() + (listing.listed_gym() if gym else [])
+    print_json(rows) if as_json else Console().print(shown.families(rows))
+
+
+def show_problems(
+    spec: Annotated[str, typer.Argument(help="For example countdown, arithmetic?terms=4, gym:chain_sum.")],
+    n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 3,
+    split: Split = "train",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Some problems of a family, with their keys."""
+    from ponder.commands import problems as shown
+    from ponder.problems import listing
+
+    found = listing.shown(spec, n, split=split, seed=seed)
+    print_json(found) if as_json else Console().print(shown.problems(found))

@@ -1,0 +1,50 @@
+"""Options that several commands have, each said once, and the two ways in which a command speaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and no progress.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0)]
+Model = Annotated[str, typer.Option(help="tiny (embedded), a folder, a hub id, http://HOST/v1#NAME, or vllm:FOLDER.")]
+Specs = Annotated[
+    str, typer.Option("--problems", help="Comma-separated: countdown, arithmetic?terms=4, gym:NAME, jsonl:PATH.")
+]
+Split = Annotated[str, typer.Option(help="train, validation or test.")]
+Limit = Annotated[int, typer.Option(help="Problems of each family.", min=1)]
+Temperature = Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)]
+MaxTokens = Annotated[int, typer.Option(help="Most tokens of one chain of thought.", min=41)]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+VerifierFolder = Annotated[Path | None, typer.Option("--verifier", help="Folder of a trained step verifier.")]
+PlanFile = Annotated[Path | None, typer.Option(help="Plan of strategy auto; the one that ships unless given.")]
+Separator = Annotated[str, typer.Option(help="What ends a step.")]
+UnsafeCode = Annotated[
+    bool, typer.Option("--allow-unsafe-code", help="Run a model's programs even where nothing isolates them.")
+]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated option."""
+    return tuple(text.split(","))
+
+
+def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], None]], T]) -> T:
+    """What `work` returns, on all cores, while a bar shows what it tells as (done, total, note)."""
+    from ponder.commands.assemble import set_threads
+    from ponder.commands.progress import Bars
+
+    set_threads(0)
+    with Bars(quiet=quiet) as bars:
+        return work(lambda done, total, note: bars.tell(stage, done, total, note))
+
+
+def print_json(value: Any) -> None:
+    """One line for machines."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))

@@ -1,0 +1,181 @@
+"""Options of the commands that think: `solve`, `eval`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ponder.commands.options.shared import (
+    Device,
+    Json,
+    Limit,
+    MaxTokens,
+    Model,
+    PlanFile,
+    Seed,
+    Specs,
+    Split,
+    Temperature,
+    UnsafeCode,
+    VerifierFolder,
+    names,
+    print_json,
+    watched,
+)
+from ponder.search.registry import STRATEGIES
+from ponder.types import PonderError
+
+if TYPE_CHECKING:
+    from ponder.commands.eval import Request
+
+
+def solve(
+    question: Annotated[str, typer.Argument(help='The question, for example "Make 18 from 3, 6, 1."')],
+    model: Model = "tiny",
+    strategy: Annotated[str, typer.Option(help=f"{', '.join(STRATEGIES)}.")] = "vote",
+    budget: Annotated[float | None, typer.Option(help="Token-equivalents to spend; 1024 unless given.", min=1)] = None,
+    effort: Annotated[
+        str | None, typer.Option(help="Instead of --budget: low, medium, high (1, 4, 16 longest answers) or a number.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Deadline of the thinking; then the best so far.")] = None,
+    verifier: VerifierFolder = None,
+    problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
+    plan: PlanFile = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tree as tree.json and as a page.")] = None,
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    max_tokens: MaxTokens = 400,
+    as_json: Json = False,
+) -> None:
+    """Think about one question; Ctrl-C returns the best answer so far."""
+    from ponder.commands import solve as solving
+    from ponder.reports import tree_live
+
+    asked = solving.Asked(
+        text=question,
+        model=model,
+        strategy=strategy,
+        budget=budget,
+        effort=effort,
+        seconds=seconds,
+        verifier=verifier,
+        problems=problems,
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        out=out,
+        plan=plan,
+    )
+    solved = solving.solve(asked, tree_live.view(Console(stderr=True), quiet=as_json))
+    print_json(solving.as_data(solved, out)) if as_json else solving.show(solved, out, Console())
+    if solved.interrupted:
+        raise typer.Exit(130)
+
+
+def evaluate(
+    out: Annotated[Path, typer.Option(help="Where metrics.json goes.")],
+    model: Model = "tiny",
+    problems: Specs = "arithmetic,cipher,countdown",
+    split: Split = "test",
+    limit: Limit = 100,
+    strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "sample,vote",
+    budgets: Annotated[
+        str, typer.Option(help="Comma-separated token-equivalents, or low, medium, high.")
+    ] = "128,512,2048",
+    verifier: Annotated[
+        Path | None, typer.Option(help="Folder of a trained verifier, or self-check (countdown needs no key).")
+    ] = None,
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    max_tokens: MaxTokens = 400,
+    device: Device = "cpu",
+    live: Annotated[
+        bool, typer.Option("--live", help="Run every strategy afresh, none on samples drawn once.")
+    ] = False,
+    plan: PlanFile = None,
+    fit_plan: Annotated[Path | None, typer.Option(help="Fit a plan on these problems and write it here.")] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="A run folder, or models: train compute by thinking compute.")
+    ] = None,
+    pool: Annotated[Path | None, typer.Option(help="Measure the samples in this JSONL file, run no model.")] = None,
+    aggregation: Annotated[str, typer.Option(help="Of step scores: last, min, product, mean, rank.")] = "last",
+    allow_unsafe_code: UnsafeCode = False,
+    as_json: Json = False,
+) -> None:
+    """Accuracy of strategies at budgets on held-out problems, or of the samples in a file."""
+    if pool is not None:
+        _evaluate_pool(pool, out, aggregation, seed, as_json)
+        return
+    from ponder.commands import eval as evaluating
+
+    request = evaluating.Request(
+        model=model,
+        problems=names(problems),
+        split=split,
+        limit=limit,
+        strategies=names(strategies),
+        budgets=_budgets(budgets, max_tokens),
+        verifier=verifier,
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        device=device,
+        out=out,
+        live=live,
+        plan=plan,
+        fit_plan=fit_plan,
+        allow_unsafe_code=allow_unsafe_code,
+    )
+    if grid is not None:
+        _evaluate_grid(request, grid, as_json)
+        return
+    metrics = watched("eval", as_json, lambda tell: evaluating.evaluate(request, tell))
+    if as_json:
+        print_json(metrics)
+    else:
+        Console().print(evaluating.table(metrics))
+        Console().print(f"Written: {out / 'metrics.json'}, {out / 'curves.html'}, {out / 'curves.png'}")
+
+
+def _budgets(text: str, max_tokens: int) -> tuple[float, ...]:
+    from ponder.search.efforts import budget_of
+
+    found = [budget_of(part.strip(), max_tokens=max_tokens) for part in text.split(",")]
+    return tuple(sorted({int(budget) if budget == int(budget) else budget for budget in found}))
+
+
+def _evaluate_grid(request: Request, grid: str, as_json: bool) -> None:
+    from ponder.commands import eval_grid
+
+    found = watched("grid", as_json, lambda tell: eval_grid.evaluate(request, grid, tell))
+    console = Console()
+    print_json(found) if as_json else console.print(eval_grid.shown(found, console.width), highlight=False)
+
+
+def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, as_json: bool) -> None:
+    from typing import get_args
+
+    from ponder.commands import eval_pool
+    from ponder.commands.progress import Bars
+    from ponder.verifiers.aggregation import Aggregation
+
+    if aggregation not in get_args(Aggregation):
+        raise PonderError(f"--aggregation {aggregation}: choose among {', '.join(get_args(Aggregation))}")
+    with Bars(quiet=as_json) as bars:
+        metrics = eval_pool.evaluate(
+            pool,
+            out,
+            aggregation=aggregation,  # type: ignore[arg-type]  # checked above
+            seed=seed,
+            workers=os.cpu_count() or 1,
+            tell=lambda done, total, note: bars.tell(note.split()[0], done, total, note),
+        )
+    if as_json:
+        print_json(metrics)
+        return
+    Console().print(eval_pool.table(metrics))
+    Console().print(f"Written: {out / 'metrics.json'}")

@@ -1,0 +1,72 @@
+"""Options of the commands around a run: `run`, `report`, `reflect`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ponder.commands.options.shared import Json, UnsafeCode, print_json
+
+
+def run(
+    config: Annotated[Path | None, typer.Argument(help="A TOML file; without one, the embedded default.")] = None,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/default"),
+    model: Annotated[str | None, typer.Option(help="tiny (embedded), a local folder, or a hub id.")] = None,
+    problems: Annotated[str | None, typer.Option(help="Comma-separated problem specs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", min=0)] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    allow_unsafe_code: UnsafeCode = False,
+    as_json: Json = False,
+) -> None:
+    """The self-play loop, start to report."""
+    from ponder import config as settings
+    from ponder.commands.progress import Bars
+    from ponder.commands.run import run as run_all
+    from ponder.reports.tables import console
+    from ponder.selfplay.config import Run
+
+    overrides = [f"model={json.dumps(model)}"] if model else []
+    overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
+    overrides += [f"seed={seed}"] if seed is not None else []
+    overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
+    chosen = settings.load(Run, config, [*(set_ or []), *overrides])
+    with Bars(quiet=as_json) as bars:
+        summary = run_all(chosen, out, resume=resume, tell=bars.tell)
+    if as_json:
+        print_json(summary)
+        return
+    Console().print(console(summary))
+    Console().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}   Verifier: {out / 'verifier'}")
+
+
+def report(
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False
+) -> None:
+    """Build report.html again from a run folder."""
+    from ponder.reports.page import render
+
+    page = render(run_folder)
+    print_json({"report": str(page)}) if as_json else Console().print(f"Report: {page}")
+
+
+def reflect(
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    out: Annotated[Path | None, typer.Option(help="Where the files go; the run folder unless given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How often a run's samples go back or correct, over training and over budget, and what that did."""
+    from ponder.commands import reflect as reflecting
+    from ponder.reports.thinking_reflection import DATA, PICTURE
+
+    found = reflecting.reflect(run_folder, out)
+    if as_json:
+        print_json(found)
+        return
+    folder = out or run_folder
+    Console().print(reflecting.shown(found), highlight=False)
+    Console().print(f"Written: {folder / DATA}, {folder / PICTURE}")
