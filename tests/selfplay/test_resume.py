@@ -15,37 +15,40 @@ from safetensors.torch import load_file
 
 from tests.selfplay.small import SETTINGS, model_folder
 
-DEADLINE = 120.0
+# A run takes 6 s of processor time. On a machine whose cores are taken by others that is minutes by the clock, so what
+# loops is stopped by the processor time it used (the kernel does that, RLIMIT_CPU), and what hangs by the clock.
+PROCESSOR, CLOCK = 120, 1200.0
+LIMITED = (
+    f"import resource, runpy; resource.setrlimit(resource.RLIMIT_CPU, ({PROCESSOR}, {PROCESSOR})); "
+    "runpy.run_module('ponder.cli', run_name='__main__', alter_sys=True)"
+)
 
 
 def command(model: Path, out: Path, *more: str) -> list[str]:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    return [
-        sys.executable,
-        "-m",
-        "ponder.cli",
-        "run",
-        "--model",
-        str(model),
-        "--out",
-        str(out),
-        "--json",
-        *settings,
-        *more,
-    ]
+    return [sys.executable, "-c", LIMITED, "run", "--model", str(model), "--out", str(out), "--json", *settings, *more]
 
 
-def kill_when(condition: str, model: Path, out: Path) -> None:
-    """Start the run and kill it as soon as a file holds `condition` ("file:text")."""
+def ended(model: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """The run that was waited for."""
+    return subprocess.run(command(model, out, *more), capture_output=True, text=True, timeout=CLOCK)
+
+
+def killed_when(condition: str, model: Path, out: Path) -> bool:
+    """Start the run and kill it as soon as a file holds `condition` ("file:text"); whether it still ran by then."""
     name, _, text = condition.partition(":")
-    process = subprocess.Popen(command(model, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + DEADLINE
-    while not ((out / name).exists() and (not text or text in (out / name).read_text(errors="replace"))):
-        assert process.poll() is None, process.stderr and process.stderr.read().decode()[-2000:]
-        assert time.monotonic() < deadline, f"{condition} never came"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    deadline = time.monotonic() + CLOCK
+    with subprocess.Popen(command(model, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        over = False
+        while not ((out / name).exists() and (not text or text in (out / name).read_text(errors="replace"))):
+            # Asked for before the file is: a run may write it and end while this process waits for a core.
+            assert not over, process.stderr and process.stderr.read().decode()[-2000:]
+            assert time.monotonic() < deadline, f"{condition} never came"
+            over = process.poll() is not None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    return process.returncode == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The model folder and the folder of a run that nobody disturbed."""
     model = model_folder(tmp_path_factory.mktemp("model"))
     out = tmp_path_factory.mktemp("runs") / "whole"
-    done = subprocess.run(command(model, out), capture_output=True, text=True, timeout=DEADLINE)
+    done = ended(model, out)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["schema"] == 1
     return model, out
@@ -62,9 +65,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize("moment", ['metrics.jsonl:"round": 0', "checkpoints/latest:round-1", "control.json:"])
 def test_killed_and_resumed_it_ends_bit_equal(whole: tuple[Path, Path], tmp_path: Path, moment: str) -> None:
     model, undisturbed = whole
-    out = tmp_path / "killed"
-    kill_when(moment, model, out)
-    resumed = subprocess.run(command(model, out, "--resume"), capture_output=True, text=True, timeout=DEADLINE)
+    # On a crowded machine the run may be over before it is killed; that one shows nothing.
+    out = next((out for n in range(4) if killed_when(moment, model, out := tmp_path / f"killed {n}")), None)
+    assert out is not None, "each of 4 runs was over before it could be killed"
+    assert not (out / "summary.json").exists()
+    resumed = ended(model, out, "--resume")
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     for part in ("model", "verifier"):
         mine, theirs = (load_file(folder / part / "model.safetensors") for folder in (out, undisturbed))
@@ -83,12 +88,7 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_folder_of_another_configuration_is_refused_by_key(whole: tuple[Path, Path]) -> None:
     model, out = whole
-    refused = subprocess.run(
-        command(model, out, "--resume", "--set", "policy.clip_low=0.1"),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
+    refused = ended(model, out, "--resume", "--set", "policy.clip_low=0.1")
     assert refused.returncode == 2
     assert "policy.clip_low" in refused.stderr and "Traceback" not in refused.stderr
 
@@ -98,7 +98,7 @@ def test_a_finished_run_is_not_measured_again(whole: tuple[Path, Path]) -> None:
     summary, page = out / "summary.json", out / "report.html"
     before = summary.stat().st_mtime_ns
     page.unlink()
-    again = subprocess.run(command(model, out, "--resume"), capture_output=True, text=True, timeout=DEADLINE)
+    again = ended(model, out, "--resume")
     assert again.returncode == 0, again.stderr[-2000:]
     assert page.exists() and summary.stat().st_mtime_ns == before
 
@@ -108,7 +108,7 @@ def test_the_work_by_purpose_is_the_work_that_training_is_charged_for(whole: tup
     parts = summary["work"]["parts"]
     charged = ("rollout", "labelling", "update", "verifier_update")
     assert sum(parts[name]["flops"] for name in charged) == pytest.approx(summary["flops"]["training"])
-    assert all(0 < parts[name]["mfu"] < 1 for name in ("rollout", "update", "verifier_update"))
+    assert all((parts[name]["mfu"] > 0) == (parts[name]["flops"] > 0) for name in charged)
     assert parts["verifier_scoring"]["flops"] > 0 < summary["work"]["after"]["evaluation_scoring"]["flops"]
     rollouts = [row["work"]["rollout"]["flops"] for row in summary["rounds"] if "work" in row]
     assert sum(rollouts) == pytest.approx(parts["rollout"]["flops"])
