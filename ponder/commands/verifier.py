@@ -25,6 +25,7 @@ from ponder.evaluation.calibration import auc, expected_calibration_error, first
 from ponder.learning.verifiers import make
 from ponder.learning.verifiers.learner import FitReport, VerifierLearner
 from ponder.learning.verifiers.unified import Unified
+from ponder.models.depth import shallower
 from ponder.models.heads import judging_model
 from ponder.models.load import save as save_model
 from ponder.models.size import parameters
@@ -51,6 +52,7 @@ class Request:
     `critiques` above 0 trains a generative verifier on critiques that the labels ask for; with `own_critiques` it then
     writes one for every trajectory and learns from those of which each verdict is that of the labels (2504.16828).
     `trunk`: "separate" weights; "shared" with the policy, which learns along; "frozen", a head on the policy as it is.
+    `depth` below 1 keeps only the first part of the layers of a separate trunk, which is as much cheaper to ask.
     `learning_rate` None takes the vetted one, 5e-4, or 1e-2 for a head alone.
     """
 
@@ -65,6 +67,7 @@ class Request:
     most_steps: int = 5
     max_tokens: int = 400
     trunk: str = "separate"
+    depth: float = 1.0
     hard: bool = False
     aggregation: str | None = None
     critiques: int = 0
@@ -139,10 +142,13 @@ def fit(
     frozen, shared = request.trunk == "frozen", request.trunk == "shared"
     kind = kind_of(request.kind)
     reference = judging_model(asker.model, "causal").requires_grad_(False) if request.kind == "implicit" else None
-    settings = _settings(request, spec, asker, reference) | ({"work": 1.0} if frozen else {})
-    objective = make(request.kind, **settings)
     head_seed = derive_seed("verifier head", request.seed)
     model = judging_model(asker.model, kind.form, labels=kind.labels, seed=head_seed, shared=shared or frozen)
+    model = shallower(model, request.depth)
+    # Work is counted in tokens of the policy: forward and backward, or forward alone.
+    work = {"work": 1.0} if frozen else {"work": 3.0 * parameters(model) / parameters(asker.model)}
+    settings = _settings(request, spec, asker, reference) | (work if frozen or request.depth < 1 else {})
+    objective = make(request.kind, **settings)
     goal = Unified(objective, asker.model) if shared else objective
     asker.model.base_model.requires_grad_(not frozen)  # the learner takes what may learn: with a frozen trunk the head
     learner = VerifierLearner(
@@ -213,6 +219,11 @@ def spec_of(request: Request) -> Spec:
     kind = kind_of(request.kind)
     if request.trunk not in TRUNKS:
         raise PonderError(f"--trunk {request.trunk!r}; allowed are {', '.join(TRUNKS)}")
+    if request.depth != 1 and (request.trunk != "separate" or kind.form == "causal"):
+        raise PonderError(
+            f"--depth {request.depth:g} cuts a separate trunk with a head; kind {request.kind} with --trunk "
+            f"{request.trunk} has none to cut"
+        )
     if request.trunk == "frozen" and kind.form == "causal":
         raise PonderError(
             f"--trunk frozen trains a head alone, and kind {request.kind} has none; use separate or shared"

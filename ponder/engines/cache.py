@@ -52,7 +52,7 @@ class SlotCache:
 
     def rows(self, length: int) -> int:
         """How many rows of `length` tokens fit into the limits; at least one, or nothing could ever run."""
-        return max(1, min(self._max_slots, self._max_bytes // (_round_up(length) * self._bytes_per_token)))
+        return max(1, min(self._max_slots, self._max_bytes // (rounded_up(length) * self._bytes_per_token)))
 
     def reserve(self, slots: int, length: int) -> None:
         """Make room for that many slots and positions; what the slots hold stays.
@@ -61,9 +61,9 @@ class SlotCache:
         """
         if slots <= self.slots and length <= self.length:
             return
-        new_length = self.length if length <= self.length else _round_up(max(length, self.length * 3 // 2))
+        new_length = self.length if length <= self.length else rounded_up(max(length, self.length * 3 // 2))
         if self.rows(new_length) < slots:
-            new_length = _round_up(length)
+            new_length = rounded_up(length)
         new_slots = max(slots, min(max(self.slots, 2 * slots), self.rows(new_length)))
         kept = min(self.slots, new_slots) * self._shape.kv_heads
         for i in range(self._layers):
@@ -116,6 +116,6 @@ class SlotCache:
         return in_large_pages(torch.zeros(slots * self._shape.kv_heads, *sides, dtype=self._dtype, device=self._device))
 
 
-def _round_up(length: int) -> int:
+def rounded_up(length: int) -> int:
     """An odd multiple of 16: a stride that is a power of two would fold many rows onto few lines of the CPU's cache."""
     return (length + 15) // 32 * 32 + 16

@@ -40,11 +40,15 @@ MOST_TOKENS = 400
 # Name of the row -> settings of `ponder verifier train`.
 ARMS: dict[str, dict[str, Any]] = {
     "outcome": {"kind": "outcome"},
+    "outcome, half depth": {"kind": "outcome", "depth": 0.5},
+    "outcome, quarter depth": {"kind": "outcome", "depth": 0.25},
     "outcome, every token": {"kind": "outcome_per_token"},
     "process, soft labels": {"kind": "process"},
+    "process, soft labels, half depth": {"kind": "process", "depth": 0.5},
     "process, hard labels": {"kind": "process", "hard": True},
     "pairwise": {"kind": "pairwise"},
     "value": {"kind": "value"},
+    "value, half depth": {"kind": "value", "depth": 0.5},
     "implicit": {"kind": "implicit"},
     "generative": {"kind": "generative"},
     "generative, 1 critique": {"kind": "generative", "critiques": 1},

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ponder.engines.cache import rounded_up
 from ponder.engines.native.slots import TILE, tiled
 from ponder.engines.packed import Packed
 from ponder.engines.pages import in_large_pages
@@ -23,8 +24,7 @@ class Scratch:
     def sized(self, slots: int, length: int) -> None:
         """So many slots of room for that many positions."""
         layers, kv_heads, dim = self._sizes
-        # An odd multiple of 16: a stride that is a power of two would fold all rows onto few lines of the CPU's cache.
-        length = (length + 15) // 32 * 32 + 16
+        length = rounded_up(length)
         if (need := slots * length * kv_heads * dim) > self._memory.shape[2]:
             self._memory = in_large_pages(torch.empty(2, layers, need))
             lines = [[line.data_ptr() for line in half] for half in self._memory]
