@@ -14,8 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ponder.engines.pages import in_large_pages
-
 Cells = NDArray[np.int64]
 
 NOWHERE = 0  # the cell that takes what nobody will read: padding, and tokens for which there was no memory
@@ -123,7 +121,7 @@ class Arena:
     def _grow(self, least: int) -> None:
         old = len(self._free)
         new = min(self.most, max(2 * old, old + least, _FIRST))
-        grown = [in_large_pages(torch.zeros(1 + new, *size, **self._options)) for size in self._sizes]  # type: ignore[call-overload]
+        grown = [torch.zeros(1 + new, *size, **self._options) for size in self._sizes]  # type: ignore[call-overload]
         grown[0][: 1 + old], grown[1][: 1 + old] = self.kv, self.hidden
         self.kv, self.hidden = grown
         self._references = np.concatenate([self._references, np.zeros(new - old, dtype=np.int64)])

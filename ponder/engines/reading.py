@@ -30,7 +30,7 @@ class TrunkReader:
 
     context = sys.maxsize
 
-    def __init__(self, model: PreTrainedModel, *, cache_bytes: int = 1 << 29) -> None:
+    def __init__(self, model: PreTrainedModel, *, cache_bytes: int = 1 << 28) -> None:
         self._model, self._cache_bytes = model, cache_bytes
         self._longest, self._before = _FIRST, 0
         self._trunk: Trunk | None = None
