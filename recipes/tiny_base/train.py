@@ -12,7 +12,9 @@ import json
 import math
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -37,6 +39,7 @@ AFTER = {"arithmetic": 0.76, "cipher": 0.15, "countdown": 0.09}
 LATE = 1500
 LONGEST = 512
 MICRO = 4  # parts of a batch, each small enough to stay in the processor's cache
+STATE = "state.pt"
 CHUNK = 1024  # examples that are drawn, sorted by length and cut into batches together
 
 Row = tuple[list[int], int]  # tokens, and where the response begins
@@ -121,7 +124,85 @@ def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
     ]
 
 
-def main() -> None:
+@dataclass
+class Training:
+    """The model, its optimizers, and where the run stands. `chunk` counts the chunks of examples that were used up."""
+
+    out: Path
+    steps: int
+    tokens: int
+    tokenizer: PreTrainedTokenizerFast
+    model: LlamaForCausalLM
+    opts: list[torch.optim.Optimizer]
+    order: random.Random
+    step: int = 0
+    chunk: int = 0
+    seconds: float = 0.0
+    seen: int = 0
+    running: float = math.nan
+
+    def __post_init__(self) -> None:
+        self.peaks = [group["lr"] for group in self._groups()]
+        self.validation = batches(rows(self.tokenizer, "validation", 0, 1500, EARLY), 4_000, random.Random(0))
+
+    def train(self) -> None:
+        """Until the last step, chunk by chunk."""
+        started = time.monotonic() - self.seconds
+        while self.step < self.steps:
+            shares = EARLY if self.step < LATE else AFTER
+            micro = batches(rows(self.tokenizer, "train", self.chunk, CHUNK, shares), self.tokens // MICRO, self.order)
+            for at in range(0, len(micro) - MICRO + 1, MICRO):
+                self._update(micro[at : at + MICRO])
+                if self.step % 100 == 0 or self.step == self.steps:
+                    self.seconds = time.monotonic() - started
+                    self._report()
+                if self.step == self.steps:
+                    break
+            self.chunk += 1
+
+    def _update(self, micro: list[list[Row]]) -> None:
+        for group, peak in zip(self._groups(), self.peaks, strict=True):
+            group["lr"] = peak * rate(self.step + 1, self.steps)
+        value = accumulate(self.model, micro)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for opt in self.opts:
+            opt.step()
+            opt.zero_grad(set_to_none=True)
+        self.step, self.seen = self.step + 1, self.seen + sum(len(t) for batch in micro for t, _ in batch)
+        self.running = value if math.isnan(self.running) else 0.98 * self.running + 0.02 * value
+
+    def _report(self) -> None:
+        """A line of the log; every third with the held-out loss, and a checkpoint."""
+        line = {"step": self.step, "train": round(self.running, 4), "seconds": round(self.seconds), "tokens": self.seen}
+        if self.step % 300 == 0 or self.step == self.steps:
+            line["held_out"] = round(held_out(self.model, self.validation), 4)
+            self.save()
+        print(json.dumps(line), flush=True)
+        with (self.out / "train.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+    def save(self) -> None:
+        self.model.save_pretrained(self.out)
+        self.tokenizer.save_pretrained(self.out)
+        state = {"model": self.model.state_dict(), "optimizers": [opt.state_dict() for opt in self.opts]}
+        where = {"step": self.step, "chunk": self.chunk, "seconds": self.seconds}
+        torch.save({**state, **where}, self.out / STATE)
+
+    def restore(self) -> None:
+        """Go on from the checkpoint in the folder, if there is one."""
+        if not (self.out / STATE).exists():
+            return
+        state = torch.load(self.out / STATE, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for opt, saved in zip(self.opts, state["optimizers"], strict=True):
+            opt.load_state_dict(saved)
+        self.step, self.chunk, self.seconds = state["step"], state["chunk"], state["seconds"]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for opt in self.opts for group in opt.param_groups]
+
+
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2600)
@@ -129,59 +210,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    options.out.mkdir(parents=True, exist_ok=True)
+    return parser.parse_args()
 
+
+def main() -> None:
+    asked = options()
+    torch.set_num_threads(asked.threads)
+    asked.out.mkdir(parents=True, exist_ok=True)
     tokenizer = build.tokenizer()
-    model = build.model(len(tokenizer), options.seed)
-    opts = optimizers(model)
-    peaks = [group["lr"] for opt in opts for group in opt.param_groups]
-    rng = random.Random(options.seed)
-    validation = batches(rows(tokenizer, "validation", 0, 1500, EARLY), 4_000, random.Random(0))
-    step, chunk_index, seconds = 0, 0, 0.0
-    state_file = options.out / "state.pt"
-    if options.resume and state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        model.load_state_dict(state["model"])
-        for opt, saved in zip(opts, state["optimizers"], strict=True):
-            opt.load_state_dict(saved)
-        step, chunk_index, seconds = state["step"], state["chunk"], state["seconds"]
-
-    def save() -> None:
-        model.save_pretrained(options.out)
-        tokenizer.save_pretrained(options.out)
-        state = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in opts]}
-        torch.save({**state, "step": step, "chunk": chunk_index, "seconds": seconds}, state_file)
-
-    started, seen, running = time.monotonic() - seconds, 0, math.nan
-    while step < options.steps:
-        micro = batches(
-            rows(tokenizer, "train", chunk_index, CHUNK, EARLY if step < LATE else AFTER), options.tokens // MICRO, rng
-        )
-        for at in range(0, len(micro) - MICRO + 1, MICRO):
-            groups = [group for opt in opts for group in opt.param_groups]
-            for group, peak in zip(groups, peaks, strict=True):
-                group["lr"] = peak * rate(step + 1, options.steps)
-            value = accumulate(model, micro[at : at + MICRO])
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for opt in opts:
-                opt.step()
-                opt.zero_grad(set_to_none=True)
-            step, seen = step + 1, seen + sum(len(t) for batch in micro[at : at + MICRO] for t, _ in batch)
-            running = value if math.isnan(running) else 0.98 * running + 0.02 * value
-            if step % 100 == 0 or step == options.steps:
-                seconds = time.monotonic() - started
-                line = {"step": step, "train": round(running, 4), "seconds": round(seconds), "tokens": seen}
-                if step % 300 == 0 or step == options.steps:
-                    line["held_out"] = round(held_out(model, validation), 4)
-                    save()
-                print(json.dumps(line), flush=True)
-                with (options.out / "train.jsonl").open("a") as log:
-                    log.write(json.dumps(line) + "\n")
-            if step == options.steps:
-                break
-        chunk_index += 1
+    model = build.model(len(tokenizer), asked.seed)
+    order = random.Random(asked.seed)
+    training = Training(asked.out, asked.steps, asked.tokens, tokenizer, model, optimizers(model), order)
+    if asked.resume:
+        training.restore()
+    training.train()
 
 
 if __name__ == "__main__":
