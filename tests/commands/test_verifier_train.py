@@ -89,6 +89,14 @@ def test_a_shared_trunk_moves_the_policy_and_is_cheap_only_for_that_policy(label
     assert by_engine.score == pytest.approx(by_itself.score, abs=1e-4)
 
 
+def test_half_of_the_layers_are_half_as_dear_to_train_and_to_ask(labels, tiny, tmp_path):
+    whole, half = (train(labels, tmp_path / str(d), kind="value", depth=d) for d in (1.0, 0.5))
+    case = judging.read_labels(labels, "\n", read_spec(tmp_path / "0.5").tokenizer)[0]
+    costs = [cost(verifier.load_judge(tmp_path / str(d), tiny), case) for d in (1.0, 0.5)]
+    assert half["work"] / whole["work"] == pytest.approx(costs[1] / costs[0], rel=0.03)
+    assert 0.5 < costs[1] / costs[0] < 0.6  # the embedding stays
+
+
 def test_a_frozen_trunk_trains_a_head_alone_and_leaves_the_policy_as_it_is(labels, tiny, tmp_path):
     report = train(labels, tmp_path, kind="process", trunk="frozen")
     case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
@@ -160,6 +168,9 @@ def test_a_verifier_of_another_tokenizer_is_refused(labels, tiny, tmp_path):
         ({"kind": "process", "critiques": 1}, "is for kind generative"),
         ({"kind": "generative", "own_critiques": True}, "needs --critiques"),
         ({"kind": "value", "hard": True}, "is for kind process"),
+        ({"kind": "process", "trunk": "frozen", "depth": 0.5}, "has none to cut"),
+        ({"kind": "generative", "depth": 0.5}, "has none to cut"),
+        ({"kind": "process", "depth": 0.0}, "a share of 0 of the layers"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(settings, sentence, labels, tmp_path):

@@ -38,6 +38,9 @@ def train_verifier(
     trunk: Annotated[
         str, typer.Option(help="separate, shared (the policy learns too), or frozen (a head on the policy).")
     ] = "separate",
+    depth: Annotated[
+        float, typer.Option(help="Share of the layers that a separate trunk keeps: as much cheaper to ask.", max=1)
+    ] = 1.0,
     hard: Annotated[bool, typer.Option("--hard", help="Hard labels for kind process.")] = False,
     aggregation: Annotated[str | None, typer.Option(help="last, min, product, mean or rank.")] = None,
     critiques: Annotated[int, typer.Option(help="Critiques a judgement, for kind generative.", min=0)] = 0,
@@ -61,6 +64,7 @@ def train_verifier(
         problems=names(problems),
         groups=groups,
         trunk=trunk,
+        depth=depth,
         hard=hard,
         aggregation=aggregation,
         critiques=critiques,
