@@ -30,7 +30,7 @@ from ponder.types import PonderError, StopReason
 
 # Turns of the event loop that let all that wait join the next step; see `LocalEngine`.
 _TURNS = 8
-_CPU_CACHE = 256 << 20
+CPU_CACHE = 256 << 20
 
 
 class VllmEngine:
@@ -50,8 +50,8 @@ class VllmEngine:
         memory: float = 0.85,
         version: int = 0,
     ) -> None:
-        vllm = _library()
-        self._config = _config(folder)
+        vllm = library()
+        self._config = config_of(folder)
         own = int(getattr(self._config.get_text_config(), "max_position_embeddings", 0) or 4096)
         self._eos = tokenizer.eos_id
         self._params = vllm.SamplingParams
@@ -59,13 +59,13 @@ class VllmEngine:
         self._on_cpu = bool(vllm.platforms.current_platform.is_cpu())
         if self._on_cpu:
             options = {"dtype": "float32", "enforce_eager": True, "gpu_memory_utilization": 0.15}
-            options |= {"kv_cache_memory_bytes": _CPU_CACHE, "distributed_executor_backend": "uni"}
+            options |= {"kv_cache_memory_bytes": CPU_CACHE, "distributed_executor_backend": "uni"}
         options |= {"max_model_len": min(own, (context or own) + 1), "max_num_seqs": max_batch}
         options |= {"logprobs_mode": "processed_logprobs", "enable_prefix_caching": True, "disable_log_stats": True}
         try:
             self._llm = vllm.LLM(model=str(folder), trust_remote_code=False, **options)
         except Exception as error:
-            raise PonderError(f"vllm cannot start with {folder}: {_first_line(error)}") from error
+            raise PonderError(f"vllm cannot start with {folder}: {first_line(error)}") from error
         self._engine = self._llm.llm_engine
         self._context = int(self._llm.model_config.max_model_len) - 1
         self._vocabulary = int(self._llm.model_config.get_vocab_size())
@@ -230,19 +230,19 @@ def _chosen(output: Any, start: int) -> tuple[float, ...]:
     return tuple(float(row[token].logprob) for token, row in zip(tokens, rows, strict=True))
 
 
-def _config(folder: str | Path) -> PretrainedConfig:
+def config_of(folder: str | Path) -> PretrainedConfig:
     try:
         config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise PonderError(f"vllm: {folder} is no model that transformers knows ({_first_line(error)})") from None
+        raise PonderError(f"vllm: {folder} is no model that transformers knows ({first_line(error)})") from None
     return config
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _library() -> Any:
+def library() -> Any:
     """The module `vllm`, set to run in this process and to report to nobody."""
     for name, value in (
         ("VLLM_ENABLE_V1_MULTIPROCESSING", "0"),
