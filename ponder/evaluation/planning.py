@@ -6,7 +6,8 @@ whole budget, so that a bin stops early where going on buys nothing.
 
 Samples that look good are often lucky. So looking and every strategy are replayed on the same orders of a problem's
 samples, and compared order by order: a strategy that goes on from unlucky samples is not credited with its luck in
-other orders.
+other orders. And looking changes what can be bought afterwards: several samples at once take shorter shares of a small
+budget than one after the other. So each strategy is replayed twice, by itself and as what follows looking.
 
 Noise is what such a fit finds first, and three rules hold it back. A bin departs from the best single strategy only
 where the paired difference in it exceeds its standard error. Bins are used at all only where they gain more than
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ponder.evaluation.drawing import replayable
 from ponder.evaluation.gain import halves
 from ponder.evaluation.pool import Pool, PoolEntry
 from ponder.evaluation.replay import PoolJudge, PoolPropose
@@ -48,11 +50,11 @@ Cuts = tuple[tuple[str, tuple[float, ...]], ...]
 class Looked:
     """What the first samples of each problem showed, in several orders; `O` is the axis of orders.
 
-    `features_PO` by name; `stop_PO` is what answering with those samples alone is worth.
+    `features_PO` by name; `after_PO` is what each strategy is worth that goes on from them, and `STOP` without more.
     """
 
     features_PO: Mapping[str, Floats]
-    stop_PO: Floats
+    after_PO: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ async def tabulate(
         raise PonderError(f"no problem was run by every strategy at budget {budget:g}; nothing can be fitted")
     ids = tuple(entry.problem.id for entry in entries)
     worth_PO = {some.strategy: _by_order(some, ids, orders) for some in runs}
-    looks = [await _look(pool, entries, budget, max_tokens, probes, orders, seed, scored) for scored in (False, True)]
+    looks = [
+        await _look(pool, entries, worth_PO, budget, max_tokens, probes, orders, seed, scored)
+        for scored in (False, True)
+    ]
     plain, scored = looks
     if plain is None:
         raise PonderError("a plan needs samples to look at")
@@ -114,6 +119,7 @@ def _by_order(runs: Runs, ids: Sequence[str], orders: int) -> Floats:
 async def _look(
     pool: Pool,
     entries: Sequence[PoolEntry],
+    worth_PO: Mapping[str, Floats],
     budget: float,
     max_tokens: int,
     probes: int,
@@ -121,15 +127,20 @@ async def _look(
     seed: int,
     scored: bool,
 ) -> Looked | None:
-    """Draw, perhaps score, and stop: by a plan that does just that."""
+    """Draw, perhaps score, and go on by each strategy, or not at all: by plans that do just that.
+
+    A strategy that no pool can replay is taken to be worth after looking what it is worth without.
+    """
     if scored and entries[0].live.judge is None:
         return None
-    row = Row(budget, "vote", (("score" if scored else "agreement", ()),), (STOP,))
-    plan = Plan(max_tokens, probes, (row,))
+    plans = {}
+    for spec in (STOP, *filter(replayable, worth_PO)):
+        row = Row(budget, "vote", (("score" if scored else "agreement", ()),), (spec,))
+        plans[spec] = Plan(max_tokens, probes, (row,))
 
-    async def one(entry: PoolEntry, order: int) -> tuple[list[float], float]:
+    async def one(entry: PoolEntry, order: int, plan: Plan) -> tuple[list[float], float]:
         propose = PoolPropose(entry, pool, derive_seed("order", seed, order))
-        judge = PoolJudge(entry) if scored else None
+        judge = None if entry.live.judge is None else PoolJudge(entry)
         result = await Planning(max_tokens, table=plan)(
             entry.problem.question, propose, judge, Budget(budget), seed=order
         )
@@ -141,11 +152,13 @@ async def _look(
         worth = (propose.outcome(result.trajectory) or 0.0) - PRICE * result.usage.spent / budget
         return [np.nan if v is None else v for v in values], worth
 
-    found = await asyncio.gather(*(one(entry, order) for entry in entries for order in range(orders)))
-    values = np.array([known for known, _ in found], dtype=float).reshape(len(entries), orders, len(FEATURES))
+    runs = [(entry, order) for entry in entries for order in range(orders)]
+    found = {spec: await asyncio.gather(*(one(*run, plan) for run in runs)) for spec, plan in plans.items()}
+    values = np.array([known for known, _ in found[STOP]], dtype=float).reshape(len(entries), orders, len(FEATURES))
     names = [name for name in FEATURES if scored or name != "score"]
     features = {name: values[:, :, FEATURES.index(name)] for name in names}
-    return Looked(features, np.array([worth for _, worth in found]).reshape(len(entries), orders))
+    after = {spec: np.array([worth for _, worth in some]).reshape(len(entries), orders) for spec, some in found.items()}
+    return Looked(features, {**worth_PO, **after})
 
 
 def fit(
@@ -207,8 +220,8 @@ def worth(table: Table, row: Row) -> Floats:
     bins_PO = _bins(looked, row.cuts)
     worth_PO = np.empty(bins_PO.shape)
     for b, spec in enumerate(row.choices):
-        worth_PO = np.where(bins_PO == b, _worth_PO(table, looked, spec), worth_PO)
-    worth_P: Floats = np.where(bins_PO < 0, _worth_PO(table, looked, row.fixed), worth_PO).mean(axis=1)
+        worth_PO = np.where(bins_PO == b, looked.after_PO[spec], worth_PO)
+    worth_P: Floats = np.where(bins_PO < 0, looked.after_PO[row.fixed], worth_PO).mean(axis=1)
     return worth_P
 
 
@@ -248,28 +261,24 @@ def _row(table: Table, fixed: str, cuts: Cuts) -> Row:
     looked = _looked(table, cuts)
     bins_PO = _bins(looked, cuts)
     count = int(np.prod([len(edges) + 1 for _, edges in cuts]))
-    choices = tuple(_choice(table, looked, fixed, bins_PO == b) for b in range(count))
+    choices = tuple(_choice(looked, fixed, bins_PO == b) for b in range(count))
     return Row(table.budget, fixed, cuts, choices)
 
 
-def _choice(table: Table, looked: Looked, fixed: str, inside_PO: npt.NDArray[np.bool_]) -> str:
+def _choice(looked: Looked, fixed: str, inside_PO: npt.NDArray[np.bool_]) -> str:
     """The best strategy in a bin, if it beats the best single one there by more than a standard error."""
     weights_P = inside_PO.sum(axis=1).astype(float)
     if not weights_P.any():
         return fixed
-    base_PO = _worth_PO(table, looked, fixed)
+    base_PO = looked.after_PO[fixed]
     best, best_gain = fixed, 0.0
-    for spec in (*table.worth_PO, STOP):
-        difference_PO = np.where(inside_PO, _worth_PO(table, looked, spec) - base_PO, 0.0)
+    for spec, worth_PO in looked.after_PO.items():
+        difference_PO = np.where(inside_PO, worth_PO - base_PO, 0.0)
         gain = float(difference_PO.sum() / weights_P.sum())
         error = float(np.sqrt(((difference_PO.sum(axis=1) - weights_P * gain) ** 2).sum()) / weights_P.sum())
         if gain > max(best_gain, error):
             best, best_gain = spec, gain
     return best
-
-
-def _worth_PO(table: Table, looked: Looked, spec: str) -> Floats:
-    return looked.stop_PO if spec == STOP else table.worth_PO[spec]
 
 
 def _looked(table: Table, cuts: Cuts) -> Looked:
@@ -283,8 +292,8 @@ def _looked(table: Table, cuts: Cuts) -> Looked:
 
 def _bins(looked: Looked, cuts: Cuts) -> npt.NDArray[np.int64]:
     """The bin of each problem and order, as `Row.bin` counts them; -1 where a feature is not known."""
-    at = np.zeros(looked.stop_PO.shape, dtype=np.int64)
-    known = np.ones(looked.stop_PO.shape, dtype=bool)
+    at = np.zeros(looked.after_PO[STOP].shape, dtype=np.int64)
+    known = np.ones(looked.after_PO[STOP].shape, dtype=bool)
     for name, edges in cuts:
         values = looked.features_PO[name]
         known &= np.isfinite(values)
@@ -297,7 +306,8 @@ def _fixed(table: Table) -> str:
 
 
 def _some(looked: Looked, chosen: npt.NDArray[np.bool_]) -> Looked:
-    return Looked({name: v[chosen] for name, v in looked.features_PO.items()}, looked.stop_PO[chosen])
+    features, after = ({name: v[chosen] for name, v in some.items()} for some in (looked.features_PO, looked.after_PO))
+    return Looked(features, after)
 
 
 def _standard_error(values: Floats) -> float:

@@ -94,7 +94,8 @@ def measure(asked: argparse.Namespace, sizes: Sizes, deadline: float) -> None:
     known = asked.out / "sizes.json"
     if known.exists() and json.loads(known.read_text()) != json.loads(json.dumps(asdict(sizes))):
         raise SystemExit(f"{known} holds other sizes; give the same or another --out")
-    write_json(known, asdict(sizes))
+    if not known.exists():
+        write_json(known, asdict(sizes))
     assemble.set_threads(asked.threads)
     for arm in arms(asked.run, asked.arms.split(",")):
         with assemble.truth(arm.families) as truth:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,8 +26,9 @@ def table(worths: dict[str, Sequence[float]], agreement: Sequence[float], stop: 
     def wide(values: Sequence[float]) -> np.ndarray:
         return np.repeat(np.asarray(values, dtype=float)[:, None], ORDERS, axis=1)
 
-    looked = Looked({"agreement": wide(agreement)}, np.full((N, ORDERS), stop))
-    return Table(400, tuple(f"p{i}" for i in range(N)), {k: wide(v) for k, v in worths.items()}, looked, None)
+    known = {name: wide(values) for name, values in worths.items()}
+    looked = Looked({"agreement": wide(agreement)}, {**known, STOP: np.full((N, ORDERS), stop)})
+    return Table(400, tuple(f"p{i}" for i in range(N)), known, looked, None)
 
 
 EASY = [1.0 if i % 4 < 2 else 0.25 for i in range(N)]  # agreement of easy and of hard problems
@@ -85,11 +87,32 @@ def test_tabulating_meets_the_same_orders_as_the_runs() -> None:
 
     made, runs = asyncio.run(both())
     # One sample looked at is the very sample that `sample` drew, so stopping there is worth the same.
-    assert made.plain.stop_PO == pytest.approx(made.worth_PO["sample"])
+    assert made.plain.after_PO[STOP] == pytest.approx(made.worth_PO["sample"])
     assert made.worth_PO["sample"].shape == (6, 3)
     assert made.scored is not None
     assert set(np.unique(made.scored.features_PO["score"])) <= {0.2, 0.9}
     assert runs.dry == 0
+
+
+def test_what_looking_costs_the_strategies_after_it_is_measured_and_no_bins_are_made_of_it() -> None:
+    made = table({"vote": EASY, "best_of_n": [1.25 - a for a in EASY]}, EASY)
+    dear = {name: worth_PO - 0.9 for name, worth_PO in made.plain.after_PO.items()}
+    assert fit_row(made).looks
+    assert not fit_row(replace(made, plain=replace(made.plain, after_PO=dear))).looks
+
+
+def test_after_looking_a_strategy_has_what_looking_left() -> None:
+    problems = [problem(f"p{i}") for i in range(6)]
+    source = live(ToyPropose(0.5), ToyJudge())
+
+    async def both() -> Table:
+        pool = await draw_pool(problems, source, budget=400, max_tokens=60, seed=0)
+        runs = [await replay("vote", make("vote", max_tokens=60), pool, 70, orders=3, seed=5)]
+        return await tabulate(pool, runs, max_tokens=60, probes=4, orders=3, seed=5)
+
+    made = asyncio.run(both())
+    # Four samples at once take all of so small a budget: what follows is what the four themselves are worth.
+    assert made.plain.after_PO["vote"] == pytest.approx(made.plain.after_PO[STOP])
 
 
 def test_what_may_be_replayed() -> None:
