@@ -5,7 +5,7 @@ softmax(q k^T / sqrt(D)) v (Vaswani et al. 2017, equation 1), causal, queries of
 branches and their gradients summed over them. On the CPU this takes half the time of torch's fused kernel for rows of
 a few hundred tokens, whose backward pass in bfloat16 is slower than in float32.
 
-Long rows: probabilities of a tile with more than `_KEPT` keys are computed again in the backward pass, so that memory
+In float32 on the CPU `native/attention` does all of it in compiled code. Here, for everything else: probabilities of a tile with more than `_KEPT` keys are computed again in the backward pass, so that memory
 grows with one tile's scores and not with all of them.
 """
 
@@ -19,8 +19,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ponder.learning.native import attention as native
 from ponder.learning.products import rounding
-from ponder.learning.tiles import Layout, Tile
+from ponder.learning.tiles import Layout, Tile, Tiling
 from ponder.models.lean import Shape
 
 _KEPT = 512
@@ -36,15 +37,21 @@ def keeps(tile_keys: int) -> bool:
 def attend(qkv_NC: Tensor, turns_N: Tensor, layout: Layout, shape: Shape, rounded: bool) -> Tensor:
     """From [N, (H + 2K) * D] before rotary positions, pairs side by side, to [N, H * D].
 
-    `turns_N` [N, 1, D / 2] are the rotations; `rounded`: see `products`.
+    `turns_N` [N, 1, D / 2] are the rotations; `rounded`: see `products`. In float32 on the CPU compiled code does it
+    where there is a compiler, in half of the time and unrounded.
     """
-    out: Tensor = _apply(qkv_NC, turns_N, layout, shape, rounded)
+    code = native.code(qkv_NC, shape)
+    out: Tensor = (
+        _apply(qkv_NC, turns_N, layout.tiling, shape, rounded)
+        if code is None
+        else native.apply(qkv_NC, turns_N, layout.groups, shape, code)
+    )
     return out
 
 
 class _Attention(Function):
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, turns: Tensor, layout: Layout, shape: Shape, rounded: bool) -> Tensor:
+    def forward(ctx: Any, qkv: Tensor, turns: Tensor, layout: Tiling, shape: Shape, rounded: bool) -> Tensor:
         d = shape.head_dim
         heads = _turned(qkv, turns, shape)
         outs, kept = [], []
@@ -71,7 +78,7 @@ class _Attention(Function):
 _apply: Any = _Attention.apply
 
 
-def _to_heads(grad: Tensor, heads: Tensor, kept: Iterator[Tensor], layout: Layout, shape: Shape) -> Tensor:
+def _to_heads(grad: Tensor, heads: Tensor, kept: Iterator[Tensor], layout: Tiling, shape: Shape) -> Tensor:
     """Gradient of the turned heads of all tokens, [N, C, D]."""
     count, d, kv = len(grad), shape.head_dim, shape.kv_heads
     if layout.ragged:

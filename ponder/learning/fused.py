@@ -1,10 +1,12 @@
 """Parts of a layer whose gradient is written out, so that less is kept and fewer passes go over memory.
 
-They are `torch.autograd.Function`s over tokens [N, ...]; sums are in float32 whatever the type of what goes in.
+They are `torch.autograd.Function`s over tokens [N, ...]; sums are in float32 whatever the type of what goes in. In float32
+on the CPU the passes between products are compiled (`native/rows`), one over memory where torch's operations take several.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from ponder.learning.native import rows
 from ponder.learning.products import rounding
 
 # Numbers of one intermediate that stay in a core's cache between two products.
@@ -27,6 +30,10 @@ class _Norm(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
         ctx.dtype = x.dtype
+        if dtype == x.dtype and (code := rows.code(x)):
+            normed, length = rows.norm(code, x, epsilon)
+            ctx.save_for_backward(normed, length)
+            return normed
         x = x.float()
         size = x.shape[-1] ** 0.5
         shortest = x.new_tensor(size * epsilon**0.5)
@@ -39,6 +46,8 @@ class _Norm(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         y, length = ctx.saved_tensors
+        if length.dim() == 1 and (code := rows.code(y)):
+            return rows.norm_back(code, grad.contiguous(), y, length), None, None
         grad, y = grad.float(), y.float()
         along = torch.linalg.vecdot(grad, y).unsqueeze(-1) / -y.shape[-1]
         return torch.addcmul(grad, y, along).div_(length).to(ctx.dtype), None, None
@@ -54,9 +63,10 @@ class _GatedMLP(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gate_up: Tensor, down: Tensor, rounded: bool) -> Tensor:
         both, out = x.new_empty(len(x), len(gate_up)), x.new_empty(len(x), len(down))
+        code = rows.code(both, down)
         for span in _spans(len(x), len(gate_up)):
-            gate, up = torch.mm(x[span], gate_up.mT, out=both[span]).chunk(2, dim=-1)
-            torch.mm(F.silu(gate).mul_(up), down.mT, out=out[span])
+            some = torch.mm(x[span], gate_up.mT, out=both[span])
+            torch.mm(_gated(some, code), down.mT, out=out[span])
         ctx.save_for_backward(x, gate_up, down, both)
         ctx.rounded = rounded
         return out
@@ -66,15 +76,31 @@ class _GatedMLP(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, gate_up, down, both = ctx.saved_tensors
         to_both, gated = torch.empty_like(both), x.new_empty(len(x), down.shape[1])
+        code = rows.code(both, down)
         with rounding(ctx.rounded):
             for span in _spans(len(x), len(gate_up)):
-                gate, up = both[span].chunk(2, dim=-1)
-                to_gate, to_up = to_both[span].chunk(2, dim=-1)
-                inner, opened = grad[span] @ down, F.silu(gate)
-                torch.mul(opened, up, out=gated[span])
-                torch.mul(opened, inner, out=to_up)
-                _silu_backward(inner.mul_(up), gate, grad_input=to_gate)
+                _gated_back(both[span], grad[span] @ down, to_both[span], gated[span], code)
             return to_both @ gate_up, to_both.mT @ x, grad.mT @ gated, None
+
+
+def _gated(both: Tensor, code: ctypes.CDLL | None) -> Tensor:
+    """silu(gate) * up [n, I]."""
+    if code is not None:
+        return rows.gate(code, both, both.new_empty(len(both), both.shape[1] // 2))
+    gate, up = both.chunk(2, dim=-1)
+    return F.silu(gate).mul_(up)
+
+
+def _gated_back(both: Tensor, grad: Tensor, to_both: Tensor, gated: Tensor, code: ctypes.CDLL | None) -> None:
+    """The gradient of `both` from that of the gated (which is spoilt), and the gated."""
+    if code is not None:
+        rows.gate_back(code, both, grad, to_both, gated)
+        return
+    (gate, up), (to_gate, to_up) = both.chunk(2, dim=-1), to_both.chunk(2, dim=-1)
+    opened = F.silu(gate)
+    torch.mul(opened, up, out=gated)
+    torch.mul(opened, grad, out=to_up)
+    _silu_backward(grad.mul_(up), gate, grad_input=to_gate)
 
 
 def _spans(count: int, width: int) -> Iterator[slice]:

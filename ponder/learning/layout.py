@@ -112,5 +112,30 @@ def packed(groups: Sequence[Group]) -> Packing:
     return packing
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Pieces [P, 4] (start, length, start of the stem, tokens of it) in groups of one stem and all that see it.
+
+    Group i are the pieces from `borders[i]` to before `borders[i + 1]`, the stem first.
+    """
+
+    pieces: Ints
+    borders: Ints
+
+
+def groups(packing: Packing) -> Groups:
+    """A piece without a stem is a group of its own."""
+    stems = len(packing.stems)
+    some: list[list[Piece]] = [[piece] for piece in packing.pieces[:stems]]
+    for piece in packing.pieces[stems:]:
+        if piece.shared:
+            some[piece.stem].append(piece)
+        else:
+            some.append([piece])
+    rows = [(p.start, p.length, p.stem_start, p.shared) for group in some for p in group]
+    borders = np.cumsum([0, *map(len, some)])
+    return Groups(np.array(rows, dtype=np.int64).reshape(-1, 4), borders)
+
+
 def stems_first(groups: Sequence[Group]) -> list[Group]:
     return sorted(groups, key=lambda group: not group.shares)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ponder.learning.layout import Ints, Packing, Piece
+from ponder.learning.layout import Groups, Ints, Packing, Piece, groups
 from ponder.models.lean import Shape
 
 # Scores of a tile stay in a core's cache, and padding costs a tile at most this factor.
@@ -42,16 +43,14 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Packed token ids [N], their positions [N] and the tiles.
+class Tiling:
+    """The tiles, and how to get back from them.
 
     `heads_back` [N * H] undoes the order of the tiles' outputs and `qkv_back` [N * C] that of their gradients;
     `stems_back` [tokens of stems, 2K] reads gradients that are laid out as [2, stems, K, longest stem]. `ragged`: some
     tile has padding among its queries.
     """
 
-    ids: Tensor
-    positions: Tensor
     tiles: tuple[Tile, ...]
     heads_back: Tensor
     qkv_back: Tensor
@@ -61,7 +60,31 @@ class Layout:
     ragged: bool
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Packed token ids [N], their positions [N], and where attention finds its rows, in the form that it asks for."""
+
+    ids: Tensor
+    positions: Tensor
+    packing: Packing
+    shape: Shape
+
+    @cached_property
+    def tiling(self) -> Tiling:
+        return tiling(self.packing, self.shape, self.ids.device)
+
+    @cached_property
+    def groups(self) -> Groups:
+        return groups(self.packing)
+
+
 def layout(packing: Packing, shape: Shape, device: torch.device) -> Layout:
+    ids, positions = (torch.tensor(values, dtype=torch.long).to(device) for values in (packing.ids, packing.positions))
+    return Layout(ids, positions, packing, shape)
+
+
+def tiling(packing: Packing, shape: Shape, device: torch.device) -> Tiling:
+    """Tiles on `device`."""
     count, h, k = len(packing.ids), shape.heads, shape.kv_heads
     parts = cut(packing.pieces, h)
     # For each token the place of its first head among the tiles' outputs and keys, and the step to its next head.
@@ -80,12 +103,10 @@ def layout(packing: Packing, shape: Shape, device: torch.device) -> Layout:
     keys_NK = key[:, None] + step[:, None] * np.arange(k)
     qkv_NC = np.concatenate([heads_NH, outs + keys_NK, outs + keys + keys_NK], axis=1)
 
-    def tensor(values: Ints | list[int]) -> Tensor:
+    def tensor(values: Ints) -> Tensor:
         return torch.as_tensor(values, dtype=torch.long).to(device)
 
-    return Layout(
-        ids=tensor(packing.ids),
-        positions=tensor(packing.positions),
+    return Tiling(
         tiles=tuple(_tile(part, count, shape, device) for part in parts),
         heads_back=tensor(heads_NH.reshape(-1)),
         qkv_back=tensor(qkv_NC.reshape(-1)),

@@ -15,11 +15,11 @@ from ponder.engines import sampling
 from ponder.engines.lean_decode import LeanDecoder
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
-from ponder.engines.native import compiler
 from ponder.engines.native.draw import draw
 from ponder.engines.native.forward import even, native
 from ponder.engines.packed import pack
 from ponder.models.load import load
+from ponder.native import compiler
 from ponder.policy.codec import Codec
 from ponder.protocols import Completion, Request
 from ponder.seeds import derive_seed

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ponder.engines.native.compiler import library
+from ponder.native.compiler import library
 
 _SOURCE = Path(__file__).with_name("draw.cpp")
 _pointer, _size = ctypes.c_void_p, ctypes.c_int64

@@ -12,11 +12,10 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "lanes.h"
+#include "pool.h"
+#include "product.h"
 
-#define MOST_ROWS (REGISTERS == 32 ? 12 : 6)  // of a block: its sums fit into the registers beside what is read
 #define TILE 16                              // positions whose keys lie together
-#define PANEL (2 * LANES)
 #define BLOCK 48  // tokens at once: what lies between two products stays in a core's cache
 
 static_assert(HEAD % LANES == 0, "a head is a whole number of vectors");
@@ -42,62 +41,9 @@ struct Work {
     int64_t shares;
     const int64_t* borders;  // share i are the tokens from borders[i] to before borders[i + 1]
 };
-
-typedef void (*Parallel)(void (*)(void*), void*, unsigned, unsigned);  // GOMP_parallel
 }
 
 namespace {
-
-// --- products ---------------------------------------------------------------------------------------------------
-
-enum Then { PUT, ADD };
-
-// ROWS rows of a [.., depth] times one panel [depth, PANEL], put or added to `out`.
-template <int ROWS, Then THEN>
-inline void block(const float* a, int64_t depth, const float* panel, float* out, int64_t stride) {
-    Lane low[ROWS], high[ROWS];
-#pragma GCC unroll 16
-    for (int r = 0; r < ROWS; r++) low[r] = high[r] = Lane{};
-    for (int64_t k = 0; k < depth; k++) {
-        const Lane first = load(panel + k * PANEL), second = load(panel + k * PANEL + LANES);
-#pragma GCC unroll 16
-        for (int r = 0; r < ROWS; r++) {
-            low[r] += a[r * depth + k] * first;
-            high[r] += a[r * depth + k] * second;
-        }
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < ROWS; r++) {
-        float* to = out + r * stride;
-        if (THEN == ADD) low[r] += load(to), high[r] += load(to + LANES);
-        store(to, low[r]), store(to + LANES, high[r]);
-    }
-}
-
-template <Then THEN>
-void blocks(int rows, const float* a, int64_t depth, const float* panel, float* out, int64_t stride) {
-    switch (rows) {
-#define CASE(N) \
-    case N:     \
-        return block<N, THEN>(a, depth, panel, out, stride);
-        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
-#if REGISTERS == 32
-        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-#endif
-#undef CASE
-    }
-}
-
-// out [rows, columns up to a whole panel] = (or +=) a [rows, depth] times panels. A panel stays in the cache for all rows.
-template <Then THEN>
-void product(int64_t rows, const float* a, int64_t depth, const float* panels, int64_t columns, float* out) {
-    const int64_t count = (rows + MOST_ROWS - 1) / MOST_ROWS, stride = up(columns, PANEL);
-    for (int64_t n = 0; n < columns; n += PANEL)
-        for (int64_t i = 0; i < count; i++) {  // blocks as even as can be
-            const int64_t first = rows * i / count, end = rows * (i + 1) / count;
-            blocks<THEN>(int(end - first), a + first * depth, depth, panels + n * depth, out + first * stride + n, stride);
-        }
-}
 
 // --- what lies between the products -----------------------------------------------------------------------------
 
@@ -363,11 +309,7 @@ int block_rows() { return BLOCK; }
 // All shares on at most `threads` threads of `parallel` (null: on this one). 1 if there is no memory.
 int run(const Model* model, const Work* work, Parallel parallel, int threads) {
     Job job = {model, work, {0}, {false}};
-    const unsigned most = unsigned(std::min<int64_t>(threads, work->shares));
-    if (parallel && most > 1)
-        parallel(worker, &job, most, 0);
-    else
-        worker(&job);
+    shared_out(parallel, threads, work->shares, worker, &job);
     return job.failed;
 }
 

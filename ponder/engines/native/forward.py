@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ponder.engines.arena import Arena
-from ponder.engines.native.compiler import library
 from ponder.engines.packed import Packed, PackedLayer
+from ponder.native.compiler import library, pool
 from ponder.types import PonderError
 
 _SOURCE = Path(__file__).with_name("forward.cpp")
@@ -101,7 +100,7 @@ class Native:
             *(arena.kv.data_ptr(), arena.hidden.data_ptr(), None if logits_NV is None else logits_NV.data_ptr()),
             *(len(batch.borders) - 1, batch.borders.ctypes.data),
         )
-        if self._library.run(ctypes.byref(self._model), ctypes.byref(told), _pool(), torch.get_num_threads()):
+        if self._library.run(ctypes.byref(self._model), ctypes.byref(told), pool(), torch.get_num_threads()):
             raise PonderError(f"no memory for a batch of {len(batch.tokens_N)} tokens; lower `max_batch`")
 
     def logits(self, hidden_NH: Tensor) -> Tensor:
@@ -175,14 +174,3 @@ def even(tokens: int) -> Indices:
     threads = torch.get_num_threads()
     shares = threads * max(1, round(tokens / (threads * _SHARE)))
     return np.arange(shares + 1) * tokens // shares
-
-
-@cache
-def _pool() -> ctypes._NamedFuncPointer | None:
-    """The pool of torch, whose threads wait between its own operations: a second one would fight it for the cores."""
-    for path in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
-        try:
-            return ctypes.CDLL(str(path)).GOMP_parallel
-        except (OSError, AttributeError):
-            continue
-    return None

@@ -19,11 +19,14 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import torch
+
 _log = logging.getLogger(__name__)
 
 # Sums may not be put in another order (a row's result would hang on its neighbours); products and sums may be fused.
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 _DEADLINE_S = 120
+_HEADERS = Path(__file__).parent
 
 
 @cache
@@ -32,13 +35,13 @@ def library(source: Path, constants: tuple[tuple[str, int], ...] = ()) -> ctypes
     if os.environ.get("PONDER_NATIVE") == "0" or (compiler := _compiler()) is None:
         return None
     flags = [*_FLAGS, _for_this_processor(), *(f"-D{name}={value}" for name, value in constants)]
-    sources = [source, *sorted(source.parent.glob("*.h"))]
+    sources = [source, *sorted(_HEADERS.glob("*.h"))]
     parts = (*(path.read_text(encoding="utf-8") for path in sources), *flags, *_identity(compiler))
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     try:
         path = _folder() / f"{source.stem}-{name}.so"
         if not path.exists():
-            _compile([compiler, *flags, str(source)], path)
+            _compile([compiler, *flags, f"-I{_HEADERS}", str(source)], path)
         return ctypes.CDLL(str(path))
     except (OSError, subprocess.SubprocessError) as error:
         reason = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else error
@@ -81,3 +84,14 @@ def _folder() -> Path:
     if chosen := os.environ.get("PONDER_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ponder"
+
+
+@cache
+def pool() -> ctypes._NamedFuncPointer | None:
+    """The pool of torch, whose threads wait between its own operations: a second one would fight it for the cores."""
+    for path in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
+        try:
+            return ctypes.CDLL(str(path)).GOMP_parallel
+        except (OSError, AttributeError):
+            continue
+    return None

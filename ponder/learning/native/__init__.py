@@ -1,0 +1,1 @@
+"""Passes of a training step in C++, compiled for the machine they run on."""
