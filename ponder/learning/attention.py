@@ -5,8 +5,9 @@ softmax(q k^T / sqrt(D)) v (Vaswani et al. 2017, equation 1), causal, queries of
 branches and their gradients summed over them. On the CPU this takes half the time of torch's fused kernel for rows of
 a few hundred tokens, whose backward pass in bfloat16 is slower than in float32.
 
-In float32 on the CPU `native/attention` does all of it in compiled code. Here, for everything else: probabilities of a tile with more than `_KEPT` keys are computed again in the backward pass, so that memory
-grows with one tile's scores and not with all of them.
+In float32 on the CPU `native/attention` does all of it in compiled code. Here, for everything else: probabilities of a
+tile with more than `_KEPT` keys are computed again in the backward pass, so that memory grows with one tile's scores
+and not with all of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Parts of a layer whose gradient is written out, so that less is kept and fewer passes go over memory.
 
-They are `torch.autograd.Function`s over tokens [N, ...]; sums are in float32 whatever the type of what goes in. In float32
-on the CPU the passes between products are compiled (`native/rows`), one over memory where torch's operations take several.
+They are `torch.autograd.Function`s over tokens [N, ...]; sums are in float32 whatever the type of what goes in. In
+float32 on the CPU the passes between products are compiled (`native/rows`), one over memory where torch's operations
+take several.
 """
 
 from __future__ import annotations
