@@ -142,7 +142,11 @@ class Trajectory:
         return self.leaf.stop
 
     def __len__(self) -> int:
-        return sum(len(step.tokens) for step in self.steps)
+        count, node = len(self.leaf.tokens), self.leaf.parent
+        while node is not None:  # searches ask this far more often than anything else
+            count += len(node.tokens)
+            node = node.parent
+        return count
 
 
 @dataclass(frozen=True, slots=True)

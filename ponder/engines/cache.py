@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ponder.engines.pages import in_large_pages
@@ -47,6 +48,11 @@ class SlotCache:
         self._point()
 
     @property
+    def heads(self) -> tuple[int, int]:
+        """Key heads, and the numbers of one."""
+        return self._shape.kv_heads, self._shape.head_dim
+
+    @property
     def bytes(self) -> int:
         return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
 
@@ -65,12 +71,13 @@ class SlotCache:
         if self.rows(new_length) < slots:
             new_length = rounded_up(length)
         new_slots = max(slots, min(max(self.slots, 2 * slots), self.rows(new_length)))
-        kept = min(self.slots, new_slots) * self._shape.kv_heads
+        survivors = self._survivors(new_slots)
+        kept = len(survivors)
         for i in range(self._layers):
             keys = self._allocate(new_slots, *self._key_sides(new_length))
             values = self._allocate(new_slots, new_length, self._shape.head_dim)
-            self._first(keys, self.length)[:kept] = self.keys[i][:kept]
-            values[:kept, : self.length] = self.values[i][:kept]
+            self._first(keys, self.length)[:kept] = self.keys[i][survivors]
+            values[:kept, : self.length] = self.values[i][survivors]
             self.keys[i], self.values[i] = keys, values
         self.slots, self.length = new_slots, new_length
         self._point()
@@ -85,19 +92,29 @@ class SlotCache:
         rows, length = kv.shape[:2]
         heads = slice(first * self._shape.kv_heads, (first + rows) * self._shape.kv_heads)
         for i, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            self._first(keys, length)[heads] = self._laid(kv[:, :, i, :, 0])
+            keys[heads, :, :length] = kv[:, :, i, :, 0].permute(0, 2, 3, 1).flatten(0, 1)
             values[heads, :length] = kv[:, :, i, :, 1].transpose(1, 2).flatten(0, 1)
 
-    def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
-        """Copy the first `length` positions of slots into other slots; a slot may be source and target."""
+    def select(self, order: Sequence[int], lengths: NDArray[np.int64]) -> None:
+        """Row i is from now on what row `order[i]` was, which holds `lengths[order[i]]` tokens."""
+        moved = [(source, target) for target, source in enumerate(order) if source != target]
+        if not moved:
+            return
+        sources, targets = map(list, zip(*moved, strict=True))
+        length = int(lengths[sources].max())
+        self.reserve(len(order), length)
         read, written = self._heads(sources), self._heads(targets)
         for keys, values in zip(self.keys, self.values, strict=True):
             known = self._first(keys, length)
             known[written] = known[read]
             values[written, :length] = values[read, :length]
 
+    def _survivors(self, slots: int) -> Tensor:
+        """The rows of keys and values that stay when there are so many slots."""
+        return torch.arange(min(self.slots, slots) * self._shape.kv_heads, device=self._device)
+
     def _heads(self, slots: Sequence[int]) -> Tensor:
-        first = torch.tensor(slots, device=self._device)[:, None] * self._shape.kv_heads
+        first = torch.tensor(slots, dtype=torch.long, device=self._device)[:, None] * self._shape.kv_heads
         return (first + torch.arange(self._shape.kv_heads, device=self._device)).flatten()
 
     def _key_sides(self, length: int) -> tuple[int, ...]:
@@ -107,10 +124,6 @@ class SlotCache:
     def _first(self, keys: Tensor, length: int) -> Tensor:
         """The part of the keys that holds the first `length` positions, to read or to write."""
         return keys[:, :, :length]
-
-    def _laid(self, keys_BTKD: Tensor) -> Tensor:
-        """Keys of texts as slots hold them [B * K, ..]."""
-        return keys_BTKD.permute(0, 2, 3, 1).flatten(0, 1)
 
     def _allocate(self, slots: int, *sides: int) -> Tensor:
         return in_large_pages(torch.zeros(slots * self._shape.kv_heads, *sides, dtype=self._dtype, device=self._device))

@@ -95,15 +95,17 @@ class LeanDecoder:
 
     @torch.inference_mode()
     def prefill(self, prompts: Sequence[Tokens]) -> Prefill:
-        known = self.trunk.ensure(prompts)
-        first, self.active = self.active, self.active + len(prompts)
+        first, rows = self.active, self.active + len(prompts)
+        self._slots.reserve(rows, max(map(len, prompts)))
+        known = self.trunk.ensure(prompts, self._slots if isinstance(self._slots, TiledSlots) else None, first)
+        self.active = rows
         self._make_room(self.active, max(map(len, prompts)))
         for row, (prompt, text) in enumerate(zip(prompts, known, strict=True), first):
             self._cells[row] = NOWHERE
             self._texts[row, : len(prompt)], self._cells[row, : len(prompt)] = prompt, text.cells
             self._lengths[row] = len(prompt)
-        self._slots.reserve(self.active, max(map(len, prompts)))
-        self._load(first)
+        if not isinstance(self._slots, TiledSlots):
+            self._load(first)
         last = np.array([text.cells[-1] for text in known])
         self.tally.heads += len(last)
         return Prefill(self.trunk.logits(last), tuple(text.computed for text in known))
@@ -149,8 +151,8 @@ class LeanDecoder:
         if self._graphs is not None:
             self._graphs.run(work, weights)
         elif (native := self.trunk.native) is not None:
-            rows = np.arange(self.active)
-            batch = Batch(work.tokens_B, work.positions_B, rows, work.cells_B, even(self.active))
+            slots = self._slots.places if isinstance(self._slots, TiledSlots) else np.arange(self.active)
+            batch = Batch(work.tokens_B, work.positions_B, slots, work.cells_B, even(self.active))
             native.forward(batch, work.slots, work.arena, work.logits_BV)
         else:
             step.forward(work, weights, self._workspace)
@@ -166,12 +168,10 @@ class LeanDecoder:
                 self.trunk.tree.insert(tuple(self._texts[row, : self._lengths[row]].tolist()), cells)
                 self.trunk.arena.drop(cells)
         self._make_room(len(order), 0)
+        self._slots.select(order, self._lengths)
         moved = [(source, target) for target, source in enumerate(order) if source != target]
         if moved:
             sources, targets = map(list, zip(*moved, strict=True))
-            longest = int(self._lengths[sources].max())
-            self._slots.reserve(len(order), longest)
-            self._slots.copy(sources, targets, longest)
             for array in (self._texts, self._cells, self._lengths):
                 array[targets] = array[sources]
         self.active = len(order)

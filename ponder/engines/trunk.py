@@ -20,6 +20,7 @@ from ponder.engines import packed
 from ponder.engines.arena import NOWHERE, Arena, Cells
 from ponder.engines.native.forward import Batch, Native, even, native
 from ponder.engines.native.scratch import Scratch
+from ponder.engines.native.slots import Slots, TiledSlots, load
 from ponder.engines.packed import Buffers, Workspace
 from ponder.engines.prefix_tree import PrefixTree, Tokens
 from ponder.engines.tally import Tally
@@ -41,8 +42,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Piece:
-    """Tokens to compute after what `before` holds, and the cells that take them."""
+    """Tokens of text `text` to compute after what `before` holds, and the cells that take them."""
 
+    text: int
     tokens: Tokens
     before: Cells
     cells: Cells
@@ -94,18 +96,23 @@ class Trunk:
         self.arena.drop(cells)
 
     @torch.inference_mode()
-    def ensure(self, texts: Sequence[Tokens]) -> list[Known]:
-        """Every token of these texts in a cell. Their lengths together may not exceed `room`."""
+    def ensure(self, texts: Sequence[Tokens], slots: TiledSlots | None = None, first: int = 0) -> list[Known]:
+        """Every token of these texts in a cell. Their lengths together may not exceed `room`.
+
+        Compiled code also fills slots with them, that of row `first` + i with text i.
+        """
         known: dict[int, Known] = {}
         waiting = list(range(len(texts)))
         while waiting:
             pieces: dict[tuple[int, int], Piece] = {}
+            whole: list[int] = []
             later: list[int] = []
             for i in waiting:
                 cells = self.tree.match(texts[i])
                 if (found := len(cells)) == len(texts[i]):
                     self.arena.hold(cells)
                     known[i] = Known(cells, 0)
+                    whole.append(i)
                     continue
                 # The place in the tree and the first new token: a second text that goes on there waits for the first.
                 place = (int(cells[-1]) if found else NOWHERE, texts[i][found])
@@ -113,16 +120,23 @@ class Trunk:
                     later.append(i)
                     continue
                 self.arena.hold(cells)
-                piece = Piece(texts[i][found:], cells, self.take(len(texts[i]) - found))
+                piece = Piece(i, texts[i][found:], cells, self.take(len(texts[i]) - found))
                 pieces[place] = piece
                 known[i] = Known(np.concatenate([cells, piece.cells]), len(piece.tokens))
             for piece in pieces.values():
                 self.tally.computed(len(piece.tokens), len(piece.before))
+            if slots is not None:
+                load(slots, [int(slots.places[first + i]) for i in whole], [known[i].cells for i in whole], self.arena)
             for batch in _batches(pieces.values()):
                 if self.native is None:
                     self._compute(batch)
+                elif slots is None:
+                    self._scratch.sized(len(batch), max(len(p.before) + len(p.tokens) for p in batch))
+                    self._compute_natively(batch, self.native, self._scratch, list(range(len(batch))))
                 else:
-                    self._compute_natively(batch, self.native)
+                    self._compute_natively(
+                        batch, self.native, slots, [int(slots.places[first + p.text]) for p in batch]
+                    )
             for i in waiting:
                 if i in known and known[i].computed:
                     self.tree.insert(texts[i], known[i].cells)
@@ -154,24 +168,18 @@ class Trunk:
         positions = np.minimum(lengths[:, None] + np.arange(new), self._context - 1)
         self._forward(ids, positions, cells, before, lengths, self._workspace.sized(ids.size))
 
-    def _compute_natively(self, batch: Sequence[Piece], forward: Native) -> None:
-        """The same by compiled code, without padding; a text's tokens stay in one share."""
-        before = [len(piece.before) for piece in batch]
-        self._scratch.sized(len(batch), max(map(len, (p.before for p in batch))) + max(len(p.tokens) for p in batch))
-        if old := max(before):
-            cells = np.full((len(batch), old), NOWHERE)
-            for row, piece in enumerate(batch):
-                cells[row, : before[row]] = piece.before
-            self._scratch.load(self.arena.kv[self._tensor(cells)])
+    def _compute_natively(self, batch: Sequence[Piece], forward: Native, slots: Slots, places: list[int]) -> None:
+        """The same by compiled code in these slots, without padding; a text's tokens stay in one share."""
+        load(slots, places, [piece.before for piece in batch], self.arena)
         ends = np.cumsum([len(piece.tokens) for piece in batch])
         starts = ends - [len(piece.tokens) for piece in batch]
-        slots = np.repeat(np.arange(len(batch)), ends - starts)
+        rows = np.repeat(np.arange(len(batch)), ends - starts)
         tokens = np.concatenate([np.array(piece.tokens) for piece in batch])
-        positions = np.arange(ends[-1]) + (np.array(before) - starts)[slots]
+        positions = np.arange(ends[-1]) + (np.array([len(piece.before) for piece in batch]) - starts)[rows]
         shares = np.searchsorted(ends, even(int(ends[-1]))[1:])  # the texts that end nearest behind an even border
         borders = np.unique(np.concatenate([[0], ends[shares]]))
-        job = Batch(tokens, positions, slots, np.concatenate([p.cells for p in batch]), borders)
-        forward.forward(job, self._scratch, self.arena)
+        job = Batch(tokens, positions, np.array(places)[rows], np.concatenate([p.cells for p in batch]), borders)
+        forward.forward(job, slots, self.arena)
 
     def _forward(
         self, ids: Cells, positions: Cells, cells: Cells, before: Cells, lengths: Cells, buffers: Buffers

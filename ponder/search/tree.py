@@ -56,9 +56,11 @@ class TreeNode:
 
     def walk(self) -> Iterator[TreeNode]:
         """The node and all below it, parents first, children in the order in which they were drawn."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += reversed(node.children)
 
     def close(self) -> None:
         """Nothing new can come of this node, and perhaps of those above it."""

@@ -164,17 +164,16 @@ class TreeSearch(Thinking):
 
     def _to_complete(self, desk: Desk, tree: Tree) -> float:
         """What completing the best open leaf takes by the pace so far."""
-        leaves = self._open(tree)
-        if not leaves:
+        best = min(self._open(tree), key=_promise, default=None)
+        if best is None:
             return 0.0
-        done = length(leaves[0].branch)
+        done = length(best.branch)
         needs = max(desk.pace.step, desk.pace.length - done)
-        return needs + self.end(desk, round(done + needs), desk.unread(leaves[0].branch) + round(needs))
+        return needs + self.end(desk, round(done + needs), desk.unread(best.branch) + round(needs))
 
     def _open(self, tree: Tree) -> list[TreeNode]:
-        """Drawn leaves that are not finished, the most promising first: most visits, then the higher mean."""
-        leaves = [n for n in tree.root.walk() if n.branch and not n.children and not n.closed and not is_over(n.branch)]
-        return sorted(leaves, key=lambda n: (-n.visits, -n.mean))
+        """Drawn leaves that are not finished."""
+        return [n for n in tree.root.walk() if n.branch and not n.children and not n.closed and not is_over(n.branch)]
 
     async def _completed(self, desk: Desk, tree: Tree) -> list[Candidate]:
         """What was found, finished leaves that no visit came to, and the best open ones completed."""
@@ -186,9 +185,14 @@ class TreeSearch(Thinking):
         scores = await desk.scores(ends) if pays else [None] * len(ends)
         for node, candidate in zip(unseen, desk.candidates(ends, scores), strict=False):
             tree.add([candidate], node)
-        leaves = self._open(tree)[: min(self.expand, self.n_max - len(tree.found))]
+        leaves = sorted(self._open(tree), key=_promise)[: min(self.expand, self.n_max - len(tree.found))]
         branches = [n.branch for n in leaves if n.branch is not None]
         for node, candidate in zip(leaves, await finish(desk, branches), strict=False):
             tree.add([candidate], node)
         tree.found = await with_leftover(desk, tree.found, self.n_max)
         return tree.candidates()
+
+
+def _promise(node: TreeNode) -> tuple[int, float]:
+    """The most promising first: most visits, then the higher mean."""
+    return -node.visits, -node.mean

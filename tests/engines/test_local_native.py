@@ -12,13 +12,16 @@ import torch
 from torch import nn
 
 from ponder.engines import sampling
+from ponder.engines.arena import Arena
 from ponder.engines.lean_decode import LeanDecoder
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.engines.native.draw import draw
 from ponder.engines.native.forward import even, native
+from ponder.engines.native.slots import TiledSlots, load
 from ponder.engines.packed import pack
-from ponder.models.load import load
+from ponder.models.lean import Shape
+from ponder.models.load import load as load_model
 from ponder.native import compiler
 from ponder.policy.codec import Codec
 from ponder.protocols import Completion, Request
@@ -79,7 +82,7 @@ def said(engine: LocalEngine, requests: list[Request]) -> list[Completion]:
 
 @needs_compiler
 def test_a_request_is_answered_to_the_last_bit_as_if_it_were_alone() -> None:
-    tiny = load("tiny")
+    tiny = load_model("tiny")
     prompts = [tuple(range(5, 9 + 3 * i)) for i in range(30)]
     requests = [Request(p, 40, derive_seed("bits", i), temperature=0.5 + i / 30) for i, p in enumerate(prompts)]
     together = said(LocalEngine(tiny.model, Codec(tiny.tokenizer)), requests)
@@ -92,7 +95,7 @@ def test_a_request_is_answered_to_the_last_bit_as_if_it_were_alone() -> None:
 
 @needs_compiler
 def test_scores_are_to_the_last_bit_what_was_recorded_when_it_was_drawn() -> None:
-    tiny = load("tiny")
+    tiny = load_model("tiny")
     engine = LocalEngine(tiny.model, Codec(tiny.tokenizer))
     requests = [Request(tuple(range(5, 12 + i)), 30, i) for i in range(6)]
     drawn = gather_all(engine.generate(r) for r in requests)
@@ -194,3 +197,32 @@ def test_uniform_numbers_give_the_distribution() -> None:
     uniforms = ((np.arange(10000) + 0.5) / 10000).astype(np.float32)
     found = draw(logits, np.zeros(10000, np.int64), uniforms, np.ones(10000, np.float32))
     assert found is not None and np.bincount(found[0]) == pytest.approx([1000, 2000, 3000, 4000], abs=2)
+
+
+@needs_compiler
+def test_slots_hold_the_texts_of_their_rows_through_any_forks_ends_and_growth() -> None:
+    shape, rng = Shape(2, 2, 32, 1e-6), np.random.default_rng(0)
+    arena = Arena(2, 2, 32, 8, torch.float32, torch.device("cpu"), 4000)
+    cells = arena.take(3000)
+    arena.kv.copy_(torch.arange(arena.kv.numel(), dtype=torch.float32).view(arena.kv.shape))
+    slots = TiledSlots(2, shape, torch.float32, torch.device("cpu"), 64, 1 << 30)
+    texts: list[np.ndarray] = []
+    for turn in range(60):
+        new = [rng.choice(cells, rng.integers(1, 20 + 3 * turn), replace=False) for _ in range(rng.integers(0, 4))]
+        if new:
+            first = len(texts)
+            slots.reserve(first + len(new), max(map(len, new)))
+            load(slots, slots.places[first:].tolist(), new, arena)
+            texts += new
+        lengths = np.array([len(t) for t in texts], dtype=np.int64)
+        order = rng.integers(0, len(texts), rng.integers(0, 12)).tolist() if texts else []
+        slots.select(order, lengths)
+        texts = [texts[source] for source in order]
+        assert len(set(slots.places.tolist())) == len(texts) == len(slots.places)
+        for place, text in zip(slots.places.tolist(), texts, strict=True):
+            known = arena.kv[torch.from_numpy(text)]  # [T, layers, K, 2, D]
+            for i in range(2):
+                heads = slice(2 * place, 2 * place + 2)
+                keys = slots.keys[i][heads].transpose(-1, -2).flatten(1, 2)[:, : len(text)]
+                assert torch.equal(keys, known[:, i, :, 0].transpose(0, 1))
+                assert torch.equal(slots.values[i][heads, : len(text)], known[:, i, :, 1].transpose(0, 1))

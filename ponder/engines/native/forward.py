@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ponder.engines.arena import Arena
+from ponder.engines.native.slots import Slots
 from ponder.engines.packed import Packed, PackedLayer
 from ponder.native.compiler import library, pool
 from ponder.types import PonderError
@@ -55,16 +56,6 @@ class _Work(ctypes.Structure):
         ("shares", _size),
         ("borders", _pointer),
     ]
-
-
-class Slots(Protocol):
-    """Where earlier keys and values lie.
-
-    `pointers` [2, layers] lead to keys [slots * K, length / 16, D, 16] and values [slots * K, length, D].
-    """
-
-    length: int
-    pointers: Indices
 
 
 @dataclass(frozen=True)
