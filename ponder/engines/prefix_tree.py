@@ -35,10 +35,17 @@ class PrefixTree:
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
+        self._root = Edge((), np.zeros(0, dtype=np.int64), None)
         self.forget()
 
     def forget(self) -> None:
         """Start anew; the arena forgets by itself."""
+        # Edges point up and down: left as they are, they would wait for the garbage collector, and memory would creep.
+        waiting = [self._root]
+        while waiting:
+            edge = waiting.pop()
+            waiting += edge.children.values()
+            edge.children.clear()
         self._root = Edge((), np.zeros(0, dtype=np.int64), None)
         self._clock = 0
         self.size = 0  # distinct tokens in the tree

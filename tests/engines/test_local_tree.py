@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import tracemalloc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -292,3 +294,17 @@ def test_a_prompt_as_long_as_the_context_can_be_scored_while_rows_run() -> None:
         return scores
 
     assert run(both()) == pytest.approx((0.0,), abs=1e-4)
+
+
+def test_forgotten_texts_leave_no_cycles_behind() -> None:
+    arena = Arena(1, 1, 8, 8, torch.float32, torch.device("cpu"), 64)
+    tree = PrefixTree(arena)
+    for text in ((1, 2, 3), (1, 2, 4, 5), (1, 2, 4, 6)):
+        tree.insert(text, arena.take(len(text)))
+    branch = weakref.ref(next(iter(tree._root.children.values())))
+    gc.disable()
+    try:
+        tree.forget()
+        assert branch() is None
+    finally:
+        gc.enable()
