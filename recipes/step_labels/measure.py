@@ -40,14 +40,14 @@ from ponder.types import Group, Problem, Question, Step, StepLabel, Trajectory, 
 SETTINGS = [
     ("arithmetic?terms=10", "\n", 1.3, 8, 120),
     ("cipher?words=4", " ", 1.5, 16, 36),
-    ("countdown", "\n", 1.3, 14, 90),
+    ("countdown", "\n", 1.3, 10, 150),
 ]
 MOST = 32  # rollouts drawn after every step
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # rollouts after a step that are replayed
 SHOWN = (1, 2, 4, 8, 16, 32)
 TARGETS = (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)  # errors at which rollouts are compared
 RESAMPLES = 400
-WHOLE = OmegaSettings(rollouts=8, searches=30)
+WHOLE = OmegaSettings(rollouts=8, searches=30, least=0.25)
 SAMPLED = 4  # responses of a problem on which the whole method is compared with brute force
 FEW = (1, 2, 4, 8, 16)  # rollouts that brute force gets there
 Table = npt.NDArray[np.float64]
@@ -134,9 +134,9 @@ class Tried:
     brute: list[list[tuple[float, float]]]
 
 
-async def tried(group: Group, source: Source) -> Tried | None:
+async def tried(group: Group, source: Source, settings: OmegaSettings = WHOLE) -> Tried | None:
     desk = Rollouts(group.problem, source)
-    found, searches = await omega(group, desk, WHOLE)
+    found, searches = await omega(group, desk, settings)
     located = [item for item in found[: len(searches)] if item.first_error is not None]
     if not located:
         return None

@@ -93,6 +93,18 @@ def test_states_where_all_or_none_ended_right_are_never_searched() -> None:
     assert pool.take() is None and len(pool.states) == 2
 
 
+def test_a_prefix_with_one_lucky_rollout_is_not_searched_from_if_more_are_asked_for() -> None:
+    pool = Pool(OmegaSettings(least=0.25))
+    leaf = trajectory("abW").leaf
+    lucky, enough = State(leaf.path[0], 0.125), State(leaf.path[1], 0.25)
+    pool.add(lucky, [(leaf, 2)])
+    assert pool.candidates == []
+    pool.add(enough, [(leaf, 1)])
+    # The question is never wrong, however seldom it is solved.
+    pool.add(State(None, 0.125), [(leaf, 3)])
+    assert [c.tokens for c in pool.candidates] == [1, 3] and len(pool.states) == 3
+
+
 @pytest.mark.parametrize("texts", [("abR", "aR"), ("abW", "aW")])
 def test_a_question_that_is_always_right_or_always_wrong_is_dropped(texts: tuple[str, ...]) -> None:
     odds = Odds(lambda text: 1)

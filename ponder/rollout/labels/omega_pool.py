@@ -5,6 +5,11 @@
 
 The pool holds pairs of a state and a wrong rollout from it, only for states with 0 < MC < 1: elsewhere there is no
 first error to find, or no reason to expect one. Ties go to the pair that came first. Nothing is backed up to the root.
+
+A prefix that is wrong already enters that pool too if one of its k rollouts recovers by luck, and every search from it
+finds an error that is too late. `least` asks for more than one such rollout: a prefix whose value is below it stays as
+a label but not searched from. The question itself is never wrong and always enters. `least` 0 is the paper's rule; the
+default, two rollouts of eight, was chosen on validation problems (docs/log.md).
 """
 
 from __future__ import annotations
@@ -17,7 +22,10 @@ from ponder.types import PonderError, Step
 
 @dataclass(frozen=True, slots=True)
 class OmegaSettings:
-    """The paper's settings. `length` is L in tokens, `rollouts` is k, `searches` the most for one question."""
+    """The paper's settings. `length` is L in tokens, `rollouts` is k, `searches` the most for one question.
+
+    `least` is the smallest share of right rollouts at which a prefix is searched from.
+    """
 
     alpha: float = 0.5
     beta: float = 0.9
@@ -25,12 +33,15 @@ class OmegaSettings:
     c_puct: float = 0.125
     rollouts: int = 8
     searches: int = 100
+    least: float = 0.25
 
     def __post_init__(self) -> None:
         if not (0 < self.alpha <= 1 and 0 < self.beta <= 1 and self.length > 0 and self.c_puct >= 0):
             raise PonderError(f"{self}: alpha and beta lie in (0, 1], length is above 0, c_puct is not negative")
         if self.rollouts < 1 or self.searches < 1:
             raise PonderError(f"{self}: at least 1 rollout and 1 search are needed")
+        if not 0 <= self.least < 1:
+            raise PonderError(f"{self}: least is a share of right rollouts, from 0 to below 1")
 
 
 @dataclass(eq=False, slots=True)
@@ -62,7 +73,8 @@ class Pool:
     def add(self, state: State, wrong: list[tuple[Step, int]]) -> None:
         """A new state with its wrong rollouts (leaf, tokens after the state)."""
         self.states.append(state)
-        if 0 < state.value < 1:
+        trusted = state.prefix is None or state.value >= self.settings.least
+        if 0 < state.value < 1 and trusted:
             self.candidates += [Candidate(state, leaf, tokens) for leaf, tokens in wrong]
 
     def take(self) -> Candidate | None:
