@@ -61,9 +61,10 @@ class SlotCache:
         return max(1, min(self._max_slots, self._max_bytes // (rounded_up(length) * self._bytes_per_token)))
 
     def reserve(self, slots: int, length: int) -> None:
-        """Make room for that many slots and positions; what the slots hold stays.
+        """Make room for that many slots and positions; what the slots hold up to `length` stays.
 
-        Grows by half at least, so that a long generation copies its cache a few times and not at every block.
+        Grows by half at least, so that a long generation copies its cache a few times and not at every block. Where
+        more slots would not fit otherwise, positions beyond `length` are given up.
         """
         if slots <= self.slots and length <= self.length:
             return
@@ -72,12 +73,12 @@ class SlotCache:
             new_length = rounded_up(length)
         new_slots = max(slots, min(max(self.slots, 2 * slots), self.rows(new_length)))
         survivors = self._survivors(new_slots)
-        kept = len(survivors)
+        kept, known = len(survivors), min(self.length, new_length)
         for i in range(self._layers):
             keys = self._allocate(new_slots, *self._key_sides(new_length))
             values = self._allocate(new_slots, new_length, self._shape.head_dim)
-            self._first(keys, self.length)[:kept] = self.keys[i][survivors]
-            values[:kept, : self.length] = self.values[i][survivors]
+            self._first(keys, known)[:kept] = self._first(self.keys[i], known)[survivors]
+            values[:kept, :known] = self.values[i][survivors, :known]
             self.keys[i], self.values[i] = keys, values
         self.slots, self.length = new_slots, new_length
         self._point()

@@ -96,7 +96,7 @@ class LeanDecoder:
     @torch.inference_mode()
     def prefill(self, prompts: Sequence[Tokens]) -> Prefill:
         first, rows = self.active, self.active + len(prompts)
-        self._slots.reserve(rows, max(map(len, prompts)))
+        self._slots.reserve(rows, max(int(self._lengths[:first].max(initial=0)), *map(len, prompts)))
         known = self.trunk.ensure(prompts, self._slots if isinstance(self._slots, TiledSlots) else None, first)
         self.active = rows
         self._make_room(self.active, max(map(len, prompts)))

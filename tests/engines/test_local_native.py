@@ -226,3 +226,20 @@ def test_slots_hold_the_texts_of_their_rows_through_any_forks_ends_and_growth() 
                 keys = slots.keys[i][heads].transpose(-1, -2).flatten(1, 2)[:, : len(text)]
                 assert torch.equal(keys, known[:, i, :, 0].transpose(0, 1))
                 assert torch.equal(slots.values[i][heads, : len(text)], known[:, i, :, 1].transpose(0, 1))
+
+
+@pytest.mark.parametrize("name", ["llama", "wide llama"])
+def test_many_short_rows_after_long_ones_take_over_their_memory(name: str) -> None:
+    decoder = LeanDecoder(model(name), CONTEXT, 64, 2 << 17)  # memory for a few long rows or many short ones
+    long = [tuple((i * j) % 29 + 2 for j in range(60)) for i in range(1, 4)]
+    decoder.prefill(long)
+    decoder.select([])
+    most = decoder.rows(10)
+    assert most > decoder.rows(60)
+    prompts = [(2 + i % 30, 2 + i // 30, 5, 7) for i in range(most)]
+    for first in range(0, most, 5):  # rows join while others are under way
+        decoder.prefill(prompts[first : first + 5])
+    alone = LeanDecoder(model(name), CONTEXT, 64, 1 << 20)
+    alone.prefill(prompts)
+    lengths, tokens = np.full(most, 4), np.arange(most) % 30 + 2
+    torch.testing.assert_close(decoder.decode(tokens, lengths), alone.decode(tokens, lengths), atol=1e-5, rtol=1e-5)
