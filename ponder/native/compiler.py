@@ -43,7 +43,7 @@ def library(source: Path, constants: tuple[tuple[str, int], ...] = ()) -> ctypes
         if not path.exists():
             _compile([compiler, *flags, f"-I{_HEADERS}", str(source)], path)
         return ctypes.CDLL(str(path))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # no home folder is a RuntimeError
         reason = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else error
         _log.warning("%s was not compiled, decoding takes torch's operations instead: %s", source.name, reason)
         return None
