@@ -35,7 +35,7 @@ def library(source: Path, constants: tuple[tuple[str, int], ...] = ()) -> ctypes
     if os.environ.get("PONDER_NATIVE") == "0" or (compiler := _compiler()) is None:
         return None
     flags = [*_FLAGS, _for_this_processor(), *(f"-D{name}={value}" for name, value in constants)]
-    sources = [source, *sorted(_HEADERS.glob("*.h"))]
+    sources = [source, *sorted(_HEADERS.glob("*.h")), *sorted(source.parent.glob("*.h"))]
     parts = (*(path.read_text(encoding="utf-8") for path in sources), *flags, *_identity(compiler))
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     try:
