@@ -110,6 +110,9 @@ class SlotCache:
             known[written] = known[read]
             values[written, :length] = values[read, :length]
 
+    def vacate(self) -> None:
+        """No row is under way."""
+
     def _survivors(self, slots: int) -> Tensor:
         """The rows of keys and values that stay when there are so many slots."""
         return torch.arange(min(self.slots, slots) * self._shape.kv_heads, device=self._device)

@@ -56,9 +56,15 @@ class LeanDecoder:
         self._workspace = Workspace(self.trunk.weights)
         if self._graphs is not None:
             self._graphs.forget()
+        self._end_rows()
 
     def forget(self) -> None:
         self.trunk.forget()
+        self._end_rows()
+
+    def _end_rows(self) -> None:
+        """Rows of requests that were cancelled and not yet settled: their cells are gone."""
+        self._slots.vacate()
         self.active = 0
 
     def reset(self) -> None:

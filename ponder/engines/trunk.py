@@ -25,6 +25,7 @@ from ponder.engines.packed import Buffers, Workspace
 from ponder.engines.prefix_tree import PrefixTree, Tokens
 from ponder.engines.tally import Tally
 from ponder.models import lean
+from ponder.types import PonderError
 
 # New tokens at once: enough for full speed of the products, few enough that what lies between them stays in the CPU's
 # cache. Known tokens are only read, so a batch may have more of them.
@@ -175,6 +176,10 @@ class Trunk:
         starts = ends - [len(piece.tokens) for piece in batch]
         rows = np.repeat(np.arange(len(batch)), ends - starts)
         tokens = np.concatenate([np.array(piece.tokens) for piece in batch])
+        if tokens.min() < 0 or tokens.max() >= len(self.weights.embedding):  # compiled code would read other memory
+            raise PonderError(
+                f"token ids up to {tokens.max()}; this model's embedding has {len(self.weights.embedding)}"
+            )
         positions = np.arange(ends[-1]) + (np.array([len(piece.before) for piece in batch]) - starts)[rows]
         shares = np.searchsorted(ends, even(int(ends[-1]))[1:])  # the texts that end nearest behind an even border
         borders = np.unique(np.concatenate([[0], ends[shares]]))

@@ -34,14 +34,19 @@ def library(source: Path, constants: tuple[tuple[str, int], ...] = ()) -> ctypes
     """`source` compiled with these constants defined, loaded; None where that cannot be."""
     if os.environ.get("PONDER_NATIVE") == "0" or (compiler := _compiler()) is None:
         return None
-    flags = [*_FLAGS, _for_this_processor(), *(f"-D{name}={value}" for name, value in constants)]
-    sources = [source, *sorted(_HEADERS.glob("*.h")), *sorted(source.parent.glob("*.h"))]
-    parts = (*(path.read_text(encoding="utf-8") for path in sources), *flags, *_identity(compiler))
-    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     try:
+        flags = [*_FLAGS, _for_this_processor(), *(f"-D{name}={value}" for name, value in constants)]
+        sources = [source, *sorted(_HEADERS.glob("*.h")), *sorted(source.parent.glob("*.h"))]
+        parts = (*(path.read_text(encoding="utf-8") for path in sources), *flags, *_identity(compiler))
+        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         path = _folder() / f"{source.stem}-{name}.so"
-        if not path.exists():
-            _compile([compiler, *flags, f"-I{_HEADERS}", str(source)], path)
+        command = [compiler, *flags, f"-I{_HEADERS}", str(source)]
+        if path.exists():
+            try:
+                return ctypes.CDLL(str(path))
+            except OSError:  # a file that was cut short; it is made again
+                _log.warning("%s cannot be loaded and is compiled again", path)
+        _compile(command, path)
         return ctypes.CDLL(str(path))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # no home folder is a RuntimeError
         reason = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else error
@@ -82,7 +87,7 @@ def _identity(compiler: str) -> tuple[str, str]:
 
 def _folder() -> Path:
     if chosen := os.environ.get("PONDER_CACHE"):
-        return Path(chosen)
+        return Path(chosen).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ponder"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from ponder.engines import sampling
 from ponder.engines.arena import Arena
 from ponder.engines.lean_decode import LeanDecoder
 from ponder.engines.local import LocalEngine
-from ponder.engines.loop import gather_all
+from ponder.engines.loop import gather_all, run
 from ponder.engines.native.draw import draw
 from ponder.engines.native.forward import even, native
 from ponder.engines.native.slots import TiledSlots, load
@@ -26,6 +27,7 @@ from ponder.native import compiler
 from ponder.policy.codec import Codec
 from ponder.protocols import Completion, Request
 from ponder.seeds import derive_seed
+from ponder.types import PonderError
 from tests.engines.factory import CONTEXT, VOCABULARY, Pieces, mixed, model, reference
 
 needs_compiler = pytest.mark.skipif(compiler._compiler() is None, reason="no C++ compiler here")
@@ -243,3 +245,53 @@ def test_many_short_rows_after_long_ones_take_over_their_memory(name: str) -> No
     alone.prefill(prompts)
     lengths, tokens = np.full(most, 4), np.arange(most) % 30 + 2
     torch.testing.assert_close(decoder.decode(tokens, lengths), alone.decode(tokens, lengths), atol=1e-5, rtol=1e-5)
+
+
+@needs_compiler
+def test_ids_that_the_embedding_has_not_are_refused_before_compiled_code_sees_them() -> None:
+    decoder = LeanDecoder(model("wide llama"), CONTEXT, 8, 1 << 20)
+    for ids in ((2, VOCABULARY), (-1, 2)):
+        with pytest.raises(PonderError, match="embedding has"):
+            decoder.trunk.ensure([ids])
+
+
+@needs_compiler
+@pytest.mark.parametrize("what", ["weights", "texts"])
+def test_a_request_that_was_cancelled_a_moment_ago_leaves_no_row_behind(what: str) -> None:
+    lm = model("wide llama")
+    engine = LocalEngine(lm, Pieces())
+
+    async def play() -> Completion:
+        short, long = (asyncio.create_task(engine.generate(Request((5, 6, 7), n, n))) for n in (1, 50))
+        await short
+        long.cancel()
+        await asyncio.gather(long, return_exceptions=True)
+        if what == "weights":
+            engine.replace_weights({k: v.clone() for k, v in lm.state_dict().items()}, 1)
+        else:
+            engine.forget()
+        await engine.score((9, 8), (7, 6, 5, 4))
+        return await engine.generate(Request((5, 6, 7), 20, 3))
+
+    found = run(play())
+    assert found.logprobs == pytest.approx(reference(model("wide llama"), (5, 6, 7), found.tokens, 1.0), abs=1e-4)
+
+
+@needs_compiler
+def test_a_compiler_that_fails_and_a_file_that_was_cut_short_are_lived_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_CACHE", str(tmp_path))
+    source = tmp_path / "seven.cpp"
+    source.write_text('extern "C" int seven() { return 7; }', encoding="utf-8")
+    assert compiler.library(source) is not None
+    (made,) = tmp_path.glob("*.so")
+    made.unlink()
+    made.write_bytes(b"")
+    compiler.library.cache_clear()
+    again = compiler.library(source)
+    assert again is not None and again.seven() == 7
+    compiler.library.cache_clear()
+    monkeypatch.setattr(compiler, "_compiler", lambda: "/bin/false")
+    assert compiler.library(source) is None
+    compiler.library.cache_clear()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ponder.engines.arena import Arena
+from ponder.engines.native.slots import SOURCE as SLOTS_SOURCE
 from ponder.engines.native.slots import Slots
 from ponder.engines.packed import Packed, PackedLayer
 from ponder.native.compiler import library, pool
@@ -113,6 +114,7 @@ def serves(weights: Packed) -> bool:
         and weights.shape.head_dim % _HEADS == 0
         and layer.down.shape[0] % _INNER == layer.down.shape[1] % _INNER == 0
         and size <= _MOST_BYTES
+        and head.shape[1] <= len(weights.embedding)  # what is drawn is looked up unchecked
     )
 
 
@@ -121,7 +123,7 @@ def native(weights: Packed) -> Native | None:
     if not serves(weights):
         return None
     code = library(_SOURCE, (("GROUP", weights.group), ("HEAD", weights.shape.head_dim)))
-    if code is None:
+    if code is None or library(SLOTS_SOURCE) is None:
         return None
     panel, kept = code.panel_width(), []
 

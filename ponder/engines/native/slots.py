@@ -20,7 +20,7 @@ from ponder.engines.cache import SlotCache
 from ponder.native.compiler import library, pool
 
 TILE = 16
-_SOURCE = Path(__file__).with_name("slots.cpp")
+SOURCE = Path(__file__).with_name("slots.cpp")
 _pointer, _size = ctypes.c_void_p, ctypes.c_int64
 
 Indices = NDArray[np.int64]
@@ -73,7 +73,7 @@ def _move(
     cells: Cells | None = None,
     arena: int | None = None,
 ) -> None:
-    code = library(_SOURCE)
+    code = library(SOURCE)
     if code is None:
         raise RuntimeError("tiled slots need compiled code, which served a moment ago")
     keys, values = slots.pointers
@@ -114,6 +114,10 @@ class TiledSlots(SlotCache):
         self.places = places
         if forks.any():
             _move(self, taken, places[forks], lengths[sources[forks]])
+
+    def vacate(self) -> None:
+        self._free += self.places.tolist()
+        self.places = self.places[:0]
 
     def _survivors(self, slots: int) -> Tensor:
         """The rows' slots in their order; from then on row i has slot i."""
