@@ -14,53 +14,21 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+from transformers import GenerationConfig, PreTrainedModel
 
 from benchmarks.machine import about
+from benchmarks.models import NEW_TOKENS, PROMPT_TOKENS, Endless, Prompt, build, prompts
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
-from ponder.models.load import load
 from ponder.models.size import parameters
 from ponder.protocols import Request
-
-PROMPT_TOKENS, NEW_TOKENS = 64, 128
-Prompt = tuple[int, ...]
-
-
-def build(name: str) -> PreTrainedModel:
-    """`3m`, or what `load` knows."""
-    if name != "3m":
-        return load(name).model
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=301,
-        hidden_size=256,
-        intermediate_size=768,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=1,
-        pad_token_id=0,
-    )
-    model = Qwen2ForCausalLM(config)
-    model.eval()
-    return model
-
-
-def prompts(count: int, vocabulary: int) -> list[Prompt]:
-    rng = random.Random(f"benchmark/generation/{count}")
-    return [tuple(rng.randrange(7, vocabulary) for _ in range(PROMPT_TOKENS)) for _ in range(count)]
 
 
 def library(model: PreTrainedModel, rows: list[Prompt]) -> Callable[[], int]:
@@ -118,18 +86,6 @@ def compare(model: PreTrainedModel, engine: LocalEngine, count: int, rounds: int
     lowest, highest = min(turn[2] for turn in turns), max(turn[2] for turn in turns)
     rates = {"local": local, "library": other, "ratio": ratio, "ratio_min": lowest, "ratio_max": highest}
     return {"prompts": count, "rounds": rounds, **rates, "fraction_of_product_rate": reached, "product_flops": peak}
-
-
-class Endless:
-    """A tokenizer without an end token; no text is needed here."""
-
-    eos_id = -1
-
-    def encode(self, text: str) -> Prompt:
-        raise NotImplementedError(text)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        raise NotImplementedError(tokens)
 
 
 def main() -> None:

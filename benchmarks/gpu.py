@@ -25,7 +25,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from benchmarks import generation
+from benchmarks import generation, models
 from benchmarks.machine import about
 from ponder.engines.local import LocalEngine
 from ponder.learning.learner import Learner
@@ -78,10 +78,10 @@ def product_rate(device: torch.device) -> float:
 
 def rollout(model: PreTrainedModel, counts: list[int], rounds: int, peak: float) -> list[dict[str, float]]:
     device = model.device
-    engine = LocalEngine(copy.deepcopy(model), generation.Endless(), device=str(device), dtype=torch.bfloat16)
+    engine = LocalEngine(copy.deepcopy(model), models.Endless(), device=str(device), dtype=torch.bfloat16)
     rows = []
     for count in counts:
-        texts = generation.prompts(count, int(model.config.vocab_size))
+        texts = models.prompts(count, int(model.config.vocab_size))
         theirs, mine = generation.library(model, texts), generation.ours(engine, texts)
         theirs(), mine()
         turns = []
@@ -90,7 +90,7 @@ def rollout(model: PreTrainedModel, counts: list[int], rounds: int, peak: float)
             seconds = timed(mine, device)
             turns.append((seconds, other, (engine.work - before).flops / seconds / peak))
         own, other, used = (statistics.median(column) for column in zip(*turns, strict=True))
-        tokens = count * generation.NEW_TOKENS
+        tokens = count * models.NEW_TOKENS
         ratio = statistics.median(theirs / mine for mine, theirs, _ in turns)
         row = {"prompts": count, "local": tokens / own, "library": tokens / other, "ratio": ratio, "utilisation": used}
         rows.append(row)

@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks import tree
-from benchmarks.generation import Endless, build
 from benchmarks.machine import RESULTS, about, keep
+from benchmarks.models import Endless, build
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.models.size import parameters
@@ -54,29 +53,8 @@ class Line:
         self.turns.append((seconds, done.flops, done.generated))
 
 
-def large() -> PreTrainedModel:
-    """A random Qwen2 of 14.7 million parameters."""
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=301,
-        hidden_size=512,
-        intermediate_size=1536,
-        num_hidden_layers=5,
-        num_attention_heads=8,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=1,
-        pad_token_id=0,
-    )
-    model = Qwen2ForCausalLM(config)
-    model.eval()
-    return model
-
-
 def engine_of(name: str) -> LocalEngine:
-    return LocalEngine(large() if name == "15m" else build(name), Endless(), max_batch=1024)
+    return LocalEngine(build(name), Endless(), max_batch=1024)
 
 
 def drawing(engine: LocalEngine, count: int, prompt: int, new: int) -> Callable[[], None]:
@@ -159,7 +137,7 @@ def main() -> None:
         for row in found:
             show(row)
         rows += found
-    models = {name: parameters(large() if name == "15m" else build(name)) for name in SIZES}
+    models = {name: parameters(build(name)) for name in SIZES}
     keep(options.out, {**about(), "threads": options.threads, "models": models, "rows": rows})
 
 

@@ -32,14 +32,14 @@ from tokenizers import Tokenizer as Core
 from tokenizers import models as tokenizer_models
 from tokenizers import pre_tokenizers
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerCallback
 
 from benchmarks.machine import about
+from benchmarks.models import build
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
-from ponder.models.load import load
 from ponder.models.size import parameters
 from ponder.protocols import Completion, Request
 from ponder.types import Sample
@@ -51,26 +51,6 @@ PRECISIONS = ("model", "bfloat16_backward", "bfloat16")
 # What a precision may differ from TRL's float32: the loss, and the gradient relative to its length.
 ALLOWED = {"model": (1e-5, 1e-4), "bfloat16_backward": (1e-5, 2e-2), "bfloat16": (1e-3, 1.0)}
 Ids = tuple[int, ...]
-
-
-def build(name: str) -> PreTrainedModel:
-    """`tiny`, or the untrained Qwen2 of 3.23M parameters."""
-    if name == "tiny":
-        return load("tiny").model
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=301,
-        hidden_size=256,
-        intermediate_size=768,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-    )
-    model = Qwen2ForCausalLM(config)
-    model.eval()
-    return model
 
 
 def words(size: int) -> PreTrainedTokenizerFast:
@@ -298,7 +278,7 @@ def agreement(start: PreTrainedModel, theirs: Theirs, gradient: dict[str, Tensor
 
 
 def compare(name: str, steps: int, precisions: Sequence[str], bf16: bool) -> dict[str, Any]:
-    start = build(name)
+    start = build(name, ends=False)
     ours = {precision: Ours.of(start, precision) for precision in precisions}
     turns = Turns(list(ours.values()))
     with tempfile.TemporaryDirectory() as folder:

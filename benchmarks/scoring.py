@@ -24,8 +24,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.generation import build
 from benchmarks.machine import RESULTS, about, keep
+from benchmarks.models import build
 from ponder.engines.loop import run as run_async
 from ponder.engines.reading import TrunkReader
 from ponder.models.heads import step_verifier

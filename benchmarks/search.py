@@ -27,6 +27,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +183,8 @@ def compare(bench: Bench, rounds: int) -> dict[str, Any]:
     for _ in range(rounds):
         found = {"search": turn(bench, bench.search)}
         tokens = int(found["search"]["tokens"])
-        found["sampling"] = turn(bench, lambda tokens=tokens: bench.sampling(tokens))  # type: ignore[misc]
-        found["in_turn"] = turn(bench, lambda tokens=tokens: bench.in_turn(tokens))  # type: ignore[misc]
+        found["sampling"] = turn(bench, partial(bench.sampling, tokens))
+        found["in_turn"] = turn(bench, partial(bench.in_turn, tokens))
         turns.append(found)
     ratios = {
         "busy": [t["search"]["tokens_a_second"] / t["sampling"]["tokens_a_second"] for t in turns],

@@ -25,6 +25,7 @@ def local(folder: str) -> tuple[Generate, dict[str, Any]]:
     """Ponder's own engine. Log-probabilities are always there."""
     import torch
 
+    from benchmarks.models import Endless
     from ponder.engines.local import LocalEngine
     from ponder.engines.loop import gather_all
     from ponder.models.load import load
@@ -38,18 +39,6 @@ def local(folder: str) -> tuple[Generate, dict[str, Any]]:
         return sum(len(done.tokens) for done in gather_all(map(engine.generate, requests)))
 
     return generate, {"torch": torch.__version__, "threads": torch.get_num_threads()}
-
-
-class Endless:
-    """A tokenizer without an end token; no text is needed here."""
-
-    eos_id = -1
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        raise NotImplementedError(text)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        raise NotImplementedError(tokens)
 
 
 def vllm(folder: str) -> tuple[Generate, dict[str, Any]]:

@@ -29,8 +29,8 @@ import psutil
 import torch
 from transformers import PreTrainedModel
 
-from benchmarks.generation import Endless, build
 from benchmarks.machine import RESULTS, about, keep
+from benchmarks.models import Endless, build
 from ponder.engines.local import LocalEngine
 from ponder.protocols import Request
 

@@ -24,8 +24,8 @@ from typing import Any
 import psutil
 import torch
 
-from benchmarks.generation import Endless, build
 from benchmarks.machine import about
+from benchmarks.models import Endless, build
 from ponder.engines.local import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.protocols import Request
