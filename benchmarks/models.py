@@ -29,7 +29,7 @@ class Endless:
 
 
 def build(name: str, ends: bool = True) -> PreTrainedModel:
-    """An untrained one, 3.23M or 14.7M parameters, or what `load` knows.
+    """An untrained one, 3.23M or 15.2M parameters, or what `load` knows.
 
     Without `ends` an untrained one names no end token, which a trainer would stop at.
     """
