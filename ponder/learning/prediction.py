@@ -5,9 +5,9 @@ output head for trained tokens only. A backward pass is two forward passes. What
 what padding costs is our choice and not counted.
 
 Bytes are the peak of what a step adds to the bare weights: gradients and AdamW's two moments, and for the largest
-micro-batch what the backward pass needs of each layer, the weights copied in the type of the products, one tile's
-scores, one chunk of logits. A model without a packed forward is estimated by the tensors that an ordinary transformers
-layer keeps. Allocator overhead is left out; tests hold the prediction to the measured peak.
+micro-batch what the backward pass needs of each layer (compiled attention keeps no scores), the weights copied in the
+type of the products, one chunk of logits. A model without a packed forward is estimated by the tensors that an ordinary
+transformers layer keeps. Allocator overhead is left out; tests hold the prediction to the measured peak.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch.nn import Module
 from transformers import PreTrainedModel
 
 from ponder.learning import head
 from ponder.learning.attention import keeps
 from ponder.learning.layout import Group
+from ponder.learning.native.attention import code_for
+from ponder.models.lean import Shape
 from ponder.models.size import flops_per_token
 
 
@@ -72,6 +75,12 @@ class Cost:
         learning = _bytes(self.model, only_learning=True)
         return 3 * learning + (_bytes(self.model) if self.kl else 0)
 
+    @property
+    def _compiled(self) -> bool:
+        """Whether attention runs as compiled code, which computes its probabilities twice and keeps none."""
+        numbers = torch.float32 if self.item == 4 else torch.bfloat16
+        return code_for(self.model.device, numbers, Shape.of(self.model)) is not None
+
     def _packed_bytes(self, groups: Sequence[Group]) -> int:
         c, n = self.model.config, self.tokens(groups)
         trained = sum(sum(_trained(group)) for group in groups)
@@ -80,8 +89,11 @@ class Cost:
         heads = c.num_attention_heads + 2 * c.num_key_value_heads
         # Kept a layer: two normed inputs, turned heads, attention's output, gate, up and their product.
         kept = n * self.item * (2 * hidden + (heads + c.num_attention_heads) * d + 3 * inner)
-        pairs = [_pairs(group) for group in groups]
-        kept += self.item * c.num_attention_heads * sum(pair for pair, keys in pairs if keeps(keys))
+        if self._compiled:  # each row's rotation and the logarithm of its sum of powers
+            kept += n * 4 * (2 * d + c.num_attention_heads)
+        else:
+            pairs = [_pairs(group) for group in groups]
+            kept += self.item * c.num_attention_heads * sum(pair for pair, keys in pairs if keeps(keys))
         copies = self.item * (d * hidden * (heads + c.num_attention_heads) + 3 * hidden * inner)
         # Passing through one layer's backward: the gated block or the heads in float32, whichever is larger.
         passing = n * max(self.item * 5 * inner + 8 * hidden, 4 * 4 * heads * d)

@@ -136,6 +136,8 @@ def test_a_grid_sets_the_rounds_of_a_run_beside_thinking(
     ("arguments", "said"),
     [
         (["--fit-plan", "p.json"], "--split validation"),
+        (["--fit-plan", "p.json", "--grid", "runs/x"], "give one of them"),
+        (["--aggregation", "min"], "is for the scores in a --pool"),
         (["--plan", "nowhere.json"], "nowhere.json"),
         (["--budgets", "much"], "give low, medium, high"),
         (["--grid", "empty"], "no policies are kept"),

@@ -72,11 +72,12 @@ def peak(lm: PreTrainedModel, config: LearnerConfig, given: list[Sample]) -> tup
     [
         (llama, rows(4, 4, 32, 32), {}),
         (llama, rows(1, 3, 200, 300), {}),
+        (lambda: llama(head_dim=32), rows(1, 3, 200, 300), {}),
         (llama, rows(8, 1, 16, 48), {"precision": "bfloat16"}),
         (lambda: llama(vocab_size=20_000), rows(2, 4, 16, 64), {}),
         (gpt2, rows(2, 4, 32, 32), {}),
     ],
-    ids=["groups", "long", "bfloat16", "vocabulary", "another architecture"],
+    ids=["groups", "long", "compiled", "bfloat16", "vocabulary", "another architecture"],
 )
 def test_the_predicted_peak_is_that_of_the_allocator_within_a_factor(make, given, changes):
     predicted, measured = peak(make(), replace(LearnerConfig(), **changes), given)

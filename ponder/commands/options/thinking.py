@@ -102,14 +102,20 @@ def evaluate(
         str | None, typer.Option(help="A run folder, or models: train compute by thinking compute.")
     ] = None,
     pool: Annotated[Path | None, typer.Option(help="Measure the samples in this JSONL file, run no model.")] = None,
-    aggregation: Annotated[str, typer.Option(help="Of step scores: last, min, product, mean, rank.")] = "last",
+    aggregation: Annotated[
+        str | None, typer.Option(help="Of the step scores in --pool: last (the default), min, product, mean, rank.")
+    ] = None,
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """Accuracy of strategies at budgets on held-out problems, or of the samples in a file."""
     if pool is not None:
-        _evaluate_pool(pool, out, aggregation, seed, as_json)
+        _evaluate_pool(pool, out, aggregation or "last", seed, as_json)
         return
+    if aggregation is not None:
+        raise PonderError("--aggregation is for the scores in a --pool; a verifier has a rule of its own")
+    if grid is not None and fit_plan is not None:
+        raise PonderError("--fit-plan and --grid are two measurements; give one of them")
     from ponder.commands import eval as evaluating
 
     request = evaluating.Request(
@@ -133,12 +139,19 @@ def evaluate(
     if grid is not None:
         _evaluate_grid(request, grid, as_json)
         return
+    _evaluate(request, as_json)
+
+
+def _evaluate(request: Request, as_json: bool) -> None:
+    from ponder.commands import eval as evaluating
+
     metrics = watched("eval", as_json, lambda tell: evaluating.evaluate(request, tell))
     if as_json:
         print_json(metrics)
-    else:
-        Console().print(evaluating.table(metrics))
-        Console().print(f"Written: {out / 'metrics.json'}, {out / 'curves.html'}, {out / 'curves.png'}")
+        return
+    written = ", ".join(str(request.out / name) for name in ("metrics.json", "curves.html", "curves.png"))
+    Console().print(evaluating.table(metrics))
+    Console().print(f"Written: {written}")
 
 
 def _budgets(text: str, max_tokens: int) -> tuple[float, ...]:

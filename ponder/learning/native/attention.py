@@ -33,7 +33,12 @@ class _Work(ctypes.Structure):
 
 def code(qkv: Tensor, shape: Shape) -> ctypes.CDLL | None:
     """The compiled functions for these tensors; None where they do not serve or cannot be made."""
-    if qkv.device.type != "cpu" or qkv.dtype != torch.float32 or shape.head_dim % _PANEL:
+    return code_for(qkv.device, qkv.dtype, shape)
+
+
+def code_for(device: torch.device, dtype: torch.dtype, shape: Shape) -> ctypes.CDLL | None:
+    """The same, asked before there is a tensor."""
+    if device.type != "cpu" or dtype != torch.float32 or shape.head_dim % _PANEL:
         return None
     return library(_SOURCE, (("GROUP", shape.heads // shape.kv_heads), ("HEAD", shape.head_dim)))
 
