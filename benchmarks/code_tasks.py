@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ponder.problems.code_mutants import mutants
-from ponder.problems.code_tasks import vet
-from ponder.problems.jsonl import Jsonl
+from ponder.problems.code.mutants import mutants
+from ponder.problems.code.tasks import vet
+from ponder.problems.files.jsonl import Jsonl
 from ponder.types import Problem
-from ponder.verifiers.code.runtime import executable
+from ponder.verifiers.rules.code.runtime import executable
 from ponder.verifiers.truth import GroundTruth
 
 SECONDS = 10.0

@@ -25,7 +25,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from benchmarks.machine import about
 from benchmarks.models import NEW_TOKENS, PROMPT_TOKENS, Endless, Prompt, build, prompts
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.models.size import parameters
 from ponder.protocols import Request

@@ -27,7 +27,7 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks import generation, models
 from benchmarks.machine import about
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
 from ponder.models.size import parameters

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from ponder.verifiers.grade import grade_file
-from ponder.verifiers.mathematics_pool import MathVerifier
+from ponder.verifiers.rules.mathematics.pool import MathVerifier
 
 
 def near_miss(answer: str) -> str | None:

@@ -27,7 +27,7 @@ import torch
 from benchmarks import tree
 from benchmarks.machine import RESULTS, about, keep
 from benchmarks.models import Endless, build
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.models.size import parameters
 from ponder.protocols import Request

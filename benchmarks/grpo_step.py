@@ -36,7 +36,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerCallba
 
 from benchmarks.machine import about
 from benchmarks.models import build
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from math_verify import parse, verify
 
-from ponder.verifiers.mathematics_pool import MathVerifier
+from ponder.verifiers.rules.mathematics.pool import MathVerifier
 
 CASES = Path(__file__).parents[1] / "tests" / "verifiers" / "adversarial.jsonl"
 Case = tuple[str, str, bool]

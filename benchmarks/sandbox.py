@@ -17,10 +17,10 @@ import statistics
 import subprocess
 import time
 
-from ponder.verifiers.code.limits import Cause
-from ponder.verifiers.code.runtime import executable
-from ponder.verifiers.code.sandbox import Sandbox
-from ponder.verifiers.code.tasks import FunctionTask
+from ponder.verifiers.rules.code.limits import Cause
+from ponder.verifiers.rules.code.runtime import executable
+from ponder.verifiers.rules.code.sandbox import Sandbox
+from ponder.verifiers.rules.code.tasks import FunctionTask
 
 PROGRAM = "def square(x):\n    return x * x\n"
 TASK = FunctionTask(("square",), "", tuple(f"assert square({x}) == {x * x}" for x in (2, 3, 4)), entry="square")

@@ -15,8 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from ponder.verifiers.code.limits import Cause, Limits
-from ponder.verifiers.code.sandbox import Sandbox
+from ponder.verifiers.rules.code.limits import Cause, Limits
+from ponder.verifiers.rules.code.sandbox import Sandbox
 from tests.verifiers.code.attacks import HONEST, TASK, attacks, leftovers
 
 

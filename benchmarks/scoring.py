@@ -26,8 +26,8 @@ import torch
 
 from benchmarks.machine import RESULTS, about, keep
 from benchmarks.models import build
+from ponder.engines.local.prefix.reader import TrunkReader
 from ponder.engines.loop import run as run_async
-from ponder.engines.reading import TrunkReader
 from ponder.models.heads import step_verifier
 from ponder.models.size import parameters
 from ponder.types import Question, Step, StopReason, Trajectory

@@ -38,14 +38,14 @@ from benchmarks.machine import RESULTS, about, keep
 from ponder.commands import assemble
 from ponder.commands.assemble import Policy
 from ponder.commands.verifier import load_judge
+from ponder.engines.local.prefix.reader import reader_of
 from ponder.engines.loop import run as run_async
-from ponder.engines.reading import reader_of
 from ponder.models.depth import shallower
 from ponder.models.heads import step_verifier
 from ponder.models.size import parameters
 from ponder.protocols import Price
-from ponder.search.budget import Budget
 from ponder.search.registry import make
+from ponder.search.session.budget import Budget
 from ponder.types import Problem, Question, Trajectory, Verdict
 from ponder.verifiers.learned.reader import EngineReader, Reader
 from ponder.verifiers.process import ProcessVerifier

@@ -26,7 +26,7 @@ def local(folder: str) -> tuple[Generate, dict[str, Any]]:
     import torch
 
     from benchmarks.models import Endless
-    from ponder.engines.local import LocalEngine
+    from ponder.engines.local.engine import LocalEngine
     from ponder.engines.loop import gather_all
     from ponder.models.load import load
     from ponder.protocols import Request

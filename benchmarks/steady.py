@@ -31,7 +31,7 @@ from transformers import PreTrainedModel
 
 from benchmarks.machine import RESULTS, about, keep
 from benchmarks.models import Endless, build
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.protocols import Request
 
 WEIGHTS_EVERY, LOOP_EVERY, CANCEL_EVERY, SHARED = 10, 7, 5, 8

@@ -26,7 +26,7 @@ import torch
 
 from benchmarks.machine import about
 from benchmarks.models import Endless, build
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all
 from ponder.protocols import Request
 

@@ -206,7 +206,7 @@ class Judge(Protocol):
 
 
 class Account(Protocol):
-    """What a strategy may spend; `ponder.search.budget.Budget` is the one implementation."""
+    """What a strategy may spend; `ponder.search.session.budget.Budget` is the one implementation."""
 
     @property
     def remaining(self) -> float: ...
@@ -266,6 +266,6 @@ class Levelled(Protocol):
 
 
 class AssignCredit(Protocol):
-    """Verdicts to credit per token; one short file a method in `learning/advantages/`."""
+    """Verdicts to credit per token; one short file a method in `algorithms/`."""
 
     def __call__(self, group: Group) -> list[Credit]: ...

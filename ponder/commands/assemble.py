@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.remote.address import is_address, parse
 from ponder.models.load import Loaded, load
 from ponder.policy.chat import TextPropose
@@ -108,7 +108,7 @@ def _remote(name: str, temperature: float) -> Source:
 
 def _vllm(name: str, temperature: float) -> Source:
     # Imported here because it needs the extra `vllm`.
-    from ponder.engines.vllm import VllmEngine
+    from ponder.engines.vllm.engine import VllmEngine
 
     folder = name.removeprefix(_VLLM)
     try:

@@ -24,13 +24,13 @@ from ponder.commands.assemble import Policy
 from ponder.commands.eval import draw
 from ponder.commands.verifier import load_judge
 from ponder.engines.loop import run as run_async
-from ponder.evaluation.audit import Sampled, audit
+from ponder.evaluation.audit.audit import Sampled, audit
 from ponder.protocols import Judge
-from ponder.reports.audit import render
+from ponder.reports.audit.page import render
 from ponder.rollout.collect import collect
 from ponder.runlog import environment
 from ponder.runlog.files import explained, write_json, write_text
-from ponder.search.reading import Reading
+from ponder.search.session.verifier_cost import Reading
 from ponder.seeds import derive_seed
 from ponder.types import Group, PonderError
 from ponder.verifiers.noise import Noise, NoisyGrade, NoisyJudge

@@ -19,16 +19,17 @@ from ponder.commands.assemble import Source
 from ponder.commands.eval_curves import Bench, Cell
 from ponder.commands.verifier import load_judge
 from ponder.engines.loop import run as run_async
-from ponder.evaluation import curves, planning, self_check
-from ponder.evaluation.drawing import replayable
-from ponder.evaluation.pool import Live, Pool
-from ponder.evaluation.runs import Runs
+from ponder.evaluation import planning, self_check
+from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.pools.drawing import replayable
+from ponder.evaluation.pools.pool import Live, Pool
+from ponder.evaluation.pools.runs import Runs
 from ponder.protocols import Family, Judge
-from ponder.reports import thinking
-from ponder.reports import work as used
+from ponder.reports.run import work as used
+from ponder.reports.thinking import page as thinking
 from ponder.runlog import environment
 from ponder.runlog.files import write_json
-from ponder.search import planner_table
+from ponder.search.planner import table as planner_table
 from ponder.search.registry import make, needs_judge
 from ponder.selfplay import accounts
 from ponder.selfplay.accounts import Part

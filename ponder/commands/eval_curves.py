@@ -12,14 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ponder.engines.loop import run as run_async
-from ponder.evaluation import curves, reflection
-from ponder.evaluation.doubling import doubling, steps
-from ponder.evaluation.drawing import draw_pool, replayable
-from ponder.evaluation.envelope import cheapness, envelope
-from ponder.evaluation.pool import Live, Pool
-from ponder.evaluation.reflection_training import LIMITS
-from ponder.evaluation.runs import Runs, replay, run_live
-from ponder.search.planner_table import Plan
+from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.curves.doubling import doubling, steps
+from ponder.evaluation.curves.envelope import cheapness, envelope
+from ponder.evaluation.pools.drawing import draw_pool, replayable
+from ponder.evaluation.pools.pool import Live, Pool
+from ponder.evaluation.pools.runs import Runs, replay, run_live
+from ponder.evaluation.reflection import reflection
+from ponder.evaluation.reflection.over_training import LIMITS
+from ponder.search.planner.table import Plan
 from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.types import Curve, CurvePoint, Problem

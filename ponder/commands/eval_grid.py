@@ -21,17 +21,18 @@ from ponder.commands import assemble
 from ponder.commands.eval import Request, draw
 from ponder.commands.eval_curves import Bench
 from ponder.commands.verifier import load_judge
-from ponder.evaluation import curves, grid
-from ponder.evaluation.drawing import replayable
-from ponder.evaluation.grid import Cell
-from ponder.evaluation.pool import Live
-from ponder.evaluation.reflection_training import over_training
+from ponder.evaluation.curves import grid
+from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.curves.grid import Cell
+from ponder.evaluation.pools.drawing import replayable
+from ponder.evaluation.pools.pool import Live
+from ponder.evaluation.reflection.over_training import over_training
 from ponder.models.size import parameters
-from ponder.reports import thinking_grid
-from ponder.reports import wording as say
+from ponder.reports import formatting as say
+from ponder.reports.thinking import grid as thinking_grid
 from ponder.runlog import read_config, read_metrics
 from ponder.runlog.files import write_json
-from ponder.search import planner_table
+from ponder.search.planner import table as planner_table
 from ponder.search.registry import needs_judge
 from ponder.types import PonderError
 

@@ -13,13 +13,13 @@ import torch
 from transformers import PreTrainedModel
 
 from ponder.commands.assemble import Policy
-from ponder.engines.local import LocalEngine
-from ponder.engines.reading import reader_of
+from ponder.engines.local.engine import LocalEngine
+from ponder.engines.local.prefix.reader import reader_of
+from ponder.labels import parquet
+from ponder.labels.rows import LabelRow
 from ponder.learning.verifiers.rows import RIGHT, JudgedRow
 from ponder.models import lean
 from ponder.protocols import Judge
-from ponder.rollout.labels import parquet
-from ponder.rollout.labels.rows import LabelRow
 from ponder.rollout.step_labels import Labelled
 from ponder.types import Group, PonderError, Question, Step, StopReason, Trajectory, Verdict
 from ponder.verifiers.learned import critique

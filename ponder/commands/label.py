@@ -20,15 +20,15 @@ from ponder.commands.eval import draw
 from ponder.commands.verifier import load_judge
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.intervals import ratio_interval
+from ponder.labels import parquet
+from ponder.labels.job import Finished, Job, label_all
+from ponder.labels.methods import Settings, method
+from ponder.labels.quality import LabelErrors, label_errors
+from ponder.labels.rollouts import Source
+from ponder.labels.rows import LabelRow, Origin, fingerprint
 from ponder.models.size import parameters
 from ponder.problems.step_truth import good_steps
 from ponder.rollout.collect import Grade
-from ponder.rollout.labels import parquet
-from ponder.rollout.labels.job import Finished, Job, label_all
-from ponder.rollout.labels.methods import Settings, method
-from ponder.rollout.labels.quality import LabelErrors, label_errors
-from ponder.rollout.labels.rollouts import Source
-from ponder.rollout.labels.rows import LabelRow, Origin, fingerprint
 from ponder.runlog import RunLog, environment
 from ponder.runlog.files import write_json
 from ponder.seeds import derive_seed

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-from ponder.reports.tree_plan import Chosen, Feature, Why
+from ponder.reports.tree.plan import Chosen, Feature, Why
 from ponder.runlog import files
-from ponder.search import planner_table
-from ponder.search.choose import Candidate
-from ponder.search.desk import Desk
-from ponder.search.planner import Auto, Planning
-from ponder.search.planner_table import STOP, Difficulty, Row
+from ponder.search.planner import table as planner_table
+from ponder.search.planner.planner import Auto, Planning
+from ponder.search.planner.table import STOP, Difficulty, Row
 from ponder.search.registry import needs_judge
+from ponder.search.session.choose import Candidate
+from ponder.search.session.session import Desk
 from ponder.search.strategy import Thinking
 
 

@@ -1,6 +1,6 @@
 """`ponder reflect RUN`: how often the steps of a run's samples go back, and what that did -> reflection.json, .png.
 
-It reads what the run kept, so it draws nothing and takes seconds. See `evaluation/reflection` for the rule.
+It reads what the run kept, so it draws nothing and takes seconds. See `evaluation/reflection/reflection` for the rule.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from ponder.evaluation.reflection import EFFECTS
-from ponder.evaluation.reflection_training import over_training
-from ponder.reports import thinking_reflection
-from ponder.reports import wording as say
-from ponder.reports.reading import estimate
+from ponder.evaluation.reflection.over_training import over_training
+from ponder.evaluation.reflection.reflection import EFFECTS
+from ponder.reports import formatting as say
+from ponder.reports.run.summary_reader import estimate
+from ponder.reports.thinking import reflection as thinking_reflection
 from ponder.runlog import read_config
 from ponder.runlog.files import write_json
 from ponder.types import PonderError

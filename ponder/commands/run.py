@@ -17,25 +17,26 @@ from ponder.commands import assemble
 from ponder.commands.assemble import Policy
 from ponder.commands.summary import ControlArm, Measured, summarise
 from ponder.config import resolved
+from ponder.engines.local.prefix.reader import reader_of
 from ponder.engines.loop import run as run_async
-from ponder.engines.reading import reader_of
-from ponder.evaluation.pool import Live
+from ponder.evaluation.pools.pool import Live
 from ponder.evaluation.suite import Scores, build_suite
-from ponder.learning.checkpoints import Checkpoints
+from ponder.labels.rows import fingerprint
+from ponder.learning.checkpoints.checkpoints import Checkpoints
 from ponder.learning.learner import Learner
 from ponder.models.load import save
 from ponder.problems.overlap import refuse_overlapping
 from ponder.protocols import Family
-from ponder.reports.page import render
+from ponder.reports.run.page import render
 from ponder.rollout import store
 from ponder.rollout.collect import collect
-from ponder.rollout.labels.rows import fingerprint
 from ponder.runlog import RunLog
 from ponder.seeds import derive_seed
-from ponder.selfplay import accounts, control, measure, state, transcripts, watch_log
+from ponder.selfplay import accounts, control, measure, state, transcripts
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell, by_family_and_problem
+from ponder.selfplay.monitors import log as watch_log
 from ponder.selfplay.roles import Critic, Generator, learner_config
 from ponder.verifiers.learned import folder
 from ponder.verifiers.truth import GroundTruth

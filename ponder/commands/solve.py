@@ -19,16 +19,15 @@ from ponder.commands import assemble, planned
 from ponder.commands.verifier import load_judge
 from ponder.engines.loop import run as run_async
 from ponder.protocols import Judge, Price, Propose
-from ponder.reports import tree as page
-from ponder.reports import tree_terminal as terminal
-from ponder.reports.tree_data import Bill, Node, SearchTree, State
-from ponder.reports.tree_live import View, follow
+from ponder.reports.tree import page, terminal
+from ponder.reports.tree.data import Bill, Node, SearchTree, State
+from ponder.reports.tree.live import View, follow
 from ponder.runlog import files
-from ponder.search.budget import Budget
-from ponder.search.efforts import budget_of
+from ponder.search.planner.efforts import budget_of
 from ponder.search.progress import Node as Grown
 from ponder.search.progress import Progress
 from ponder.search.registry import make, needs_judge
+from ponder.search.session.budget import Budget
 from ponder.search.strategy import Thinking
 from ponder.types import PonderError, Question, SearchResult, Step, Trajectory, Verdict
 

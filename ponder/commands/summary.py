@@ -9,15 +9,17 @@ from typing import Any
 
 import ponder
 from ponder.commands.assemble import Policy
-from ponder.evaluation import curves, tables
-from ponder.evaluation.fits import SigmoidFit, fit_sigmoid
+from ponder.evaluation import tables
+from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.curves.fits import SigmoidFit, fit_sigmoid
 from ponder.evaluation.suite import Scores, Suite
 from ponder.models.size import flops_per_token, parameters
 from ponder.runlog import environment
-from ponder.selfplay import accounts, measure, watch
+from ponder.selfplay import accounts, measure
 from ponder.selfplay.accounts import Part, Peak
 from ponder.selfplay.config import Run
 from ponder.selfplay.ledger import Ledger
+from ponder.selfplay.monitors import reward_hacking as watch
 
 SCHEMA = 1
 

@@ -21,7 +21,14 @@ from ponder.commands import judging
 from ponder.commands.assemble import Policy, families, policy, truth
 from ponder.commands.judging import Case
 from ponder.engines.loop import run as run_async
-from ponder.evaluation.calibration import auc, expected_calibration_error, first_error, first_error_f1, fit_temperature
+from ponder.evaluation.audit.calibration import (
+    auc,
+    expected_calibration_error,
+    first_error,
+    first_error_f1,
+    fit_temperature,
+)
+from ponder.labels.rows import fingerprint
 from ponder.learning.verifiers import make
 from ponder.learning.verifiers.learner import FitReport, VerifierLearner
 from ponder.learning.verifiers.unified import Unified
@@ -31,7 +38,6 @@ from ponder.models.load import save as save_model
 from ponder.models.size import parameters
 from ponder.protocols import Judge
 from ponder.rollout.collect import collect
-from ponder.rollout.labels.rows import fingerprint
 from ponder.rollout.step_labels import label
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Verdict

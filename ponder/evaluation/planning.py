@@ -26,15 +26,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ponder.evaluation.drawing import replayable
-from ponder.evaluation.gain import halves
-from ponder.evaluation.pool import Pool, PoolEntry
-from ponder.evaluation.replay import PoolJudge, PoolPropose
-from ponder.evaluation.runs import Runs
-from ponder.search.budget import Budget
-from ponder.search.choose import Candidate
-from ponder.search.planner import Planning
-from ponder.search.planner_table import FEATURES, STOP, Plan, Row, difficulty, mark
+from ponder.evaluation.pools.drawing import replayable
+from ponder.evaluation.pools.pool import Pool, PoolEntry
+from ponder.evaluation.pools.replay import PoolJudge, PoolPropose
+from ponder.evaluation.pools.runs import Runs
+from ponder.evaluation.verifier_gain import halves
+from ponder.search.planner.planner import Planning
+from ponder.search.planner.table import FEATURES, STOP, Plan, Row, difficulty, mark
+from ponder.search.session.budget import Budget
+from ponder.search.session.choose import Candidate
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question
 

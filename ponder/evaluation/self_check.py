@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ponder.problems.countdown import check
+from ponder.problems.families.countdown import check
 from ponder.protocols import Price
 from ponder.thinking import final_answer
 from ponder.types import PonderError, Problem, Question, Trajectory, Verdict

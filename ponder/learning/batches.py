@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ponder.learning.layout import Group, Ints, Row, packed, stems_first
-from ponder.learning.tiles import Layout, layout
+from ponder.learning.packed.layout import Group, Ints, Row, packed, stems_first
+from ponder.learning.packed.tiles import Layout, layout
 from ponder.models.lean import Shape
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.learning import head, trunk
 from ponder.learning.batches import Batch
-from ponder.learning.products import Numbers
+from ponder.learning.packed import head, trunk
+from ponder.learning.packed.precision import Numbers
 
 
 def token_logprobs(

@@ -19,24 +19,24 @@ from transformers import PreTrainedModel
 
 from ponder.learning import lora
 from ponder.learning.batches import Batch, collate, grouped, micro_batches
-from ponder.learning.forward import token_logprobs
-from ponder.learning.layout import Group, Row
-from ponder.learning.learner_config import LearnerConfig
-from ponder.learning.learner_state import (
+from ponder.learning.checkpoints.state import (
     LearnerState,
     optimizer_tensors,
     restore_optimizer,
     restore_weights,
     with_prefix,
 )
-from ponder.learning.losses.cloning import cloning
-from ponder.learning.losses.normalisation import row_weights
-from ponder.learning.losses.policy_gradient import PolicyGradient
-from ponder.learning.losses.terms import Loss, Tokens
+from ponder.learning.forward import token_logprobs
+from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.packed.layout import Group, Row
+from ponder.learning.packed.precision import Numbers
 from ponder.learning.prediction import Cost, Prediction
-from ponder.learning.products import Numbers
 from ponder.learning.report import Tally, UpdateReport
 from ponder.learning.schedule import rate
+from ponder.losses.cloning import cloning
+from ponder.losses.normalisation import row_weights
+from ponder.losses.policy_gradient import PolicyGradient
+from ponder.losses.terms import Loss, Tokens
 from ponder.models import lean
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Sample

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from ponder.learning.losses.normalisation import Normalisation
-from ponder.learning.products import Precision
+from ponder.learning.packed.precision import Precision
 from ponder.learning.schedule import SCHEDULES, Schedule
+from ponder.losses.normalisation import Normalisation
 from ponder.types import PonderError
 
 _CHOICES: dict[str, tuple[str, ...]] = {

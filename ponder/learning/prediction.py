@@ -19,10 +19,10 @@ import torch
 from torch.nn import Module
 from transformers import PreTrainedModel
 
-from ponder.learning import head
-from ponder.learning.attention import keeps
-from ponder.learning.layout import Group
-from ponder.learning.native.attention import code_for
+from ponder.learning.packed import head
+from ponder.learning.packed.attention import keeps
+from ponder.learning.packed.layout import Group
+from ponder.learning.packed.native.attention import code_for
 from ponder.models.lean import Shape
 from ponder.models.size import flops_per_token
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ponder.problems.gym import REFUSED, describe, tasks
-from ponder.problems.jsonl import Jsonl
+from ponder.problems.files.jsonl import Jsonl
+from ponder.problems.gym.family import REFUSED, describe, tasks
 from ponder.problems.registry import FAMILIES, parse
 from ponder.protocols import Demonstrated, Graded, Levelled
 from ponder.types import PonderError

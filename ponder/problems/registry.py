@@ -11,14 +11,14 @@ from functools import partial
 from inspect import getdoc
 from typing import Any
 
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.cipher import Cipher
-from ponder.problems.code import Code
-from ponder.problems.constraints import Constraints
-from ponder.problems.countdown import Countdown
-from ponder.problems.gym import Gym, gym
-from ponder.problems.hub import Hub
-from ponder.problems.jsonl import Jsonl
+from ponder.problems.code.family import Code
+from ponder.problems.constraints.family import Constraints
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.cipher import Cipher
+from ponder.problems.families.countdown import Countdown
+from ponder.problems.files.hub import Hub
+from ponder.problems.files.jsonl import Jsonl
+from ponder.problems.gym.family import Gym, gym
 from ponder.problems.names import known, typed
 from ponder.protocols import Family
 from ponder.types import PonderError

@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ponder.problems.answers import THINK_CLOSE
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.cipher import Cipher
-from ponder.problems.countdown import Countdown
-from ponder.problems.countdown_truth import can_still_hit
-from ponder.problems.expressions import ExpressionError, evaluate
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.cipher import Cipher
+from ponder.problems.families.countdown import Countdown
+from ponder.problems.families.countdown_truth import can_still_hit
+from ponder.problems.families.expressions import ExpressionError, evaluate
 from ponder.types import Problem
 
 NO_ERROR = -1

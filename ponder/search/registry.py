@@ -6,23 +6,23 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-from ponder.search.beam import Beam
-from ponder.search.best_of_n import BestOfN
-from ponder.search.chain import Chain
-from ponder.search.critique import Critique
-from ponder.search.dvts import DVTS
-from ponder.search.forcing import Forcing
-from ponder.search.lookahead import Lookahead
-from ponder.search.mcts import MCTS
-from ponder.search.mixed import Mixed
-from ponder.search.particles import Particles
-from ponder.search.planner import Auto
-from ponder.search.rest_mcts import RestMCTS
-from ponder.search.revision import Revision
-from ponder.search.sample import Sample
+from ponder.search.planner.planner import Auto
+from ponder.search.strategies.beam import Beam
+from ponder.search.strategies.best_of_n import BestOfN
+from ponder.search.strategies.chain import Chain
+from ponder.search.strategies.critique import Critique
+from ponder.search.strategies.dvts import DVTS
+from ponder.search.strategies.forcing import Forcing
+from ponder.search.strategies.lookahead import Lookahead
+from ponder.search.strategies.mcts import MCTS
+from ponder.search.strategies.mixed import Mixed
+from ponder.search.strategies.particles import Particles
+from ponder.search.strategies.rest_mcts import RestMCTS
+from ponder.search.strategies.revision import Revision
+from ponder.search.strategies.sample import Sample
+from ponder.search.strategies.vote import Vote
+from ponder.search.strategies.weighted_vote import WeightedVote
 from ponder.search.strategy import Thinking
-from ponder.search.vote import Vote
-from ponder.search.weighted_vote import WeightedVote
 from ponder.types import PonderError
 
 STRATEGIES: dict[str, type[Thinking]] = {

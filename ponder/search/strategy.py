@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ponder.protocols import Account, Judge, Propose
-from ponder.search.choose import Candidate, majority
-from ponder.search.desk import Desk
 from ponder.search.limits import LEAST_THINKING, Limits
 from ponder.search.progress import Progress
+from ponder.search.session.choose import Candidate, majority
+from ponder.search.session.session import Desk
 from ponder.types import PonderError, Question, SearchResult
 
 

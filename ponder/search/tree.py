@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ponder.search.choose import Candidate
+from ponder.search.session.choose import Candidate
 from ponder.types import Step, Trajectory
 
 

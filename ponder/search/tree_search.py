@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ponder.search.choose import Candidate, best, most_visited, weighted
-from ponder.search.desk import Desk
-from ponder.search.leftover import with_leftover
-from ponder.search.rounds import finish, is_full, is_over, length
+from ponder.search.session.choose import Candidate, best, most_visited, weighted
+from ponder.search.session.remainder import with_leftover
+from ponder.search.session.session import Desk
+from ponder.search.session.stepwise import finish, is_full, is_over, length
+from ponder.search.session.within_budget import draw
 from ponder.search.strategy import Thinking
 from ponder.search.tree import Tree, TreeNode, choose_child, priors
-from ponder.search.waves import draw
 from ponder.types import Trajectory
 
 

@@ -27,7 +27,8 @@ class Sampling(Strict):
 class Policy(Strict):
     """The policy update. `length_price` is the weight of the group-relative length reward (0: none).
 
-    The rate falls linearly to `final_rate` of itself over the run (1: it stays). `precision`: see learning/products.
+    The rate falls linearly to `final_rate` of itself over the run (1: it stays).
+    `precision`: see `learning/packed/precision`.
     """
 
     learning_rate: Rate = 3e-4

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ponder.evaluation.calibration import verifier_quality
-from ponder.learning import advantages, rewards
+from ponder import algorithms as advantages
+from ponder.evaluation.audit.calibration import verifier_quality
 from ponder.learning.report import UpdateReport
 from ponder.learning.samples import pack
+from ponder.rewards import components as rewards
 from ponder.rollout.collect import Grade, collect
 from ponder.rollout.step_labels import Labelled, label, outcome_labels
 from ponder.seeds import derive_seed
@@ -25,8 +26,8 @@ from ponder.selfplay.accounts import Meter, Part, scoring_flops
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.ledger import Ledger
+from ponder.selfplay.monitors.reward_hacking import Watch, Watched
 from ponder.selfplay.roles import Critic, Generator
-from ponder.selfplay.watch import Watch, Watched
 from ponder.types import Group, Problem, Trajectory, Verdict
 from ponder.verifiers.noise import Noise, noisy
 

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
-from ponder.evaluation import curves
-from ponder.evaluation.gain import verifier_gain
-from ponder.evaluation.pool import Live, Pool, make_pool
-from ponder.evaluation.runs import Runs, replay, run_live
+from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.pools.pool import Live, Pool, make_pool
+from ponder.evaluation.pools.runs import Runs, replay, run_live
 from ponder.evaluation.suite import Scores, Suite, build_suite, evaluate
+from ponder.evaluation.verifier_gain import verifier_gain
 from ponder.protocols import Family, Levelled, Propose
 from ponder.rollout.collect import Grade, collect
 from ponder.search.registry import make

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from ponder.learning.checkpoints import Checkpoints, Saved
-from ponder.learning.learner_state import LearnerState, optimizer_tensors, restore_optimizer, restore_weights
+from ponder.learning.checkpoints.checkpoints import Checkpoints, Saved
+from ponder.learning.checkpoints.state import LearnerState, optimizer_tensors, restore_optimizer, restore_weights
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.loop import SelfPlay
 from ponder.types import CheckpointRef

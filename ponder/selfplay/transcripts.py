@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ponder.evaluation.pool import Pool, PoolEntry
+from ponder.evaluation.pools.pool import Pool, PoolEntry
 from ponder.types import Group, Trajectory
 
 Chosen = tuple[str, PoolEntry, int]  # kind, problem, index of the draw

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.types import Key, PonderError, Problem, Question
-from ponder.verifiers.code.isolation import require
+from ponder.verifiers.rules.code.isolation import require
 from ponder.verifiers.truth import GroundTruth
 
 CHUNK = 256

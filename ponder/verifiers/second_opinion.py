@@ -20,11 +20,11 @@ from typing import Any
 
 from ponder.thinking import final_answer
 from ponder.types import Problem, Verdict
-from ponder.verifiers import numeric
-from ponder.verifiers.constraints.combination import judge as by_constraints
-from ponder.verifiers.extraction import extract
-from ponder.verifiers.guard import RefusedError, check
-from ponder.verifiers.mathematics import GoldError, settle
+from ponder.verifiers.rules.constraints.combination import judge as by_constraints
+from ponder.verifiers.rules.mathematics import numeric
+from ponder.verifiers.rules.mathematics.equivalence import GoldError, settle
+from ponder.verifiers.rules.mathematics.extraction import extract
+from ponder.verifiers.rules.mathematics.input_limits import RefusedError, check
 
 SHOWN = 200
 _ALPHABET = re.compile(r"[A-Za-z][A-Za-z ]*")

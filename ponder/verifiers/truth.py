@@ -16,9 +16,9 @@ from types import TracebackType
 
 from ponder.protocols import Family, Graded
 from ponder.types import Problem, Verdict
-from ponder.verifiers.code.verifier import CodeVerifier
-from ponder.verifiers.constraints.combination import judge
-from ponder.verifiers.mathematics_pool import MathVerifier
+from ponder.verifiers.rules.code.verifier import CodeVerifier
+from ponder.verifiers.rules.constraints.combination import judge
+from ponder.verifiers.rules.mathematics.pool import MathVerifier
 
 
 class GroundTruth:

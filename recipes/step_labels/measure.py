@@ -23,14 +23,14 @@ from ponder.commands import assemble
 from ponder.commands.eval import draw
 from ponder.engines.loop import run
 from ponder.evaluation.intervals import Interval, ratio_interval
+from ponder.labels.omega import Omega, omega
+from ponder.labels.omega_pool import Candidate, OmegaSettings, Pool, State
+from ponder.labels.quality import LabelErrors, label_errors
+from ponder.labels.rollouts import Estimate, Rollouts, Source, tokens_of
+from ponder.labels.shepherd import estimates, hard, labelled
 from ponder.problems.step_truth import first_error, good_steps
 from ponder.protocols import Until
 from ponder.rollout.collect import collect
-from ponder.rollout.labels.omega import Omega, omega
-from ponder.rollout.labels.omega_pool import Candidate, OmegaSettings, Pool, State
-from ponder.rollout.labels.quality import LabelErrors, label_errors
-from ponder.rollout.labels.rollouts import Estimate, Rollouts, Source, tokens_of
-from ponder.rollout.labels.shepherd import estimates, hard, labelled
 from ponder.rollout.step_labels import Labelled
 from ponder.runlog.files import write_json
 from ponder.types import Group, Problem, Question, Step, StepLabel, Trajectory, Verdict

@@ -19,18 +19,18 @@ import torch
 
 from ponder.commands import assemble
 from ponder.commands.verifier import load_judge
-from ponder.evaluation import curves
-from ponder.evaluation.doubling import doubling
-from ponder.evaluation.drawing import REPLAYABLE, draw_pool, replayable
-from ponder.evaluation.envelope import cheapness, envelope
-from ponder.evaluation.gain import paired_gain
+from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.curves.doubling import doubling
+from ponder.evaluation.curves.envelope import cheapness, envelope
 from ponder.evaluation.planning import fit, tabulate
-from ponder.evaluation.pool import Live, Pool
-from ponder.evaluation.runs import ProblemRuns, Runs, replay, run_live
+from ponder.evaluation.pools.drawing import REPLAYABLE, draw_pool, replayable
+from ponder.evaluation.pools.pool import Live, Pool
+from ponder.evaluation.pools.runs import ProblemRuns, Runs, replay, run_live
 from ponder.evaluation.suite import build_suite
+from ponder.evaluation.verifier_gain import paired_gain
 from ponder.protocols import Family
 from ponder.runlog.files import write_json
-from ponder.search.planner_table import as_data, read
+from ponder.search.planner.table import as_data, read
 from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.measure import first_of_each, harder

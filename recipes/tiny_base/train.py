@@ -22,9 +22,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 import build
 from ponder.models import lean
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.cipher import Cipher
-from ponder.problems.countdown import Countdown
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.cipher import Cipher
+from ponder.problems.families.countdown import Countdown
 
 # Families and levels with their share of examples. Levels reach past the defaults, so that harder problems are not
 # foreign when the curriculum comes to them.

@@ -26,7 +26,7 @@ from ponder.evaluation.metrics import accepted_at_n, verifier_ceiling
 from ponder.evaluation.suite import build_suite
 from ponder.learning.learner import Learner
 from ponder.protocols import Family
-from ponder.reports.ink import canvas, cycle, legend, png, style
+from ponder.reports.plot_style import canvas, cycle, legend, png, style
 from ponder.rollout.collect import collect
 from ponder.runlog import environment
 from ponder.runlog.files import write_json

@@ -21,18 +21,18 @@ from ponder.commands.assemble import Policy, families, policy, set_threads, trut
 from ponder.commands.eval import draw
 from ponder.commands.judging import Case
 from ponder.engines.loop import run as run_async
-from ponder.evaluation import verifier_quality as quality
+from ponder.evaluation.audit import verifier_quality as quality
+from ponder.evaluation.audit.verifier_quality import Judged
 from ponder.evaluation.intervals import Interval, paired_interval
 from ponder.evaluation.metrics import majority_at_k
-from ponder.evaluation.pool import Live
-from ponder.evaluation.runs import run_live
-from ponder.evaluation.verifier_quality import Judged
+from ponder.evaluation.pools.pool import Live
+from ponder.evaluation.pools.runs import run_live
+from ponder.labels.rows import fingerprint
 from ponder.problems.step_truth import good_steps
 from ponder.protocols import Judge
 from ponder.rollout.collect import collect
-from ponder.rollout.labels.rows import fingerprint
-from ponder.search.reading import Reading
 from ponder.search.registry import make
+from ponder.search.session.verifier_cost import Reading
 from ponder.types import Group, Problem
 
 FAMILIES = ("arithmetic", "cipher", "countdown")

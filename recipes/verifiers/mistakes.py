@@ -22,11 +22,11 @@ from ponder.commands import judging, verifier
 from ponder.commands.assemble import Policy, policy, set_threads
 from ponder.commands.judging import Case
 from ponder.engines.loop import run as run_async
-from ponder.evaluation import verifier_quality as quality
-from ponder.evaluation.calibration import NO_ERROR, first_error, first_error_f1
+from ponder.evaluation.audit import verifier_quality as quality
+from ponder.evaluation.audit.calibration import NO_ERROR, first_error, first_error_f1
+from ponder.evaluation.audit.verifier_quality import Judged
 from ponder.evaluation.intervals import mean_interval
-from ponder.evaluation.verifier_quality import Judged
-from ponder.rollout.labels.rows import fingerprint
+from ponder.labels.rows import fingerprint
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ponder.commands.audit import Request, run, shown
-from ponder.reports.audit import facts, render
+from ponder.reports.audit.page import facts, render
 from ponder.types import PonderError
 from ponder.verifiers.noise import Noise
 

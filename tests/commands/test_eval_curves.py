@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ponder import cli
-from ponder.reports import thinking
+from ponder.reports.thinking import page as thinking
 from ponder.runlog.folder import config_hash
 from ponder.types import PonderError
 from tests.selfplay.small import model_folder

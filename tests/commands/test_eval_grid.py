@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from ponder.commands import eval_grid
-from ponder.evaluation import grid
-from ponder.evaluation.grid import Cell
+from ponder.evaluation.curves import grid
+from ponder.evaluation.curves.grid import Cell
 from ponder.evaluation.intervals import Interval
 
 

@@ -14,12 +14,11 @@ from rich.console import Console
 
 from ponder.commands import planned, solve
 from ponder.commands.solve import Asked, Watch, think
-from ponder.reports import tree as page
-from ponder.reports import tree_terminal as terminal
-from ponder.reports.tree_data import SearchTree, validated
-from ponder.reports.tree_plan import Chosen, sentences
-from ponder.search.budget import Budget
+from ponder.reports.tree import page, terminal
+from ponder.reports.tree.data import SearchTree, validated
+from ponder.reports.tree.plan import Chosen, sentences
 from ponder.search.registry import make
+from ponder.search.session.budget import Budget
 from ponder.types import PonderError, Question
 from tests.search.toys import Digits, Scores
 

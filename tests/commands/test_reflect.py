@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from ponder.commands import reflect
-from ponder.evaluation.reflection_training import measured, over_training
-from ponder.reports import thinking_reflection
+from ponder.evaluation.reflection.over_training import measured, over_training
+from ponder.reports.thinking import reflection as thinking_reflection
 from ponder.rollout import store
 from ponder.runlog import RunLog
 from ponder.types import Group, Key, PonderError, Problem, Question, Step, StopReason, Trajectory, Verdict

@@ -18,8 +18,8 @@ from ponder import cli
 from ponder.commands import assemble
 from ponder.commands import solve as solving
 from ponder.commands.solve import Asked, Solved, think
-from ponder.reports import tree as page
-from ponder.reports.tree_data import SearchTree, read, validated
+from ponder.reports.tree import page
+from ponder.reports.tree.data import SearchTree, read, validated
 from ponder.search.registry import STRATEGIES, needs_judge
 from ponder.types import PonderError, Question, Step, Trajectory, Verdict
 from tests.search.toys import Digits, Scores, truth

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from ponder.cli import app
 from ponder.commands import judging, verifier
 from ponder.commands.assemble import policy
+from ponder.labels import parquet
+from ponder.labels.rows import LabelRow, fingerprint
 from ponder.models.heads import step_verifier
 from ponder.models.load import save
-from ponder.rollout.labels import parquet
-from ponder.rollout.labels.rows import LabelRow, fingerprint
-from ponder.search.reading import Reading
+from ponder.search.session.verifier_cost import Reading
 from ponder.types import PonderError, Verdict
 from ponder.verifiers.learned.folder import OtherTokenizer, read_spec
 

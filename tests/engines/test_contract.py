@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all, run
 from ponder.engines.scripted import ScriptedEngine
 from ponder.protocols import Completion, Engine, Request, WeightedEngine

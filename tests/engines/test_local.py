@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all, run
 from ponder.protocols import Completion
 from ponder.types import PonderError, StopReason

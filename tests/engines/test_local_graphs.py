@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from ponder.engines.graphs import Graphs
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
+from ponder.engines.local.graphs import Graphs
 from ponder.engines.loop import gather_all
 from tests.engines.factory import Pieces, mixed, model, reference
 

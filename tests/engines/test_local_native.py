@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import nn
 
-from ponder.engines import sampling
-from ponder.engines.arena import Arena
-from ponder.engines.lean_decode import LeanDecoder
-from ponder.engines.local import LocalEngine
+from ponder.engines.cpu.draw import draw
+from ponder.engines.cpu.forward import even, native
+from ponder.engines.cpu.slots import TiledSlots, load
+from ponder.engines.local import sampling
+from ponder.engines.local.engine import LocalEngine
+from ponder.engines.local.lean_decode import LeanDecoder
+from ponder.engines.local.packed_weights import pack
+from ponder.engines.local.prefix.arena import Arena
 from ponder.engines.loop import gather_all, run
-from ponder.engines.native.draw import draw
-from ponder.engines.native.forward import even, native
-from ponder.engines.native.slots import TiledSlots, load
-from ponder.engines.packed import pack
 from ponder.models.lean import Shape
 from ponder.models.load import load as load_model
 from ponder.native import compiler

@@ -14,11 +14,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.engines.arena import NOWHERE, Arena
-from ponder.engines.lean_decode import LeanDecoder
-from ponder.engines.local import LocalEngine
+from ponder.engines.local.engine import LocalEngine
+from ponder.engines.local.lean_decode import LeanDecoder
+from ponder.engines.local.prefix.arena import NOWHERE, Arena
+from ponder.engines.local.prefix.tree import PrefixTree
 from ponder.engines.loop import gather_all, run
-from ponder.engines.prefix_tree import PrefixTree
 from ponder.types import PonderError
 from tests.engines.factory import CONTEXT, EOS, PIECES, Pieces, markov, mixed, model, reference, request
 

@@ -21,7 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Co
 
 from ponder.engines.loop import gather_all, run
 from ponder.engines.parity import Parity
-from ponder.engines.vllm import VllmEngine
+from ponder.engines.vllm.engine import VllmEngine
 from ponder.models.load import load
 from ponder.policy.codec import Codec
 from ponder.protocols import Completion, Engine, Request

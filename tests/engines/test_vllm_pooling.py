@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ponder.engines.loop import run
-from ponder.engines.vllm import VllmEngine
-from ponder.engines.vllm_pooling import VllmPooling
+from ponder.engines.vllm.engine import VllmEngine
+from ponder.engines.vllm.pooling import VllmPooling
 from ponder.models.heads import head, judging_model
 from ponder.models.load import load
 from ponder.policy.codec import Codec

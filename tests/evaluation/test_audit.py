@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ponder.evaluation.audit import audit
-from ponder.evaluation.audit_curves import Sampled, accept_reject, chosen, unaided, weighted_vote
-from ponder.evaluation.audit_forecast import fit, forecast, halves, redrawn
-from ponder.evaluation.audit_pressure import distance, fitted, pressure
-from ponder.evaluation.audit_worth import worth
+from ponder.evaluation.audit.audit import audit
+from ponder.evaluation.audit.curves import Sampled, accept_reject, chosen, unaided, weighted_vote
+from ponder.evaluation.audit.forecast import fit, forecast, halves, redrawn
+from ponder.evaluation.audit.over_optimisation import distance, fitted, pressure
+from ponder.evaluation.audit.summary import worth
 from ponder.evaluation.metrics import accepted_at_n, majority_at_k, verifier_ceiling
 from ponder.types import PonderError
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.evaluation.calibration import (
+from ponder.evaluation.audit.calibration import (
     accuracy,
     auc,
     expected_calibration_error,

@@ -5,11 +5,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ponder.evaluation.curves import coverage_curve, natural_curve, thinking_curve, training_curve
-from ponder.evaluation.pool import Pool, make_pool
-from ponder.evaluation.runs import ProblemRuns, Runs, replay, run_live
-from ponder.search.sample import Sample
-from ponder.search.vote import Vote
+from ponder.evaluation.curves.scaling import coverage_curve, natural_curve, thinking_curve, training_curve
+from ponder.evaluation.pools.pool import Pool, make_pool
+from ponder.evaluation.pools.runs import ProblemRuns, Runs, replay, run_live
+from ponder.search.strategies.sample import Sample
+from ponder.search.strategies.vote import Vote
 from ponder.types import Usage
 from tests.evaluation.toy import CLOSE, ToyPropose, group, live, problem
 

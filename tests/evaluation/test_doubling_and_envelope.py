@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ponder.evaluation.doubling import doubling, steps
-from ponder.evaluation.envelope import cheapness, envelope, reach
-from ponder.evaluation.runs import ProblemRuns, Runs
+from ponder.evaluation.curves.doubling import doubling, steps
+from ponder.evaluation.curves.envelope import cheapness, envelope, reach
+from ponder.evaluation.pools.runs import ProblemRuns, Runs
 from ponder.types import Curve, CurvePoint, Usage
 
 
@@ -50,7 +50,7 @@ def test_only_problems_of_every_budget_take_part() -> None:
 
 def test_the_envelope_does_not_reward_luck() -> None:
     # Two strategies, each right on one half only. Choosing on the half it is shown on would promise 100 %.
-    from ponder.evaluation.gain import halves
+    from ponder.evaluation.verifier_gain import halves
 
     base = runs("x", 100, [0.0] * 8)
     first, _ = halves(base, 0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ponder.evaluation.fits import NoFit, SigmoidFit, fit_sigmoid
+from ponder.evaluation.curves.fits import NoFit, SigmoidFit, fit_sigmoid
 
 
 def curve(

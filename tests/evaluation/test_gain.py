@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ponder.evaluation.gain import halves, paired_gain, verifier_gain
-from ponder.evaluation.runs import ProblemRuns, Runs
+from ponder.evaluation.pools.runs import ProblemRuns, Runs
+from ponder.evaluation.verifier_gain import halves, paired_gain, verifier_gain
 from ponder.types import PonderError, Usage
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.evaluation.grid import Cell, as_data, contests, frontier
+from ponder.evaluation.curves.grid import Cell, as_data, contests, frontier
 from ponder.evaluation.intervals import Interval
 
 

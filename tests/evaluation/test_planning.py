@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ponder.evaluation.drawing import draw_pool, replayable
 from ponder.evaluation.planning import Looked, Table, fit, fit_row, tabulate, worth
-from ponder.evaluation.runs import ProblemRuns, Runs, replay
-from ponder.search.planner_table import STOP, Plan, Row
+from ponder.evaluation.pools.drawing import draw_pool, replayable
+from ponder.evaluation.pools.runs import ProblemRuns, Runs, replay
+from ponder.search.planner.table import STOP, Plan, Row
 from ponder.search.registry import make
 from ponder.types import Question, Usage
 from tests.evaluation.toy import ToyJudge, ToyPropose, live, problem

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from ponder.evaluation.pool import Pool, cut, make_pool
-from ponder.evaluation.replay import PoolJudge, PoolPropose
-from ponder.evaluation.runs import replay, run_live
+from ponder.evaluation.pools.pool import Pool, cut, make_pool
+from ponder.evaluation.pools.replay import PoolJudge, PoolPropose
+from ponder.evaluation.pools.runs import replay, run_live
 from ponder.rollout.collect import collect
-from ponder.search.beam import Beam
-from ponder.search.best_of_n import BestOfN
-from ponder.search.reading import Reading
-from ponder.search.sample import Sample
-from ponder.search.vote import Vote
-from ponder.search.weighted_vote import WeightedVote
+from ponder.search.session.verifier_cost import Reading
+from ponder.search.strategies.beam import Beam
+from ponder.search.strategies.best_of_n import BestOfN
+from ponder.search.strategies.sample import Sample
+from ponder.search.strategies.vote import Vote
+from ponder.search.strategies.weighted_vote import WeightedVote
 from ponder.types import Group, PonderError, StopReason, Trajectory
 from tests.evaluation.toy import CLOSE, ToyJudge, ToyPropose, decode, grade, group, live, problem, trajectory
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ponder.evaluation.reflection import (
+from ponder.evaluation.reflection.reflection import (
     Reflections,
     countdown_right,
     graded_right,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ponder.evaluation.self_check import SelfCheck, self_check
-from ponder.problems.countdown import Countdown
+from ponder.problems.families.countdown import Countdown
 from ponder.protocols import Price
 from ponder.types import Key, PonderError, Problem, Question
 from tests.evaluation.toy import trajectory

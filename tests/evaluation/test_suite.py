@@ -8,7 +8,7 @@ import pytest
 
 from ponder.evaluation.suite import Scores, Suite, build_suite, evaluate
 from ponder.evaluation.tables import compare, rows, unsolved
-from ponder.problems.arithmetic import Arithmetic
+from ponder.problems.families.arithmetic import Arithmetic
 from ponder.types import PonderError, Problem
 from tests.evaluation.toy import problem
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.evaluation.calibration import at_temperature, expected_calibration_error, fit_temperature
-from ponder.evaluation.verifier_quality import (
+from ponder.evaluation.audit.calibration import at_temperature, expected_calibration_error, fit_temperature
+from ponder.evaluation.audit.verifier_quality import (
     Judged,
     affordable,
     as_table,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ponder.evaluation.pool import Live
+from ponder.evaluation.pools.pool import Live
 from ponder.protocols import Price, Until
 from ponder.seeds import derive_seed
 from ponder.types import Group, Key, Problem, Question, Step, StopReason, Trajectory, Verdict

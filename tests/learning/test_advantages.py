@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.learning.advantages import make
-from ponder.learning.advantages.group_mean import GroupMean
-from ponder.learning.advantages.group_normalised import GroupNormalised
-from ponder.learning.advantages.leave_one_out import LeaveOneOut
+from ponder.algorithms import make
+from ponder.algorithms.group_mean import GroupMean
+from ponder.algorithms.group_normalised import GroupNormalised
+from ponder.algorithms.leave_one_out import LeaveOneOut
 from ponder.types import Group, PonderError, Trajectory
 from tests.learning.factory import group
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from ponder.learning import manifest
-from ponder.learning.checkpoints import Checkpoints, Saved
+from ponder.learning.checkpoints import manifest
+from ponder.learning.checkpoints.checkpoints import Checkpoints, Saved
+from ponder.learning.checkpoints.state import LearnerState
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
-from ponder.learning.learner_state import LearnerState
 from ponder.models.load import load
 from ponder.types import PonderError
 from tests.learning.factory import model, samples, tokenizer

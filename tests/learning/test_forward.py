@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
-from ponder.learning import attention, fused, head, tiles
 from ponder.learning.batches import Batch, collate, grouped, micro_batches
 from ponder.learning.forward import token_logprobs
-from ponder.learning.layout import Row
-from ponder.learning.products import Numbers
+from ponder.learning.packed import attention, fused, head, tiles
+from ponder.learning.packed.layout import Row
+from ponder.learning.packed.precision import Numbers
 from ponder.models.lean import Shape
 from ponder.types import Sample
 from tests.learning.factory import VOCABULARY, model, samples

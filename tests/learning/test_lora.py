@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ponder.learning.checkpoints import Checkpoints
+from ponder.learning.checkpoints.checkpoints import Checkpoints
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
 from ponder.models.load import load

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from ponder.learning.losses.cloning import cloning
-from ponder.learning.losses.normalisation import row_weights
-from ponder.learning.losses.policy_gradient import PolicyGradient, k3
-from ponder.learning.losses.terms import Tokens
+from ponder.losses.cloning import cloning
+from ponder.losses.normalisation import row_weights
+from ponder.losses.policy_gradient import PolicyGradient, k3
+from ponder.losses.terms import Tokens
 from ponder.types import Sample
 
 LOSS = PolicyGradient(clip_low=0.2, clip_high=0.3)

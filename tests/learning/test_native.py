@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ponder.learning import attention, fused
-from ponder.learning.layout import Group, Row, groups, packed
-from ponder.learning.native import attention as compiled
-from ponder.learning.native import rows
-from ponder.learning.tiles import Layout, layout
+from ponder.learning.packed import attention, fused
+from ponder.learning.packed.layout import Group, Row, groups, packed
+from ponder.learning.packed.native import attention as compiled
+from ponder.learning.packed.native import rows
+from ponder.learning.packed.tiles import Layout, layout
 from ponder.models.lean import Shape
 from ponder.native import compiler
 from ponder.types import Sample

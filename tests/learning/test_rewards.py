@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ponder.learning.rewards import Outcome, RelativeLength, SoftOverlong, make
+from ponder.rewards.components import Outcome, RelativeLength, SoftOverlong, make
 from ponder.types import PonderError
 from tests.learning.factory import group
 

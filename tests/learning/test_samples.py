@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ponder.learning.advantages.group_mean import GroupMean
+from ponder.algorithms.group_mean import GroupMean
 from ponder.learning.samples import demonstration, pack
 from ponder.types import Credit
 from tests.learning.factory import QUESTION, group, trajectory

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.problems.arithmetic import Arithmetic
+from ponder.problems.families.arithmetic import Arithmetic
 from ponder.types import Key, PonderError, Problem, Question
 
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}

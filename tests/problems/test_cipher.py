@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.problems.cipher import Cipher, decode, encode
-from ponder.problems.words import WORDS
+from ponder.problems.families.cipher import Cipher, decode, encode
+from ponder.problems.families.words import WORDS
 from ponder.types import Key, PonderError, Problem, Question
 
 # Demonstrators guess among the words that the family knows; "by" is none of them.

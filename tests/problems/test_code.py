@@ -8,14 +8,14 @@ from unittest.mock import patch
 
 import pytest
 
-from ponder.problems.code import Code
-from ponder.problems.code_mutants import mutants, mutation_score
-from ponder.problems.code_tasks import vet
+from ponder.problems.code.family import Code
+from ponder.problems.code.mutants import mutants, mutation_score
+from ponder.problems.code.tasks import vet
 from ponder.problems.registry import parse
 from ponder.problems.selfcheck import check
 from ponder.problems.splits import SPLITS
 from ponder.types import Key, PonderError, Problem, Question, Verdict
-from ponder.verifiers.code.isolation import probe
+from ponder.verifiers.rules.code.isolation import probe
 from ponder.verifiers.truth import GroundTruth
 
 boxed = pytest.mark.skipif(probe().place.bubblewrap is None, reason=f"no isolation on this machine: {probe().why}")

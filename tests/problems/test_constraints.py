@@ -8,19 +8,19 @@ import re
 
 import pytest
 
-from ponder.problems import constraints_text as stock
-from ponder.problems.constraints import Constraints
-from ponder.problems.constraints_kinds import ASKS, choose, fits
-from ponder.problems.jsonl import Jsonl
+from ponder.problems.constraints import text as stock
+from ponder.problems.constraints.family import Constraints
+from ponder.problems.constraints.kinds import ASKS, choose, fits
+from ponder.problems.files.jsonl import Jsonl
 from ponder.problems.listing import listed, shown
 from ponder.problems.registry import parse
 from ponder.problems.selfcheck import check
 from ponder.problems.splits import SPLITS
 from ponder.types import PonderError, Problem, Verdict
-from ponder.verifiers.constraints.combination import check as constraints_of
-from ponder.verifiers.constraints.combination import judge
-from ponder.verifiers.constraints.kinds import KINDS
-from ponder.verifiers.constraints.language import LANGUAGES
+from ponder.verifiers.rules.constraints.combination import check as constraints_of
+from ponder.verifiers.rules.constraints.combination import judge
+from ponder.verifiers.rules.constraints.kinds import KINDS
+from ponder.verifiers.rules.constraints.language import LANGUAGES
 from ponder.verifiers.truth import GroundTruth
 
 

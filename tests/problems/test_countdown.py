@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.problems.countdown import Countdown, check
+from ponder.problems.families.countdown import Countdown, check
 from ponder.types import Key, PonderError, Problem, Question
 
 

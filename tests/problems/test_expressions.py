@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.problems.expressions import ExpressionError, evaluate, numbers_in
+from ponder.problems.families.expressions import ExpressionError, evaluate, numbers_in
 
 # (text, value; None for a division by zero, how tightly it binds: 1 sum, 2 product, 3 atom)
 Node = tuple[str, Fraction | None, int]

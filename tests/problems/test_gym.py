@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import ponder
-from ponder.problems import gym_process
-from ponder.problems.gym import REFUSED, Gym, describe, gym, tasks
-from ponder.problems.gym_gold import gold
-from ponder.problems.gym_guard import is_harmless
-from ponder.problems.gym_strict import passes
+from ponder.problems.gym import process as gym_process
+from ponder.problems.gym.family import REFUSED, Gym, describe, gym, tasks
+from ponder.problems.gym.gold import gold
+from ponder.problems.gym.guard import is_harmless
+from ponder.problems.gym.strict import passes
 from ponder.problems.selfcheck import check
 from ponder.types import PonderError, Verdict
 
@@ -174,7 +174,7 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.Monke
 
 def test_tasks_that_walk_through_sets_are_the_same_in_every_process() -> None:
     code = (
-        "from ponder.problems.gym import gym;"
+        "from ponder.problems.gym.family import gym;"
         "print([gym(t, {}).problem(1) for t in ('polynomial_multiplication', 'ransom_note', 'list_functions')])"
     )
 

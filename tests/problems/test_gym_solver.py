@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ponder.problems import gym_solver
+from ponder.problems.gym import solver as gym_solver
 from ponder.types import PonderError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ponder.problems.jsonl import Jsonl
+from ponder.problems.files.jsonl import Jsonl
 from ponder.problems.overlap import refuse_overlap, refuse_overlapping, shared
 from ponder.problems.splits import SPLITS, split_of
 from ponder.types import PonderError

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.cipher import Cipher
-from ponder.problems.countdown import Countdown
-from ponder.problems.gym import Gym
-from ponder.problems.jsonl import Jsonl
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.cipher import Cipher
+from ponder.problems.families.countdown import Countdown
+from ponder.problems.files.jsonl import Jsonl
+from ponder.problems.gym.family import Gym
 from ponder.problems.listing import listed, listed_gym, shown
 from ponder.problems.registry import FAMILIES, parse, parse_many
 from ponder.problems.selfcheck import check

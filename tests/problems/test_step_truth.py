@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.cipher import Cipher
-from ponder.problems.countdown import Countdown
-from ponder.problems.countdown_truth import combined, reachable
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.cipher import Cipher
+from ponder.problems.families.countdown import Countdown
+from ponder.problems.families.countdown_truth import combined, reachable
 from ponder.problems.step_truth import first_error, good_steps
 from ponder.types import Key, Problem, Question
 

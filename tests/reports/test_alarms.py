@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.reports import alarms, tables
+from ponder.reports.run import alarms, tables
 
 WATCH = {
     "rounds": 2,

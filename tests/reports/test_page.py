@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.reports import page
+from ponder.reports.run import page
 from ponder.types import PonderError
 from tests.reports import synthetic
 

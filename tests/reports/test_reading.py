@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.reports import reading
+from ponder.reports.run import summary_reader as reading
 from ponder.types import PonderError
 from tests.reports import synthetic
 

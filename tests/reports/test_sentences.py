@@ -1,6 +1,6 @@
 from typing import Any
 
-from ponder.reports import sentences
+from ponder.reports.run import narrative as sentences
 from tests.reports import synthetic
 
 

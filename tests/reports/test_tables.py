@@ -3,7 +3,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ponder.reports import tables
+from ponder.reports.run import tables
 from tests.reports import synthetic
 
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from ponder.reports import transcripts as t
+from ponder.reports.run import transcripts as t
 from tests.reports import synthetic
 
 

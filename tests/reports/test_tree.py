@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.reports import tree as page
-from ponder.reports.tree_data import Node, read, validated
+from ponder.reports.tree import page
+from ponder.reports.tree.data import Node, read, validated
 from ponder.types import PonderError
 from tests.reports.tree_toys import NODES, tree
 

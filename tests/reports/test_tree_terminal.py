@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ponder.reports import tree_live, tree_rows, tree_terminal
-from ponder.reports.tree_data import Bill, Node, SearchTree
-from ponder.reports.tree_shape import promising, shape
+from ponder.reports.tree import live as tree_live
+from ponder.reports.tree import rows as tree_rows
+from ponder.reports.tree import terminal as tree_terminal
+from ponder.reports.tree.data import Bill, Node, SearchTree
+from ponder.reports.tree.shape import promising, shape
 from tests.reports.tree_toys import NODES, tree
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from ponder.reports import wording as say
-from ponder.reports.reading import Estimate
+from ponder.reports import formatting as say
+from ponder.reports.run.summary_reader import Estimate
 
 S = say.SPACE
 

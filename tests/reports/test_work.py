@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ponder.reports import page, tables, work
+from ponder.reports.run import page, tables, work
 from tests.reports import synthetic
 from tests.reports.test_tables import printed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ponder.reports.tree_data import Bill, Node, SearchTree
+from ponder.reports.tree.data import Bill, Node, SearchTree
 
 # Two ways to 18: the first forks after one step, the second is a long run without a fork.
 NODES = (

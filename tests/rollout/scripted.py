@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ponder.problems.arithmetic import Arithmetic
+from ponder.labels.rollouts import Rollouts, Source
+from ponder.problems.families.arithmetic import Arithmetic
 from ponder.protocols import Until
-from ponder.rollout.labels.rollouts import Rollouts, Source
-from ponder.search.budget import Budget
+from ponder.search.session.budget import Budget
 from ponder.types import Group, Problem, Question, Step, StopReason, Trajectory, Verdict
 
 PROBLEM = Arithmetic().problem(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ponder import cli
-from ponder.rollout.labels import parquet
+from ponder.labels import parquet
 from tests.selfplay.small import model_folder
 
 SMALL = ["--limit", "2", "--responses", "2", "--rollouts", "2", "--max-tokens", "41", "--json"]

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.rollout.labels import parquet
-from ponder.rollout.labels.foreign import APS_TAG, STEP_TAG, math_aps, math_shepherd, prm800k
-from ponder.rollout.labels.rows import LabelRow, Origin, as_data, cut_after_first_error, fingerprint, from_data
+from ponder.labels import parquet
+from ponder.labels.foreign import APS_TAG, STEP_TAG, math_aps, math_shepherd, prm800k
+from ponder.labels.rows import LabelRow, Origin, as_data, cut_after_first_error, fingerprint, from_data
 from ponder.rollout.step_labels import Labelled
 from ponder.types import PonderError, StepLabel
 from tests.rollout.scripted import PROBLEM, trajectory
@@ -209,7 +209,7 @@ def test_a_line_that_is_no_json_and_a_row_that_is_no_object_are_named(tmp_path: 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_text_is_read_or_refused_by_name(text: str, label: str) -> None:
-    from ponder.rollout.labels import foreign
+    from ponder.labels import foreign
 
     for parse in (foreign._shepherd, foreign._aps, foreign._prm800k):
         try:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ponder.problems.arithmetic import Arithmetic
+from ponder.labels.job import Finished, Job, label_all, read_journal
+from ponder.labels.methods import METHODS, Settings, method
+from ponder.labels.rollouts import Source
+from ponder.labels.rows import Origin
+from ponder.problems.families.arithmetic import Arithmetic
 from ponder.protocols import Price, Until
-from ponder.rollout.labels.job import Finished, Job, label_all, read_journal
-from ponder.rollout.labels.methods import METHODS, Settings, method
-from ponder.rollout.labels.rollouts import Source
-from ponder.rollout.labels.rows import Origin
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory, Verdict
 from tests.rollout.scripted import grade, step

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ponder.labels.advantages import advantages, best_of_k, differences, first_pit, has_interior_pit
+from ponder.labels.consensus import consensus
+from ponder.labels.first_error import implied, up_to_first_error
+from ponder.labels.methods import METHODS, Settings, method
+from ponder.labels.quality import LabelErrors, label_errors
+from ponder.labels.rest import rest_values
+from ponder.labels.shepherd import hard, shepherd
 from ponder.protocols import Price, Until
-from ponder.rollout.labels.advantages import advantages, best_of_k, differences, first_pit, has_interior_pit
-from ponder.rollout.labels.consensus import consensus
-from ponder.rollout.labels.first_error import implied, up_to_first_error
-from ponder.rollout.labels.methods import METHODS, Settings, method
-from ponder.rollout.labels.quality import LabelErrors, label_errors
-from ponder.rollout.labels.rest import rest_values
-from ponder.rollout.labels.shepherd import hard, shepherd
 from ponder.rollout.step_labels import Labelled
 from ponder.types import PonderError, Problem, Question, Step, StepLabel, StopReason, Trajectory, Verdict
 from tests.rollout.scripted import PROBLEM, Odds, grade, group, rollouts, step, trajectory

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.rollout.labels.omega import Omega, Search, omega
-from ponder.rollout.labels.omega_pool import Candidate, OmegaSettings, Pool, State, curiosity, quality
+from ponder.labels.omega import Omega, Search, omega
+from ponder.labels.omega_pool import Candidate, OmegaSettings, Pool, State, curiosity, quality
 from ponder.types import PonderError
 from tests.rollout.scripted import Odds, group, rollouts, trajectory
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ponder.problems.arithmetic import Arithmetic
+from ponder.problems.families.arithmetic import Arithmetic
 from ponder.protocols import Until
 from ponder.rollout.collect import collect
 from ponder.rollout.step_labels import label, outcome_labels, spread

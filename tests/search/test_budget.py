@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.search.budget import Budget, Overspent, affordable
+from ponder.search.session.budget import Budget, Overspent, affordable
 from ponder.types import PonderError
 
 

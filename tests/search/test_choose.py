@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.search.choose import Candidate, best, decided, filled, majority, votes, weighted
+from ponder.search.session.choose import Candidate, best, decided, filled, majority, votes, weighted
 from ponder.types import Step, StopReason, Trajectory
 from tests.search.toys import QUESTION
 

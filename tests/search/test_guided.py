@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.search.beam import Beam
-from ponder.search.best_of_n import BestOfN
-from ponder.search.budget import Budget
-from ponder.search.dvts import DVTS
-from ponder.search.efforts import budget_of
-from ponder.search.lookahead import Lookahead
-from ponder.search.particles import Particle, Particles, _resampled
-from ponder.search.weighted_vote import WeightedVote
+from ponder.search.planner.efforts import budget_of
+from ponder.search.session.budget import Budget
+from ponder.search.strategies.beam import Beam
+from ponder.search.strategies.best_of_n import BestOfN
+from ponder.search.strategies.dvts import DVTS
+from ponder.search.strategies.lookahead import Lookahead
+from ponder.search.strategies.particles import Particle, Particles, _resampled
+from ponder.search.strategies.weighted_vote import WeightedVote
 from ponder.types import PonderError, SearchResult
 from tests.search.toys import QUESTION, TARGET, Digits, Scores, digits_of, run, texts, truth
 

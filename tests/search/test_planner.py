@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ponder.search import planner_table
-from ponder.search.budget import Budget
-from ponder.search.choose import Candidate
-from ponder.search.planner import Auto, Planning
-from ponder.search.planner_table import Difficulty, Plan, Row, as_data, difficulty, mark, of_data, parsed
+from ponder.search.planner import table as planner_table
+from ponder.search.planner.planner import Auto, Planning
+from ponder.search.planner.table import Difficulty, Plan, Row, as_data, difficulty, mark, of_data, parsed
 from ponder.search.registry import make
+from ponder.search.session.budget import Budget
+from ponder.search.session.choose import Candidate
 from ponder.types import PonderError, Question, SearchResult
 from tests.search.toys import QUESTION, Digits, Scores, run
 

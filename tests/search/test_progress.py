@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ponder.protocols import Until
-from ponder.search.budget import Budget
 from ponder.search.progress import Node, Progress
 from ponder.search.registry import STRATEGIES, make, needs_judge
+from ponder.search.session.budget import Budget
 from ponder.types import PonderError, Question, SearchResult, Step, Trajectory, Usage, Verdict
 from tests.search.toys import QUESTION, Digits, Scores, run, truth
 

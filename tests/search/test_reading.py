@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.search.beam import Beam
-from ponder.search.budget import Budget
-from ponder.search.desk import Desk
 from ponder.search.limits import Limits
-from ponder.search.mcts import MCTS
-from ponder.search.reading import Reading
-from ponder.search.rounds import finish
+from ponder.search.session.budget import Budget
+from ponder.search.session.session import Desk
+from ponder.search.session.stepwise import finish
+from ponder.search.session.verifier_cost import Reading
+from ponder.search.strategies.beam import Beam
+from ponder.search.strategies.mcts import MCTS
 from ponder.search.tree import TreeNode
 from ponder.types import Step, StopReason, Trajectory
 from tests.search.toys import QUESTION, Digits, Scores, run

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from ponder.search.registry import STRATEGIES, make, needs_judge
-from ponder.search.vote import Vote
+from ponder.search.strategies.vote import Vote
 from ponder.types import PonderError
 
 

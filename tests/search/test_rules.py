@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import pytest
 
-from ponder.search.beam import Beam
-from ponder.search.best_of_n import BestOfN
-from ponder.search.budget import Budget
-from ponder.search.dvts import DVTS
-from ponder.search.vote import Vote
-from ponder.search.weighted_vote import WeightedVote
+from ponder.search.session.budget import Budget
+from ponder.search.strategies.beam import Beam
+from ponder.search.strategies.best_of_n import BestOfN
+from ponder.search.strategies.dvts import DVTS
+from ponder.search.strategies.vote import Vote
+from ponder.search.strategies.weighted_vote import WeightedVote
 from ponder.types import PonderError, SearchResult, Trajectory
 from tests.search.toys import QUESTION, TARGET, Digits, Scores, digits_of, run, texts, truth
 

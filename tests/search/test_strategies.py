@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.protocols import Judge, Until
-from ponder.search.budget import Budget
 from ponder.search.common import together
 from ponder.search.registry import STRATEGIES, make, needs_judge
+from ponder.search.session.budget import Budget
 from ponder.types import PonderError, Question, SearchResult, Step, StopReason, Trajectory, Verdict
 from tests.search.toys import QUESTION, TARGET, Digits, Scores, View, digits_of, run, texts
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from ponder.search.budget import Budget
-from ponder.search.chain import Chain
-from ponder.search.critique import Critique
-from ponder.search.forcing import Forcing
-from ponder.search.mixed import Mixed
-from ponder.search.revision import Revision
-from ponder.search.sample import Sample
-from ponder.search.vote import Vote
+from ponder.search.session.budget import Budget
+from ponder.search.strategies.chain import Chain
+from ponder.search.strategies.critique import Critique
+from ponder.search.strategies.forcing import Forcing
+from ponder.search.strategies.mixed import Mixed
+from ponder.search.strategies.revision import Revision
+from ponder.search.strategies.sample import Sample
+from ponder.search.strategies.vote import Vote
 from ponder.types import PonderError, SearchResult, Trajectory
 from tests.search.toys import QUESTION, Digits, Scores, View, digits_of, run, texts
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ponder.search.budget import Budget
-from ponder.search.desk import Desk
-from ponder.search.mcts import MCTS
 from ponder.search.progress import Progress
-from ponder.search.rest_mcts import RestMCTS
+from ponder.search.session.budget import Budget
+from ponder.search.session.session import Desk
+from ponder.search.strategies.mcts import MCTS
+from ponder.search.strategies.rest_mcts import RestMCTS
 from ponder.search.tree import Tree, TreeNode, choose_child, priors, puct, uct
 from ponder.search.tree_search import TreeSearch
 from ponder.types import SearchResult, Step, StopReason, Trajectory

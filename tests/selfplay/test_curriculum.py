@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.countdown import Countdown
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.countdown import Countdown
 from ponder.selfplay.curriculum import Curriculum
 from ponder.types import Group, Problem, Step, StopReason, Trajectory, Verdict
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.cipher import Cipher
-from ponder.problems.countdown import Countdown
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.cipher import Cipher
+from ponder.problems.families.countdown import Countdown
 from ponder.runlog import RunLog
-from ponder.selfplay import watch_log
-from ponder.selfplay.watch import Watch, gathered
+from ponder.selfplay.monitors import log as watch_log
+from ponder.selfplay.monitors.reward_hacking import Watch, gathered
 from ponder.types import Group, Key, Problem, Question, Step, StopReason, Trajectory, Verdict
 from ponder.verifiers.truth import GroundTruth
 

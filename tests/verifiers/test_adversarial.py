@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.verifiers.mathematics_pool import MathVerifier
+from ponder.verifiers.rules.mathematics.pool import MathVerifier
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "adversarial.jsonl").open(encoding="utf-8")]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.verifiers.extraction import boxes, extract
+from ponder.verifiers.rules.mathematics.extraction import boxes, extract
 
 
 @pytest.mark.parametrize(

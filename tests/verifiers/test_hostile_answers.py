@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.verifiers.mathematics_pool import MathVerifier
+from ponder.verifiers.rules.mathematics.pool import MathVerifier
 
 REFUSED = [
     "", "   ", r"\boxed{5", r"\boxed{" * 20_000, r"\boxed{" * 20_000 + "5" + "}" * 20_000, "{" * 100_000,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.verifiers.exact import digits, rational
-from ponder.verifiers.guard import RefusedError, check, check_formula
-from ponder.verifiers.mathematics import GoldError, equivalent, settle
-from ponder.verifiers.notation import normalise
+from ponder.verifiers.rules.mathematics.equivalence import GoldError, equivalent, settle
+from ponder.verifiers.rules.mathematics.exact import digits, rational
+from ponder.verifiers.rules.mathematics.input_limits import RefusedError, check, check_formula
+from ponder.verifiers.rules.mathematics.notation import normalise
 
 RIGHT = [
     (r"\frac{\sqrt6}3", "sqrt(6)/3"), ("70110", "70,110"), ("5", "x = 2+3 = 5"), ("y = 2x", "2x"),

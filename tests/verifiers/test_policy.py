@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ponder.verifiers.extraction import extract
-from ponder.verifiers.mathematics import equivalent
+from ponder.verifiers.rules.mathematics.equivalence import equivalent
+from ponder.verifiers.rules.mathematics.extraction import extract
 
 PAGE = (Path(__file__).parents[2] / "docs" / "grading.md").read_text(encoding="utf-8")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ponder.problems.arithmetic import Arithmetic
-from ponder.problems.cipher import Cipher
-from ponder.problems.countdown import Countdown
+from ponder.problems.families.arithmetic import Arithmetic
+from ponder.problems.families.cipher import Cipher
+from ponder.problems.families.countdown import Countdown
 from ponder.types import Key, Problem, Question, Verdict
-from ponder.verifiers.numeric import agree
+from ponder.verifiers.rules.mathematics.numeric import agree
 from ponder.verifiers.second_opinion import disagreements, second_opinion
 from ponder.verifiers.truth import GroundTruth
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sympy
 
-from ponder.verifiers import symbolic
-from ponder.verifiers.guard import RefusedError
+from ponder.verifiers.rules.mathematics import symbolic
+from ponder.verifiers.rules.mathematics.input_limits import RefusedError
 
 X = sympy.Symbol("x", real=True)
 

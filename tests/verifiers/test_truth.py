@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ponder.problems.arithmetic import Arithmetic
+from ponder.problems.families.arithmetic import Arithmetic
 from ponder.types import Key, Problem, Question, Verdict
 from ponder.verifiers.truth import GroundTruth
 

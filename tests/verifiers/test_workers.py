@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ponder.verifiers.workers import Pool
+from ponder.verifiers.workers.pool import Pool
 
 TESTS = Path(__file__).parent
 
@@ -84,12 +84,12 @@ def test_no_process_is_left_after_closing_or_stopping_early():
     results.close()
     pool.close()
     assert not psutil.pid_exists(pid)
-    assert not [child for child in psutil.Process().children() if "ponder.verifiers.worker" in child.cmdline()]
+    assert not [child for child in psutil.Process().children() if "ponder.verifiers.workers.worker" in child.cmdline()]
 
 
 def test_workers_end_by_themselves_when_their_parent_is_killed():
     script = (
-        "from ponder.verifiers.workers import Pool\n"
+        "from ponder.verifiers.workers.pool import Pool\n"
         "pool = Pool('hostile:act', workers=2, seconds=1.0)\n"
         "results = pool.map([{'do': 'pid'}] + [{'do': 'spin'}] * 4)\n"
         "print(next(results).value, flush=True)\n"

@@ -53,7 +53,7 @@ def solve(
 ) -> None:
     """Think about one question; Ctrl-C returns the best answer so far."""
     from ponder.commands import solve as solving
-    from ponder.reports import tree_live
+    from ponder.reports.tree import live as tree_live
 
     asked = solving.Asked(
         text=question,
@@ -155,7 +155,7 @@ def _evaluate(request: Request, as_json: bool) -> None:
 
 
 def _budgets(text: str, max_tokens: int) -> tuple[float, ...]:
-    from ponder.search.efforts import budget_of
+    from ponder.search.planner.efforts import budget_of
 
     found = [budget_of(part.strip(), max_tokens=max_tokens) for part in text.split(",")]
     return tuple(sorted({int(budget) if budget == int(budget) else budget for budget in found}))

@@ -27,7 +27,7 @@ def run(
     from ponder import config as settings
     from ponder.commands.progress import Bars
     from ponder.commands.run import run as run_all
-    from ponder.reports.tables import console
+    from ponder.reports.run.tables import console
     from ponder.selfplay.config import Run
 
     overrides = [f"model={json.dumps(model)}"] if model else []
@@ -48,7 +48,7 @@ def report(
     run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False
 ) -> None:
     """Build report.html again from a run folder."""
-    from ponder.reports.page import render
+    from ponder.reports.run.page import render
 
     page = render(run_folder)
     print_json({"report": str(page)}) if as_json else Console().print(f"Report: {page}")
@@ -61,7 +61,7 @@ def reflect(
 ) -> None:
     """How often a run's samples go back or correct, over training and over budget, and what that did."""
     from ponder.commands import reflect as reflecting
-    from ponder.reports.thinking_reflection import DATA, PICTURE
+    from ponder.reports.thinking.reflection import DATA, PICTURE
 
     found = reflecting.reflect(run_folder, out)
     if as_json:

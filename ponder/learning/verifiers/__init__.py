@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ponder.learning.names import pick
 from ponder.learning.verifiers.generative import Generative
 from ponder.learning.verifiers.implicit import Implicit
 from ponder.learning.verifiers.objective import Objective
@@ -19,6 +18,7 @@ from ponder.learning.verifiers.preference import Preference
 from ponder.learning.verifiers.process import Process
 from ponder.learning.verifiers.rows import JudgedRow
 from ponder.learning.verifiers.value import Value
+from ponder.names import pick
 
 __all__ = ["OBJECTIVES", "JudgedRow", "Objective", "make"]
 

@@ -1,6 +1,6 @@
 """What shows a judge the hidden states of texts, and remembers those that it showed.
 
-Two kinds: over a verifier's own trunk (`ponder.engines.reading`), and over the engine that the policy generates with,
+Two kinds: over a verifier's own trunk (`engines/local/prefix/reader`), and over the engine that draws for the policy,
 where the trunk is shared and the states of a trajectory are there once it was drawn.
 """
 

@@ -1,4 +1,4 @@
-"""A step verifier whose model another program serves (`ponder.engines.vllm_pooling`): all but the forward is ours.
+"""A step verifier whose model another program serves (`ponder.engines.vllm.pooling`): all but the forward is ours.
 
 Every verdict is a whole forward of the text and is charged as one, since the server keeps nothing of what it read.
 """

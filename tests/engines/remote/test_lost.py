@@ -12,12 +12,12 @@ import pytest
 
 from ponder import cli
 from ponder.engines.remote import client
-from ponder.evaluation import losses
-from ponder.evaluation.pool import Live
-from ponder.evaluation.runs import Runs, run_live
+from ponder.evaluation.pools import lost_runs as losses
+from ponder.evaluation.pools.pool import Live
+from ponder.evaluation.pools.runs import Runs, run_live
 from ponder.policy.chat import TextPropose
 from ponder.problems.answers import canonical_answer
-from ponder.search.vote import Vote
+from ponder.search.strategies.vote import Vote
 from ponder.types import EngineError, Key, Problem, Question, Verdict
 from tests.engines.remote.conftest import Server
 

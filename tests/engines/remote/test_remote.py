@@ -19,8 +19,8 @@ from ponder.engines.remote.engine import RemoteEngine
 from ponder.engines.remote.reply import Said
 from ponder.policy.chat import TextPropose
 from ponder.problems.answers import canonical_answer
-from ponder.search.budget import Budget
 from ponder.search.registry import make
+from ponder.search.session.budget import Budget
 from ponder.types import PonderError, Question, StopReason, Trajectory
 from tests.engines.remote.conftest import Server
 

@@ -11,8 +11,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from ponder.verifiers.code.limits import Cause
-from ponder.verifiers.code.tasks import FunctionTask
+from ponder.verifiers.rules.code.limits import Cause
+from ponder.verifiers.rules.code.tasks import FunctionTask
 
 TASK = FunctionTask(("f",), "", tuple(f"assert f({x}) == {x * x + 917}" for x in (3, 4, 15)), entry="f")
 HONEST = "def f(x):\n    return x * x + 917\n"

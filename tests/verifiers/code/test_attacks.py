@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from ponder.verifiers.code.isolation import probe, self_test
-from ponder.verifiers.code.limits import Cause, Limits
-from ponder.verifiers.code.sandbox import Sandbox
+from ponder.verifiers.rules.code.isolation import probe, self_test
+from ponder.verifiers.rules.code.limits import Cause, Limits
+from ponder.verifiers.rules.code.sandbox import Sandbox
 from tests.verifiers.code.attacks import HONEST, SLOW, TASK, attacks, leftovers
 
 pytestmark = pytest.mark.skipif(probe().place.bubblewrap is None, reason=f"no isolation on this machine: {probe().why}")
@@ -47,7 +47,7 @@ def test_every_group_of_attacks_has_a_case(tmp_path):
 
 
 def test_without_the_filter_the_self_test_finds_the_open_door(monkeypatch):
-    from ponder.verifiers.code import box, seccomp
+    from ponder.verifiers.rules.code import box, seccomp
 
     allow_all = seccomp.program(fork=True)
     monkeypatch.setattr(box, "program", lambda fork: allow_all)

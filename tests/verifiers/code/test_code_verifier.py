@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.problems.jsonl import Jsonl
+from ponder.problems.files.jsonl import Jsonl
 from ponder.types import Key, PonderError, Problem, Question
-from ponder.verifiers.code import isolation
-from ponder.verifiers.code.box import Place
-from ponder.verifiers.code.extract import program
-from ponder.verifiers.code.inside import Foreign, TooLarge, assemble, pack
-from ponder.verifiers.code.limits import Cause, Limits, printable
-from ponder.verifiers.code.sandbox import Sandbox
-from ponder.verifiers.code.tasks import FunctionTask, ProgramTask, TaskError, read_task
-from ponder.verifiers.code.verifier import CodeVerifier
-from ponder.verifiers.code.wire import Malformed, decode
 from ponder.verifiers.grade import grade_file
+from ponder.verifiers.rules.code import isolation
+from ponder.verifiers.rules.code.box import Place
+from ponder.verifiers.rules.code.extract import program
+from ponder.verifiers.rules.code.inside import Foreign, TooLarge, assemble, pack
+from ponder.verifiers.rules.code.limits import Cause, Limits, printable
+from ponder.verifiers.rules.code.sandbox import Sandbox
+from ponder.verifiers.rules.code.tasks import FunctionTask, ProgramTask, TaskError, read_task
+from ponder.verifiers.rules.code.verifier import CodeVerifier
+from ponder.verifiers.rules.code.wire import Malformed, decode
 from ponder.verifiers.truth import GroundTruth
 
 boxed = pytest.mark.skipif(

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ponder.types import Key, Problem, Question
-from ponder.verifiers.constraints.combination import judge
 from ponder.verifiers.grade import grade_file
+from ponder.verifiers.rules.constraints.combination import judge
 from ponder.verifiers.truth import GroundTruth
 
 NO_COMMA = {"id": "punctuation:no_comma", "kwargs": {}}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.verifiers.constraints.combination import check
-from ponder.verifiers.constraints.kinds import KINDS, ConstraintError, checked
-from ponder.verifiers.constraints.length import sentences
+from ponder.verifiers.rules.constraints.combination import check
+from ponder.verifiers.rules.constraints.kinds import KINDS, ConstraintError, checked
+from ponder.verifiers.rules.constraints.length import sentences
 
 LEAST, LESS = "at least", "less than"
 CASES = [

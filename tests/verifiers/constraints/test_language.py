@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ponder.verifiers.constraints.language import LANGUAGES, detect
+from ponder.verifiers.rules.constraints.language import LANGUAGES, detect
 
 SAMPLES = {
     "en": "The river runs slowly through the old town and nobody looks at it.",

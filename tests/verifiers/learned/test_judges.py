@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from ponder.engines.local import LocalEngine
-from ponder.engines.reading import TrunkReader
+from ponder.engines.local.engine import LocalEngine
+from ponder.engines.local.prefix.reader import TrunkReader
 from ponder.engines.scripted import ScriptedEngine
 from ponder.models.heads import hidden_states, judging_model
-from ponder.search.reading import Reading
+from ponder.search.session.verifier_cost import Reading
 from ponder.types import PonderError, Step, StopReason, Trajectory
 from ponder.verifiers.learned.batched import ScoreNotFinite, parts
 from ponder.verifiers.learned.generative import Asked, GenerativeVerifier

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ponder.engines.local import LocalEngine
-from ponder.engines.reading import TrunkReader
+from ponder.engines.local.engine import LocalEngine
+from ponder.engines.local.prefix.reader import TrunkReader
 from ponder.models.heads import judging_model
 from ponder.types import Question, Step, StopReason, Trajectory
 from ponder.verifiers.learned.generative import Asked, GenerativeVerifier

@@ -1,0 +1,100 @@
+"""Decode steps recorded once and replayed, on CUDA: a step launches hundreds of small kernels, a replay launches one.
+
+A recording is of fixed shapes and addresses. So rows are rounded up to a multiple of 32 (the added ones compute at
+position 0 of slots that nobody reads, into the cell that nobody reads) and lengths to a multiple of 128 behind the
+mask, and a recording is good for as long as the memory of slots and cells stays where it is. Recording is handed in,
+so that everything but the replay itself is tested without a GPU; on a GPU it has not been run yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ponder.engines.local.packed_weights import Packed, Workspace
+from ponder.engines.local.prefix.arena import NOWHERE
+from ponder.engines.local.step import Span, Step, compute
+
+_ROWS, _LENGTH = 32, 128
+
+Replay = Callable[[], Tensor]
+Record = Callable[[Callable[[], Tensor]], Replay]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A step of fixed shape: where its inputs are put, and what runs it and gives its logits."""
+
+    inputs: Tensor
+    replay: Replay
+
+
+class Graphs:
+    """Runs steps by recordings of their shape. `record` turns a function into one that repeats what it launched."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._recordings: dict[tuple[int, ...], Recording] = {}
+        self._memory: tuple[int, ...] = ()
+
+    def forget(self) -> None:
+        """New weights lie elsewhere."""
+        self._recordings.clear()
+
+    def run(self, work: Step, w: Packed) -> None:
+        """As `step.forward`."""
+        rows = _up(len(work.tokens_B), _ROWS)
+        longest = _up(int(work.positions_B.max()) + 1, _LENGTH)
+        work.slots.reserve(rows, longest)
+        memory = (work.slots.keys[0].data_ptr(), work.arena.kv.data_ptr())
+        if memory != self._memory:
+            self._memory = memory
+            self._recordings.clear()
+        if (rows, longest) not in self._recordings:
+            self._recordings[rows, longest] = self._recorded(work, rows, longest, w)
+        recording = self._recordings[rows, longest]
+        recording.inputs.copy_(torch.from_numpy(_padded(work, rows)))
+        work.logits_BV.copy_(recording.replay()[: len(work.tokens_B)])
+
+    def _recorded(self, work: Step, rows: int, longest: int, w: Packed) -> Recording:
+        # Real inputs: the trial runs that come before a recording write what the replay will write again.
+        inputs = torch.from_numpy(_padded(work, rows)).to(work.logits_BV.device)
+        span = Span(0, rows, longest, ragged=True)
+        # A recording keeps addresses of what lies between the products too, so it has a workspace of its own.
+        own = Workspace(w)
+        return Recording(inputs, self._record(lambda: compute(inputs, [span], work.slots, work.arena, w, own)))
+
+
+def cuda_record(function: Callable[[], Tensor]) -> Replay:
+    """Run three times on a side stream, as recording demands, then record."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            function()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        output = function()
+
+    def replay() -> Tensor:
+        graph.replay()
+        return output
+
+    return replay
+
+
+def _up(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
+def _padded(work: Step, rows: int) -> NDArray[np.int64]:
+    """Tokens, positions and cells [3, rows]; added rows have token and position 0 and go nowhere."""
+    more = rows - len(work.tokens_B)
+    arrays = (work.tokens_B, work.positions_B, work.cells_B)
+    return np.stack([np.concatenate([a, np.full(more, NOWHERE)]) for a in arrays])

@@ -1,0 +1,1 @@
+"""vLLM as an engine and as the host of a step verifier."""

@@ -1,0 +1,1 @@
+"""How far a verifier can be trusted, measured against ground truth."""

@@ -1,0 +1,1 @@
+"""Accuracy against compute: curves, points per doubling, envelopes, fits."""

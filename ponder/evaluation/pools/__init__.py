@@ -1,0 +1,1 @@
+"""Samples drawn once and replayed at every budget."""

@@ -1,0 +1,1 @@
+"""Steps that go back or correct, and what that changed."""

@@ -1,0 +1,1 @@
+"""Instructions whose following a program can check."""

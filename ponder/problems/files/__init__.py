@@ -1,0 +1,1 @@
+"""Problems that are stored: JSON Lines files and data sets of the hub."""

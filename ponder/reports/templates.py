@@ -1,0 +1,19 @@
+"""The one template environment of all pages: everything is escaped, and a name that is missing is an error."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+
+@cache
+def environment() -> Environment:
+    """Templates by their path below `ponder/reports`, for example `run/page.html.j2`."""
+    return Environment(
+        loader=PackageLoader("ponder.reports", "."),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

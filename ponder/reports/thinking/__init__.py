@@ -1,0 +1,1 @@
+"""The page of `ponder eval`: what thinking buys."""

@@ -1,0 +1,1 @@
+"""One search as a page and in a terminal."""

@@ -1,0 +1,1 @@
+"""What a trajectory earns: named components, weighted and added."""

@@ -1,0 +1,1 @@
+"""What one search works with: its budget, its candidates, and what it has paid for."""

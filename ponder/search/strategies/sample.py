@@ -1,0 +1,18 @@
+"""One trajectory: the policy as it is served. Every other strategy is this one when it may draw only once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ponder.search.session.choose import Candidate
+from ponder.search.session.session import Desk
+from ponder.search.session.within_budget import draw
+from ponder.search.strategy import Thinking
+
+
+@dataclass(frozen=True)
+class Sample(Thinking):
+    """Draw once and answer with that. The judge is not asked."""
+
+    async def think(self, desk: Desk) -> list[Candidate]:
+        return desk.candidates(await draw(desk, 1))

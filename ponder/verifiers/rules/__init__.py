@@ -1,0 +1,1 @@
+"""Verdicts that a program computes: mathematics, code, constraints."""

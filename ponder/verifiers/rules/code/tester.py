@@ -1,0 +1,183 @@
+"""What runs the test code: trusted code in a box of its own, apart from every candidate. Sent in as compiled code.
+
+One tester serves many runs. For each job it forks a child, so a test can leave nothing behind; the child runs the tests
+with a proxy in the place of each function that they call. A proxy writes the call out (marshal data: exact plain
+types), waits for the candidate's result and gives it to the test as a plain value. Thus it is here, and nowhere near
+the candidate, that results meet expected values.
+
+Messages, each a frame that starts with one letter: in come `J` job, `R` result, `X` abandon; out go, with the four
+bytes that name the job, `H` when it stands, `C` call and `V` verdict: `{"passed", "detail"}`, with `"foreign"` or
+`"limit"` where that is what ended it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import marshal
+import os
+import random
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from ponder.verifiers.rules.code.wire import Malformed, decode
+
+_PLAIN = (int, float, bool, str, bytes, complex, type(None), list, tuple, dict, set, frozenset)
+
+
+class Object:
+    """Stands for an object of the candidate's: a test may pass it back and do nothing else with it."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: int) -> None:
+        object.__setattr__(self, "_number", number)
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        end({"foreign": True, "detail": "a test looks into an object of the candidate's own"})
+
+    __bool__ = __len__ = __iter__ = __hash__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __add__ = __radd__ = __sub__ = __call__ = __getitem__ = __contains__ = __str__ = __repr__ = _refuse
+    __getattr__ = __setattr__ = _refuse
+
+
+def take() -> bytes:
+    size = int.from_bytes(_exactly(4), "big")
+    return _exactly(size)
+
+
+def _exactly(size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = os.read(INCOMING, size - len(data))
+        if not part:
+            os._exit(0)
+        data += part
+    return data
+
+
+def give(letter: bytes, body: bytes) -> None:
+    data = (5 + len(body)).to_bytes(4, "big") + letter + JOB + body
+    while data:
+        data = data[os.write(OUTGOING, data) :]
+
+
+def end(verdict: dict[str, Any]) -> NoReturn:
+    """Give the verdict and end the child at once: no `except` of a test can come between."""
+    give(b"V", json.dumps({"passed": False, **verdict}).encode())
+    os._exit(0)
+
+
+def proxy(name: str) -> Callable[..., Any]:
+    """A function for tests to call in the candidate's place."""
+
+    def ask(*args: Any, **keywords: Any) -> Any:
+        special: list[bool] = []
+        give(b"C", marshal.dumps((name, _plain(args, special), _plain(keywords, special), bool(special))))
+        reply = take()
+        if reply[:1] == b"X":
+            os._exit(0)
+        return _result(reply[1:].decode())
+
+    ask.__name__ = name
+    return ask
+
+
+def _plain(value: Any, special: list[bool]) -> Any:
+    """`value` as data; built-in types and candidate's objects become `(..., what, which)`, noted in `special`."""
+    kind = type(value)
+    if kind is Object:
+        special.append(True)
+        return (..., "object", object.__getattribute__(value, "_number"))
+    if kind is type and getattr(builtins, name := str(getattr(value, "__name__", "")), None) is value:
+        special.append(True)
+        return (..., "type", name)
+    if kind not in _PLAIN:
+        end({"detail": f"the tests pass a {kind.__name__} to the candidate; only plain data can be passed"})
+    if kind in (list, tuple, set, frozenset):
+        return kind(_plain(part, special) for part in value)
+    if kind is dict:
+        return {_plain(key, special): _plain(part, special) for key, part in value.items()}
+    return value
+
+
+def _result(reply: str) -> Any:
+    """What a call gave: a value, a numbered object or, raised, an exception of the nearest built-in class."""
+    word, _, rest = reply.partition(" ")
+    try:
+        if word == "value":
+            return decode(rest)
+        if word == "object":
+            return Object(int(rest))
+        name, _, text = rest.partition(" ")
+        error = _error(getattr(builtins, name), str(decode(text)))
+    except (Malformed, ValueError, AttributeError) as fault:
+        end({"detail": f"a forged result ({fault})"})
+    raise error
+
+
+def _error(kind: Any, message: str) -> Exception:
+    """Never an AssertionError: that name is for the tests' own findings."""
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind is not AssertionError:
+        try:
+            return kind(message)
+        except TypeError:  # UnicodeDecodeError and its kin want more
+            pass
+    return RuntimeError(message)
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """Run one job's tests and say whether all passed."""
+    names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, **{n: proxy(n) for n in job["asked"]}}
+    place = "the set-up"
+    try:
+        exec(compile(job["setup"], "setup", "exec"), names)  # noqa: S102 - trusted test code in a box of its own
+        for number, text in enumerate(job["tests"], start=1):
+            place = f"test {number} of {len(job['tests'])}"
+            exec(compile(text, "tests", "exec"), names)  # noqa: S102
+    except MemoryError:
+        return {"passed": False, "limit": "memory", "detail": "the tests ran out of memory"}
+    except BaseException as error:
+        return {"passed": False, "detail": f"{place}: {_what(error, text if place != 'the set-up' else '')}"}
+    return {"passed": True, "detail": ""}
+
+
+def _what(error: BaseException, text: str) -> str:
+    """The exception and the line of the test that it came from."""
+    line, at = "", error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == "tests":
+            line = text.splitlines()[at.tb_lineno - 1].strip()
+        at = at.tb_next
+    told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{told[:200]} in {line[:200]}" if line else told[:200]
+
+
+def serve() -> None:
+    """A child for each job; if it ends without a verdict the verdict is that it was too much."""
+    global JOB
+    random.seed(0)  # every child begins with the same state
+    give(b"H", b"")
+    while True:
+        frame = take()
+        if frame[:1] != b"J":  # the result that a child, by now gone, did not wait for
+            continue
+        JOB, job = frame[1:5], marshal.loads(frame[5:])
+        child = os.fork()
+        if child == 0:
+            for what, most in ((resource.RLIMIT_CPU, job["seconds"]), (resource.RLIMIT_AS, job["memory"])):
+                resource.setrlimit(what, (most, most))
+            give(b"V", json.dumps(run(job)).encode())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            told = {"passed": False, "limit": "timeout", "detail": f"the tests were ended by signal {status & 127}"}
+            give(b"V", json.dumps(told).encode())
+
+
+INCOMING, OUTGOING, JOB = -1, -1, bytes(4)
+if __name__ == "tester":
+    INCOMING, OUTGOING = int(sys.argv[1]), int(sys.argv[2])
+    serve()

@@ -1,0 +1,1 @@
+"""Whether an answer to a mathematical question is the gold answer."""

@@ -1,0 +1,68 @@
+"""Mathematics graded: responses in, verdicts out, with algebra in killable workers.
+
+Most answers need no algebra and never leave the process. The others go to the pool one by one, so an answer that hits
+a limit fails alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from ponder.types import Verdict
+from ponder.verifiers.rules.mathematics.equivalence import GoldError, settle
+from ponder.verifiers.rules.mathematics.extraction import Extraction, extract
+from ponder.verifiers.workers.pool import SECONDS, Pool, Result
+
+SHOWN = 500  # characters of an extracted answer that a verdict shows
+CHUNK = 256  # responses that are looked at together
+
+
+class MathVerifier:
+    """`grade` pairs of (gold answer, response); close it to end the workers."""
+
+    def __init__(self, *, workers: int = 1, seconds: float = SECONDS) -> None:
+        self._pool = Pool("ponder.verifiers.rules.mathematics.equivalence:judge", workers=workers, seconds=seconds)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def grade(self, pairs: Iterable[tuple[str | None, str]]) -> Iterator[Verdict]:
+        """A verdict for each pair, in order; `pairs` is read in chunks."""
+        source = iter(pairs)
+        while chunk := list(islice(source, CHUNK)):
+            found = [(gold, extract(response)) for gold, response in chunk]
+            settled = [_settled(gold, extraction) for gold, extraction in found]
+            open_ = [pair for pair, verdict in zip(found, settled, strict=True) if verdict is None]
+            results = self._pool.map([gold, list(extraction.answers)] for gold, extraction in open_)
+            for (_, extraction), verdict in zip(found, settled, strict=True):
+                yield _verdict(next(results), extraction) if verdict is None else verdict
+
+
+def _settled(gold: str | None, extraction: Extraction) -> Verdict | None:
+    """The verdict where no algebra is needed, else None."""
+    if gold is None:
+        return Verdict(failure="gold", detail="the problem has no gold answer")
+    try:
+        right = settle(gold, list(extraction.answers))
+    except GoldError as error:
+        return Verdict(failure="gold", extracted=_shown(extraction), detail=str(error))
+    return None if right is None else _outcome(right, extraction)
+
+
+def _verdict(result: Result, extraction: Extraction) -> Verdict:
+    """What a worker's result means."""
+    if result.failure is not None:
+        return Verdict(failure=result.failure, extracted=_shown(extraction), detail=result.detail)
+    if "failure" in result.value:
+        return Verdict(failure=result.value["failure"], extracted=_shown(extraction), detail=result.value["detail"])
+    return _outcome(result.value["right"], extraction)
+
+
+def _outcome(right: bool, extraction: Extraction) -> Verdict:
+    return Verdict(outcome=float(right), extracted=_shown(extraction), detail=extraction.where)
+
+
+def _shown(extraction: Extraction) -> str | None:
+    text = " or ".join(extraction.answers)
+    return (text if len(text) <= SHOWN else text[:SHOWN] + "…") or None
