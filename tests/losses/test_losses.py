@@ -5,22 +5,30 @@ import math
 import pytest
 import torch
 
-from ponder.losses.cloning import cloning
-from ponder.losses.normalisation import row_weights
-from ponder.losses.policy_gradient import PolicyGradient, k3
-from ponder.losses.terms import Tokens
+from ponder.losses.clipped import Clipped
+from ponder.losses.cloning import Cloning
+from ponder.losses.gspo import GSPO
+from ponder.losses.kl import k3
+from ponder.losses.loss import TokenRows
+from ponder.losses.normalisation import LeftOut, row_weights
 from ponder.types import Sample
 
-LOSS = PolicyGradient(clip_low=0.2, clip_high=0.3)
+LOSS = Clipped(clip_low=0.2, clip_high=0.3)
+
+
+def one(logprob: torch.Tensor, sampler: float, advantage: float, reference: float | None = None) -> TokenRows:
+    """A single row of a single token."""
+    start = None if reference is None else torch.tensor([reference])
+    return TokenRows(logprob, torch.tensor([sampler]), torch.tensor([advantage]), torch.tensor([0]), 1, start)
 
 
 def value_and_gradient(ratio: float, advantage: float) -> tuple[float, float, bool]:
     """The loss of one token with probability ratio `ratio`, and its derivative by the log-probability."""
     logprob = torch.tensor([math.log(ratio) - 1.0], requires_grad=True)
-    terms = LOSS(Tokens(logprob, torch.tensor([-1.0]), torch.tensor([advantage])))
+    terms = LOSS(one(logprob, -1.0, advantage))
     terms.loss_N.sum().backward()
     assert logprob.grad is not None
-    return float(terms.loss_N.detach()), float(logprob.grad), bool(terms.clipped_N)
+    return float(terms.loss_N.detach()), float(logprob.grad), bool(terms.metrics["clip_fraction"])
 
 
 @pytest.mark.parametrize(
@@ -48,10 +56,9 @@ def test_an_absurd_ratio_stays_finite():
 
 
 def test_the_pull_to_the_reference_adds_its_estimate_and_nothing_without_a_reference():
-    logprobs, sampler, advantages = torch.tensor([-1.0]), torch.tensor([-1.0]), torch.tensor([0.0])
-    pulled = PolicyGradient(kl_coefficient=0.5)(Tokens(logprobs, sampler, advantages, torch.tensor([-2.0])))
+    pulled = Clipped(kl_coef=0.5)(one(torch.tensor([-1.0]), -1.0, 0.0, -2.0))
     assert float(pulled.loss_N) == pytest.approx(0.5 * (math.exp(-1.0) - 1 + 1.0))
-    assert float(PolicyGradient(kl_coefficient=0.5)(Tokens(logprobs, sampler, advantages)).loss_N) == 0.0
+    assert float(Clipped(kl_coef=0.5)(one(torch.tensor([-1.0]), -1.0, 0.0)).loss_N) == 0.0
 
 
 def categorical() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -86,9 +93,42 @@ def test_gradients_of_the_three_estimators_on_policy():
 
 
 def test_cloning_is_the_negative_log_likelihood():
-    terms = cloning(Tokens(torch.tensor([-0.25, -2.0]), torch.zeros(2), torch.ones(2)))
+    terms = Cloning()(TokenRows(torch.tensor([-0.25, -2.0]), torch.zeros(2), torch.ones(2), torch.zeros(2).long(), 1))
     assert terms.loss_N.tolist() == [0.25, 2.0]
-    assert not terms.clipped_N.any()
+    assert terms.metrics == {}
+
+
+def two_rows(logprobs: torch.Tensor) -> TokenRows:
+    """Row 0 has tokens with log-ratios 0.2 and 0.0, row 1 one with -0.3."""
+    ratios = torch.tensor([0.2, 0.0, -0.3])
+    return TokenRows(logprobs, logprobs.detach() - ratios, torch.tensor([1.0, 1.0, -2.0]), torch.tensor([0, 0, 1]), 2)
+
+
+def test_gspo_weighs_an_answer_by_the_mean_of_its_log_ratios():
+    logprobs = torch.tensor([-1.0, -2.0, -3.0], requires_grad=True)
+    terms = GSPO(clip_low=1.0, clip_high=10.0)(two_rows(logprobs))
+    first, second = math.exp(0.1), math.exp(-0.3)
+    assert terms.loss_N.tolist() == pytest.approx([-first, -first, 2 * second])
+    # Averaged over its tokens, a row's gradient is s A / |y| on each of them.
+    (terms.loss_N * torch.tensor([0.5, 0.5, 1.0])).sum().backward()
+    assert logprobs.grad is not None
+    assert logprobs.grad.tolist() == pytest.approx([-first / 2, -first / 2, 2 * second])
+
+
+def test_gspo_clips_a_whole_answer_at_once():
+    logprobs = torch.tensor([-1.0, -2.0, -3.0], requires_grad=True)
+    terms = GSPO(clip_low=0.2, clip_high=0.05)(two_rows(logprobs))  # exp(0.1) > 1.05, exp(-0.3) < 0.8
+    assert terms.metrics["clip_fraction"].tolist() == [1.0, 1.0, 1.0]
+    terms.loss_N.sum().backward()
+    assert logprobs.grad is not None
+    assert logprobs.grad.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_gspo_on_answers_of_one_token_is_the_token_level_clip():
+    logprobs = torch.tensor([-1.0, -2.0])
+    rows = TokenRows(logprobs, torch.tensor([-1.1, -1.5]), torch.tensor([1.0, -1.0]), torch.tensor([0, 1]), 2)
+    gspo, clipped = (kind(clip_low=0.2, clip_high=0.28)(rows).loss_N for kind in (GSPO, Clipped))
+    torch.testing.assert_close(gspo, clipped)
 
 
 def row(mask: tuple[float, ...]) -> Sample:
@@ -111,3 +151,12 @@ def test_token_and_sequence_agree_on_equal_lengths():
 def test_a_row_without_trained_tokens_divides_nothing_by_zero():
     assert row_weights([row((0.0,))], "token", 1) == [0.0]
     assert row_weights([row((0.0,))], "sequence", 1) == [0.0]
+
+
+def test_rows_left_out_count_in_the_mean_where_the_loss_says_so():
+    rows = [row((1.0, 1.0))] * 2
+    out = LeftOut(rows=2, tokens=4)
+    assert row_weights(rows, "constant", 10, out) == [1 / 40] * 2
+    assert row_weights(rows, "sequence", 10, out) == [1 / 8] * 2
+    assert row_weights(rows, "token", 10, out) == [1 / 8] * 2
+    assert out.part(2) == LeftOut(1, 2)

@@ -2,19 +2,31 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
-from ponder.learning.batches import Batch, collate, grouped, micro_batches
-from ponder.learning.forward import token_logprobs
+from ponder.learning.backends.batches import Batch, collate, grouped, micro_batches
+from ponder.learning.backends.flex import Flex, _blocks, _dense, _pieces, can_serve
+from ponder.learning.backends.module import Module, Padded
+from ponder.learning.backends.packed import Packed
 from ponder.learning.packed import attention, fused, head, tiles
+from ponder.learning.packed import layout as layouts
 from ponder.learning.packed.layout import Row
 from ponder.learning.packed.precision import Numbers
 from ponder.models.lean import Shape
-from ponder.types import Sample
-from tests.learning.factory import VOCABULARY, model, samples
+from ponder.types import PonderError, Sample
+from tests.learning.factory import VOCABULARY, model, samples, trainer
 
 
 def rows(seed: int = 0) -> list[Row]:
@@ -27,8 +39,17 @@ def rows(seed: int = 0) -> list[Row]:
     return [Row(sample, 1.0) for sample in mixed]
 
 
-def by_sample(lm: PreTrainedModel, batch: Batch, given: list[Row], **options: object) -> dict[str, torch.Tensor]:
-    logprobs, _ = token_logprobs(lm, batch, **options)  # type: ignore[arg-type]
+def token_logprobs(
+    lm: PreTrainedModel, batch: Batch, temperature: float = 1.0, numbers: Numbers | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Through the backend whose layout the batch has."""
+    used = numbers or Numbers(lm.dtype)
+    backend = Module(used) if isinstance(batch.tokens, Padded) else Packed(Shape.of(lm), used)
+    return backend.logprobs(lm, batch.tokens, batch.positions_N, batch.targets_N, temperature)
+
+
+def by_sample(lm: PreTrainedModel, batch: Batch, given: list[Row], **options: Any) -> dict[str, torch.Tensor]:
+    logprobs, _ = token_logprobs(lm, batch, **options)
     sizes = [sum(1 for m in row.sample.mask_T if m) for row in given]
     return {row.sample.id: part for row, part in zip(given, logprobs.split(sizes), strict=True)}
 
@@ -62,7 +83,9 @@ def qwen3() -> Qwen3ForCausalLM:
 def packed(given: list[Row], lm: PreTrainedModel) -> tuple[Batch, list[Row]]:
     groups = grouped(given, share=True)
     ordered = sorted(groups, key=lambda group: not group.shares)
-    return collate(groups, Shape.of(lm), lm.device), [row for group in ordered for row in group.rows]
+    return collate(groups, Packed(Shape.of(lm), Numbers(lm.dtype)), lm.device), [
+        row for group in ordered for row in group.rows
+    ]
 
 
 @pytest.mark.parametrize("make", [model, qwen3])
@@ -180,8 +203,8 @@ def test_an_architecture_without_a_packed_forward_takes_the_librarys():
     torch.manual_seed(0)
     lm = GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=1, n_head=2, n_positions=48)).eval()
     given = rows()
-    batch = collate(grouped(given, share=False), None, lm.device)
-    assert isinstance(batch.tokens, torch.Tensor)
+    batch = collate(grouped(given, share=False), Module(Numbers(lm.dtype)), lm.device)
+    assert isinstance(batch.tokens, Padded)
     found = by_sample(lm, batch, given, temperature=0.5)
     for row in given:
         torch.testing.assert_close(found[row.sample.id], plain(lm, row.sample, 0.5), atol=1e-5, rtol=1e-5)
@@ -197,3 +220,85 @@ def test_a_group_that_does_not_fit_is_cut_and_a_row_stands_alone():
     assert sorted(id for m in members for id in m) == ["0", "1", "2", "3", "4"]
     assert all(len(m) <= 2 for m in members)
     assert ["4"] in members
+
+
+def test_the_flex_backend_gives_the_numbers_of_plain_rows_and_their_gradient():
+    lm, theirs, given = model(), model(), rows()
+    groups = sorted(grouped(given, share=True), key=lambda group: not group.shares)
+    backend = Flex(Numbers(lm.dtype), blocks=False)
+    batch = collate(groups, backend, lm.device)
+    logprobs, _ = backend.logprobs(lm, batch.tokens, batch.positions_N, batch.targets_N, 0.5)
+    order = [row for group in groups for row in group.rows]
+    for index, row in enumerate(order):
+        expected = plain(theirs, row.sample, 0.5)
+        torch.testing.assert_close(logprobs[batch.row_N == index], expected, atol=1e-5, rtol=1e-5)
+        expected.square().sum().backward()
+    logprobs.square().sum().backward()
+    for mine, other in zip(lm.parameters(), theirs.parameters(), strict=True):
+        assert mine.grad is not None and other.grad is not None
+        torch.testing.assert_close(mine.grad, other.grad, atol=1e-4 * float(other.grad.abs().max()), rtol=1e-3)
+
+
+def test_the_block_mask_sees_what_the_dense_mask_sees():
+    groups = sorted(grouped(rows(), share=True), key=lambda group: not group.shares)
+    packing = layouts.packed(groups)
+    piece, stem = _pieces(packing, torch.device("cpu"))
+    dense = _dense(piece, stem)[0, 0]
+    blocks = _blocks(piece, stem)
+    count = len(piece)
+    seen = [[bool(blocks.mask_mod(0, 0, torch.tensor(q), torch.tensor(k))) for k in range(count)] for q in range(count)]
+    assert torch.equal(torch.tensor(seen), dense)
+    # By hand: the second token of a stem's first branch sees the whole stem, the first and itself.
+    branch = next(part for part in packing.pieces if part.shared and part.length > 1)
+    expected = {*range(branch.stem_start, branch.stem_start + branch.shared), branch.start, branch.start + 1}
+    assert set(dense[branch.start + 1].nonzero().flatten().tolist()) == expected
+
+
+def test_models_with_windows_and_those_without_a_mask_of_positions_are_no_case_for_flex():
+    assert can_serve(model())
+    windowed = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            sliding_window=4,
+        )
+    )
+    assert not can_serve(windowed)
+    with pytest.raises(PonderError, match=r"use trainer\.backend=module"):
+        trainer(windowed, backend="flex")
+
+
+@pytest.mark.parametrize("backend", ["packed", "module", "flex"])
+def test_a_layer_that_is_computed_twice_changes_neither_loss_nor_gradient(backend):
+    given = [row.sample for row in rows()]
+    given = [replace(sample, logprobs_T=(-3.0,) * len(sample.response)) for sample in given]
+    found = []
+    for twice in (False, True):
+        made = trainer(model(layers=3), backend=backend, gradient_checkpointing=twice)
+        found.append((made.update(given).loss, [p.grad for p in made.model.parameters()]))
+    assert found[0][0] == pytest.approx(found[1][0], abs=1e-6)
+    for once, again in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(once, again, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["packed", "flex"])
+def test_all_backends_make_the_same_update(backend):
+    given = [replace(row.sample, logprobs_T=(-3.0,) * len(row.sample.response)) for row in rows()]
+    one, other = trainer(model(), backend="module"), trainer(model(), backend=backend)
+    first, second = one.update(given), other.update(given)
+    assert first.loss == pytest.approx(second.loss, abs=1e-5)
+    assert first.entropy == pytest.approx(second.entropy, abs=1e-5)
+    for mine, theirs in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert mine.grad is not None and theirs.grad is not None
+        scale = float(theirs.grad.abs().max())
+        torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-4 * scale, rtol=1e-3)
+
+
+def test_a_backend_that_cannot_compute_a_model_says_so():
+    lm = GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=1, n_head=2, n_positions=48))
+    with pytest.raises(PonderError, match="computes plain Llama, Qwen2 and Qwen3 models and not gpt2"):
+        trainer(lm, backend="packed")
