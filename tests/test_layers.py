@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": set(),
     "native": set(),
     "engines": {"models", "native"},
-    "verifiers": {"models"},
+    "verifiers": {"models", "learning"},
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},

@@ -13,10 +13,10 @@ from transformers import PreTrainedModel
 
 from ponder.types import Trajectory, Verdict
 from ponder.verifiers.aggregation import Aggregation, aggregate
-from ponder.verifiers.learned.batched import PromptTokens, scores, step_ends
-from ponder.verifiers.learned.headed import HeadedJudge
-from ponder.verifiers.learned.heads import log_odds
-from ponder.verifiers.learned.reader import Reader
+from ponder.verifiers.learned.common.batched import PromptTokens, scores, step_ends
+from ponder.verifiers.learned.common.headed import HeadedJudge
+from ponder.verifiers.learned.common.heads import log_odds
+from ponder.verifiers.learned.common.reader import Reader
 
 __all__ = ["Aggregation", "ProcessVerifier", "aggregate", "step_ends"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.objective import located
-from ponder.learning.verifiers.rows import Example, JudgedRow
+from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.objective import located
 from ponder.models.heads import Form, token_logprobs
 
 

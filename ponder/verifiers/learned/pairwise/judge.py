@@ -5,7 +5,7 @@ Temperature scaling on labelled steps can give them a slope, not an offset: expe
 
 from __future__ import annotations
 
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.process.judge import ProcessVerifier
 
 
 class PairwiseVerifier(ProcessVerifier):

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.objective import scored
-from ponder.learning.verifiers.rows import Example, JudgedRow, contrasts
+from ponder.learning.judged_rows import Example, JudgedRow
 from ponder.models.heads import Form
+from ponder.verifiers.learned.common.pairs import contrasts, pair_loss, pair_of
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,3 @@ class Preference:
 
     def loss(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
         return pair_loss(model, examples)
-
-
-def pair_of(better: tuple[int, ...], at: int, worse: tuple[int, ...], other: int, target: float) -> Example:
-    """Two rows, read at one position each; `target` is the chance that the first is the better."""
-    return Example((better, worse), ((at,), (other,)), (target,))
-
-
-def pair_loss(model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
-    """Cross entropy between sigma(first - second) and the target."""
-    logits, targets = scored(model, examples)
-    return F.binary_cross_entropy_with_logits(logits[0::2] - logits[1::2], targets, reduction="sum")

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.objective import scored
-from ponder.learning.verifiers.rows import Example, JudgedRow
+from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.objective import cross_entropy
 from ponder.models.heads import Form
 
 
@@ -42,5 +41,4 @@ class Outcome:
         return made
 
     def loss(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
-        logits, targets = scored(model, examples)
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+        return cross_entropy(model, examples)

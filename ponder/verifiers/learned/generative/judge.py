@@ -26,11 +26,11 @@ from ponder.models.heads import next_token_logprobs
 from ponder.protocols import Completion, Engine, HiddenEngine, Price, Request
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, Trajectory, Verdict
-from ponder.verifiers.learned.batched import PromptTokens, indices, scores
-from ponder.verifiers.learned.critique import step_scores
-from ponder.verifiers.learned.headed import HeadedJudge
-from ponder.verifiers.learned.heads import token_odds
-from ponder.verifiers.learned.reader import EngineReader, Places, Reader, Tokens
+from ponder.verifiers.learned.common.batched import PromptTokens, indices, scores
+from ponder.verifiers.learned.common.headed import HeadedJudge
+from ponder.verifiers.learned.common.heads import token_odds
+from ponder.verifiers.learned.common.reader import EngineReader, Places, Reader, Tokens
+from ponder.verifiers.learned.generative.critique import step_scores
 
 _REMEMBERED = 65_536  # exact costs that are kept
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.objective import scored
-from ponder.learning.verifiers.process import Process
-from ponder.learning.verifiers.rows import Example, JudgedRow
+from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.objective import scored
 from ponder.models.heads import Form
+from ponder.verifiers.learned.process.objective import Process
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Protocol
 from transformers import PreTrainedModel
 
 from ponder.verifiers.aggregation import Aggregation
-from ponder.verifiers.learned.batched import PromptTokens
-from ponder.verifiers.learned.reader import Places, Tokens
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.common.batched import PromptTokens
+from ponder.verifiers.learned.common.reader import Places, Tokens
+from ponder.verifiers.learned.process.judge import ProcessVerifier
 
 
 class Server(Protocol):

@@ -10,8 +10,7 @@ step. None is "not labelled" and is never trained on; neither is an outcome of N
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ponder.types import PonderError
 
@@ -63,39 +62,19 @@ class JudgedRow:
 class Example:
     """What an objective makes of rows: token rows that are forwarded together, positions in each, and targets.
 
-    The loss is divided by the sum of `count`: the number of targets unless an objective says otherwise.
+    The loss is divided by the sum of `count`: the number of targets unless an objective says otherwise. A subclass may
+    stand for another part of the loss.
     """
 
     rows: tuple[tuple[int, ...], ...]
     at: tuple[tuple[int, ...], ...]
     targets: tuple[float, ...]
-    count: int | None = None
+    count: float | None = None
 
     @property
-    def counted(self) -> int:
+    def counted(self) -> float:
         return len(self.targets) if self.count is None else self.count
 
     @property
     def longest(self) -> int:
         return max(map(len, self.rows))
-
-
-def until_error(row: JudgedRow) -> JudgedRow:
-    """Correctness labels end with the first wrong step (2305.20050): what follows is not labelled.
-
-    Without a wrong step nothing changes. Not for rollout values, which say something of every prefix.
-    """
-    wrong = next((k for k, label in enumerate(row.labels) if label is not None and label < RIGHT), None)
-    if wrong is None:
-        return row
-    return replace(row, labels=(*row.labels[: wrong + 1], *(None for _ in row.labels[wrong + 1 :])))
-
-
-def contrasts(valued: Sequence[tuple[float, int]]) -> list[tuple[int, int]]:
-    """Pairs (better, worse) of indices: the best with the worst, the second best with the second worst, and so on.
-
-    Each is used at most once; equal values make no pair. [(1, 0), (0, 1), (0, 2)] gives [(0, 2)].
-    """
-    ranked = sorted(valued, key=lambda pair: -pair[0])
-    half = range(len(ranked) // 2)
-    return [(ranked[i][1], ranked[-1 - i][1]) for i in half if ranked[i][0] > ranked[-1 - i][0]]

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 from ponder.models.heads import padded
 from ponder.protocols import Price
 from ponder.types import PonderError, Question, Trajectory, Verdict
-from ponder.verifiers.learned.reader import Places, Reader, Tokens
+from ponder.verifiers.learned.common.reader import Places, Reader, Tokens
 
 PromptTokens = Callable[[Question], tuple[int, ...]]
 _TICKS = 4  # event-loop turns that a batch waits for searches which were woken together

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.process.judge import ProcessVerifier
 
 
 class ValueVerifier(ProcessVerifier):

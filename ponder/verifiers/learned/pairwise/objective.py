@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.preference import pair_loss, pair_of
-from ponder.learning.verifiers.process import step_labels
-from ponder.learning.verifiers.rows import Example, JudgedRow, contrasts
+from ponder.learning.judged_rows import Example, JudgedRow
 from ponder.models.heads import Form
+from ponder.verifiers.learned.common.pairs import contrasts, pair_loss, pair_of
+from ponder.verifiers.learned.process.objective import step_labels
 
 Place = tuple[float, tuple[int, ...], int]  # label, tokens up to the step's end, position of that end
 

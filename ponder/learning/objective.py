@@ -1,4 +1,8 @@
-"""What an objective is: rows to examples, examples to a summed loss."""
+"""What an objective is: rows to examples, examples to a summed loss.
+
+The objectives themselves stand beside their judges in `verifiers/learned/<kind>/objective.py`; training knows this
+protocol and none of them.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,30 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.rows import Example, JudgedRow
+from ponder.learning.judged_rows import Example, JudgedRow
 from ponder.models.heads import Form, padded, step_logits
 
 
-class Objective(Protocol):
-    """`form` and `labels` say which model it trains (`models.heads.judging_model`).
+class Loss(Protocol):
+    """A loss over examples: a sum over all targets, which the learner divides by the sum of their counts.
 
     `work` is what one trained token costs in token-equivalents of its own model: 3 for a forward and a backward pass,
-    more if another model is asked too. `loss` is a sum over all targets; the learner divides by their number.
+    more if another model is asked too.
+    """
+
+    @property
+    def work(self) -> float: ...
+
+    def loss(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor: ...
+
+
+class Objective(Loss, Protocol):
+    """A loss that makes its own examples of judged rows.
+
+    `form` and `labels` say which model it trains (`models.heads.judging_model`).
     """
 
     @property
@@ -26,12 +43,7 @@ class Objective(Protocol):
     @property
     def labels(self) -> int: ...
 
-    @property
-    def work(self) -> float: ...
-
     def examples(self, rows: Sequence[JudgedRow]) -> list[Example]: ...
-
-    def loss(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor: ...
 
 
 def located(examples: Sequence[Example], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -48,3 +60,9 @@ def scored(model: PreTrainedModel, examples: Sequence[Example]) -> tuple[Tensor,
     """Logits [N] at every asked position of a model with a head, and the targets."""
     ids_BT, at_B, at_T, targets = located(examples, model.device)
     return step_logits(model, ids_BT, at_B, at_T).float(), targets
+
+
+def cross_entropy(model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
+    """Cross entropy, in nats and summed, between the model's score at every asked position and its target in [0, 1]."""
+    logits, targets = scored(model, examples)
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")

@@ -19,9 +19,9 @@ from ponder.models.heads import token_logprobs as plain_logprobs
 from ponder.protocols import Price
 from ponder.types import Question, Trajectory, Verdict
 from ponder.verifiers.aggregation import Aggregation, aggregate
-from ponder.verifiers.learned.batched import BatchedJudge, PromptTokens, by_row, indices, scores, step_ends
-from ponder.verifiers.learned.heads import token_logprobs
-from ponder.verifiers.learned.reader import Places, Reader, Tokens
+from ponder.verifiers.learned.common.batched import BatchedJudge, PromptTokens, by_row, indices, scores, step_ends
+from ponder.verifiers.learned.common.heads import token_logprobs
+from ponder.verifiers.learned.common.reader import Places, Reader, Tokens
 
 
 class ImplicitVerifier(BatchedJudge):

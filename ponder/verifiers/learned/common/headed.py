@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ponder.models.heads import hidden_states
-from ponder.verifiers.learned.batched import BatchedJudge, by_row, indices
-from ponder.verifiers.learned.reader import Places, Tokens
+from ponder.verifiers.learned.common.batched import BatchedJudge, by_row, indices
+from ponder.verifiers.learned.common.reader import Places, Tokens
 
 
 class HeadedJudge(BatchedJudge):

@@ -1,8 +1,8 @@
 """Process reward model: cross entropy at step ends, on hard or soft labels (2312.08935, equation 3).
 
 Soft labels are the share of successful continuations. Hard ones are 1 if any continuation succeeded (2501.07301 finds
-the threshold at 0 best). With correctness labels, `until_error` leaves out what follows the first wrong step. A row
-without labels but with an outcome is trained on at its last step: that label is free.
+the threshold at 0 best). Labels of correctness end at the first wrong step in every label file already. A row without
+labels but with an outcome is trained on at its last step: that label is free.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.objective import scored
-from ponder.learning.verifiers.rows import Example, JudgedRow, until_error
+from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.objective import cross_entropy
 from ponder.models.heads import Form
 
 
@@ -24,7 +23,6 @@ class Process:
     """Token classification with two labels; its score is the log-odds of "right"."""
 
     hard: bool = False
-    until_error: bool = False
     form: Form = "token"
     labels: int = 2
     work: float = 3.0
@@ -38,11 +36,10 @@ class Process:
         ]
 
     def loss(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
-        logits, targets = scored(model, examples)
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+        return cross_entropy(model, examples)
 
     def _labels(self, row: JudgedRow) -> list[tuple[int, float]]:
-        labels = step_labels(until_error(row) if self.until_error else row)
+        labels = step_labels(row)
         return [(at, float(value > 0)) for at, value in labels] if self.hard else labels
 
 

@@ -4,7 +4,7 @@
 
 The verdict is a token of the vocabulary, so the checkpoint is an ordinary causal language model. `clone` (1/3 for
 algorithmic tasks) keeps it able to solve what it judges. A critique's tokens are learned like the verdict's; which
-critiques are fit to learn from is decided before (`verifiers.learned.critique.agrees`).
+critiques are fit to learn from is decided before (`verifiers.learned.generative.critique.agrees`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.objective import located
-from ponder.learning.verifiers.rows import RIGHT, Example, JudgedRow
+from ponder.learning.judged_rows import RIGHT, Example, JudgedRow
+from ponder.learning.objective import located
 from ponder.models.heads import Form, token_logprobs
 
 

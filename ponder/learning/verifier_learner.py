@@ -1,4 +1,4 @@
-"""One learner for all verifiers: AdamW over the examples that an objective makes of judged rows.
+"""One learner for all verifiers: AdamW over examples.
 
 Examples are cut into micro-batches by length and the loss is divided by one global count, so the cut does not change
 the gradient. Work is counted in token-equivalents of the trained model, so that kinds can be compared at equal spend.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.objective import Objective
-from ponder.learning.verifiers.rows import Example, JudgedRow
+from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.objective import Loss, Objective
 from ponder.types import PonderError
 
 
@@ -28,7 +29,7 @@ class FitReport:
     work: float
 
 
-class VerifierLearner:
+class ExampleLearner:
     """`batch` examples a step, at most `micro_tokens` padded tokens forwarded at once.
 
     The rate rises over the first `warmup` steps and then stays: a verifier that follows a policy never stops learning.
@@ -37,7 +38,7 @@ class VerifierLearner:
     def __init__(
         self,
         model: PreTrainedModel,
-        objective: Objective,
+        loss: Loss,
         *,
         learning_rate: float = 5e-4,
         batch: int = 16,
@@ -46,35 +47,12 @@ class VerifierLearner:
         extra: Sequence[torch.nn.Parameter] = (),
     ) -> None:
         """`extra` are parameters beyond the model's own, such as the output head of a policy that shares its trunk."""
-        self.model, self.objective = model, objective
+        self.model, self.loss = model, loss
         self.learning_rate, self.batch, self.warmup, self.micro_tokens = learning_rate, batch, warmup, micro_tokens
         own = {id(p): p for p in (*model.parameters(), *extra) if p.requires_grad}
         self.parameters = list(own.values())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
         self._steps = 0
-
-    def fit(
-        self,
-        rows: Sequence[JudgedRow],
-        generator: torch.Generator,
-        *,
-        epochs: int | None = 1,
-        most_work: float = math.inf,
-    ) -> FitReport:
-        """`epochs` passes in random order, ended early by `most_work`; epochs None goes on until the work is done.
-
-        A step whose loss or gradient is not finite is skipped and counted. Raises PonderError if the rows hold nothing
-        that this objective can learn from.
-        """
-        examples = self.objective.examples(rows)
-        if not examples:
-            raise PonderError(
-                f"nothing to learn: {len(rows)} rows hold no example for {type(self.objective).__name__.lower()}; "
-                "it needs labels, outcomes, or right and wrong trajectories of the same problem"
-            )
-        if epochs is None and math.isinf(most_work):
-            raise ValueError("training needs an end: epochs or most_work")
-        return self.fit_examples(examples, generator, epochs=epochs, most_work=most_work)
 
     def fit_examples(
         self,
@@ -84,7 +62,10 @@ class VerifierLearner:
         epochs: int | None = 1,
         most_work: float = math.inf,
     ) -> FitReport:
-        """`fit` for examples that are made already; none at all are no step."""
+        """`epochs` passes in random order, ended early by `most_work`; epochs None goes on until the work is done.
+
+        A step whose loss or gradient is not finite is skipped and counted; no examples are no step.
+        """
         losses: list[float | None] = []
         work = 0.0
         self.model.train()
@@ -92,7 +73,7 @@ class VerifierLearner:
             if work >= most_work:
                 break
             losses.append(self._step(batch))
-            work += self.objective.work * sum(len(row) for example in batch for row in example.rows)
+            work += self.loss.work * sum(len(row) for example in batch for row in example.rows)
         self.model.eval()
         kept = [loss for loss in losses[-math.ceil(len(examples) / self.batch) :] if loss is not None]
         return FitReport(sum(kept) / len(kept) if kept else None, len(losses), losses.count(None), work)
@@ -108,11 +89,11 @@ class VerifierLearner:
             done += 1
 
     def _step(self, examples: Sequence[Example]) -> float | None:
-        count = max(1, sum(example.counted for example in examples))
+        count = sum(example.counted for example in examples) or 1.0
         total = 0.0
         self.optimizer.zero_grad(set_to_none=True)
         for part in micro_batches(examples, self.micro_tokens):
-            loss = self.objective.loss(self.model, part) / count
+            loss = self.loss.loss(self.model, part) / count
             loss.backward()
             total += float(loss.detach())
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, 1.0))
@@ -123,6 +104,34 @@ class VerifierLearner:
             group["lr"] = self.learning_rate * min(1.0, self._steps / max(1, self.warmup))
         self.optimizer.step()
         return total
+
+
+class VerifierLearner(ExampleLearner):
+    """The learner of an objective, which makes its examples of judged rows."""
+
+    def __init__(self, model: PreTrainedModel, objective: Objective, **settings: Any) -> None:
+        """`settings` are those of `ExampleLearner`."""
+        super().__init__(model, objective, **settings)
+        self.objective = objective
+
+    def fit(
+        self,
+        rows: Sequence[JudgedRow],
+        generator: torch.Generator,
+        *,
+        epochs: int | None = 1,
+        most_work: float = math.inf,
+    ) -> FitReport:
+        """`fit_examples` on what the objective makes of `rows`; PonderError if it can learn from none of them."""
+        examples = self.objective.examples(rows)
+        if not examples:
+            raise PonderError(
+                f"nothing to learn: {len(rows)} rows hold no example for {type(self.objective).__name__.lower()}; "
+                "it needs labels, outcomes, or right and wrong trajectories of the same problem"
+            )
+        if epochs is None and math.isinf(most_work):
+            raise ValueError("training needs an end: epochs or most_work")
+        return self.fit_examples(examples, generator, epochs=epochs, most_work=most_work)
 
 
 def micro_batches(examples: Sequence[Example], tokens: int) -> list[list[Example]]:

@@ -11,10 +11,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ponder.types import Trajectory, Verdict
-from ponder.verifiers.learned.batched import PromptTokens, scores
-from ponder.verifiers.learned.headed import HeadedJudge
-from ponder.verifiers.learned.heads import log_odds
-from ponder.verifiers.learned.reader import Reader
+from ponder.verifiers.learned.common.batched import PromptTokens, scores
+from ponder.verifiers.learned.common.headed import HeadedJudge
+from ponder.verifiers.learned.common.heads import log_odds
+from ponder.verifiers.learned.common.reader import Reader
 
 
 class OutcomeVerifier(HeadedJudge):

@@ -5,7 +5,7 @@ sigma(r) is not a chance of being right: r was trained on differences within a p
 
 from __future__ import annotations
 
-from ponder.verifiers.learned.outcome import OutcomeVerifier
+from ponder.verifiers.learned.outcome.judge import OutcomeVerifier
 
 
 class PreferenceVerifier(OutcomeVerifier):
