@@ -6,7 +6,9 @@ the `Engine` behind them batches their calls. Only types cross these borders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -173,6 +175,22 @@ class Steered(Propose, Protocol):
         ...
 
 
+@runtime_checkable
+class Conversing(Propose, Protocol):
+    """A policy that goes on after an environment has answered it. Environments of several turns need one."""
+
+    def observe(self, question: Question, prefix: Step, text: str) -> Step:
+        """One forced step after `prefix`: `text` in the frame that the model expects around what others say.
+
+        The tokens of `prefix` stay what they were: nothing that was drawn is decoded and encoded again.
+        """
+        ...
+
+    def room(self, question: Question, prefix: Step | None) -> int:
+        """How many more tokens the context window holds after `prefix`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What a judge takes for trajectories of one question, in token-equivalents. All zero: it is free.
@@ -239,6 +257,13 @@ class Family(Protocol):
 
 
 @runtime_checkable
+class Finite(Protocol):
+    """A family with a last problem: index `size(split)` is index 0 again."""
+
+    def size(self, split: str) -> int: ...
+
+
+@runtime_checkable
 class Graded(Protocol):
     """A family with a checker of its own. Families without one name a verifier in their problems' `Key.data`."""
 
@@ -263,6 +288,100 @@ class Levelled(Protocol):
     """A family whose difficulty the curriculum may move."""
 
     def at_level(self, level: int) -> Family: ...
+
+
+class Grade(Protocol):
+    """Ground truth as plain code: a verdict for each response to the problem at the same place.
+
+    A grader that names a parameter `finished` (a list of truth values) is also told which responses their model ended
+    itself; the others were cut by a limit, so that what they hold may be half a thought. See `grade_responses`.
+    """
+
+    def __call__(self, problems: Sequence[Problem], responses: Sequence[str], /) -> list[Verdict]: ...
+
+
+def grade_responses(
+    grade: Grade, problems: Sequence[Problem], responses: Sequence[str], finished: Sequence[bool]
+) -> list[Verdict]:
+    """Call `grade`, with `finished` if it takes that. Raises ValueError unless it gives one verdict a response."""
+    told: Callable[..., list[Verdict]] = grade
+    parameters = inspect.signature(told).parameters
+    verdicts = told(problems, responses, **({"finished": finished} if "finished" in parameters else {}))
+    if len(verdicts) != len(responses):
+        raise ValueError(f"the grader gave {len(verdicts)} verdicts for {len(responses)} responses")
+    return verdicts
+
+
+Check = Callable[[Trajectory], Awaitable[Verdict]]
+
+
+class Episode(Protocol):
+    """One policy at work on one problem, as the environment sees it. Its methods wait, and never block the event loop.
+
+    An exception out of either method is the typed failure "environment" of this trajectory and of no other.
+    """
+
+    async def reply(self, trajectory: Trajectory) -> str | None:
+        """What the policy reads after the turn it has just ended; None ends the episode.
+
+        Asked only where another turn may follow: not after the last turn allowed, nor after a turn that was cut.
+        """
+        ...
+
+    async def verdict(self, trajectory: Trajectory) -> Verdict:
+        """What the whole episode was worth: an outcome, or the typed failure of whatever was to judge it."""
+        ...
+
+
+class Environment(Protocol):
+    """What a policy acts in. Its turns alternate with what the environment says (observations).
+
+    Observations are forced steps: the policy reads them, nothing is learned from them. One environment serves many
+    episodes at once and keeps what belongs to one of them in its `Episode`.
+    """
+
+    @property
+    def turns(self) -> int:
+        """The most turns of the policy in an episode."""
+        ...
+
+    @property
+    def turn_tokens(self) -> int:
+        """The most tokens of one turn; 0: as many as the episode has left. A turn that is cut ends the episode."""
+        ...
+
+    def episode(self, problem: Problem, check: Check, *, seed: int) -> AbstractAsyncContextManager[Episode]:
+        """Open an episode; leaving the context releases what it holds. `check` is ground truth for this problem.
+
+        `seed` fixes every random draw of the environment. `check` grades the last turn of a trajectory, waits in a
+        queue with all other trajectories, and never raises for a grader that broke: that is a failure in the verdict.
+        """
+        ...
+
+
+class ProblemSource(Protocol):
+    """Where training problems come from: a curriculum, a file, a model that proposes them, a game.
+
+    `next` may be plain code or a coroutine (`rollout.sources.take` awaits whichever it is): a source that computes
+    stays plain, one that asks a model awaits the engine on the loop that also samples the answers. The other methods
+    are plain, for a checkpoint must not have to wait.
+    """
+
+    def next(self, count: int) -> list[Problem] | Awaitable[list[Problem]]:
+        """`count` problems to be answered next."""
+        ...
+
+    def observe(self, groups: Sequence[Group]) -> None:
+        """Hear how problems were answered, those of this source and perhaps others."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that the next call of `next` depends on, as plain data for JSON."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state` was read."""
+        ...
 
 
 class AssignCredit(Protocol):

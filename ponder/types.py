@@ -113,6 +113,11 @@ class Step:
         """Whether the trajectory ends here: the model ended its turn or was cut."""
         return self.stop is not StopReason.STEP
 
+    @property
+    def is_observation(self) -> bool:
+        """Whether an environment said this: forced tokens after a turn that the model had ended."""
+        return self.forced and self.parent is not None and self.parent.stop is StopReason.END
+
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
@@ -138,8 +143,20 @@ class Trajectory:
         return "".join(step.text for step in self.steps)
 
     @property
+    def response(self) -> str:
+        """The text of the last turn: what graders read. All of `text` if no environment said anything."""
+        steps = self.steps
+        last = max((i for i, step in enumerate(steps) if step.is_observation), default=-1)
+        return "".join(step.text for step in steps[last + 1 :])
+
+    @property
     def stop(self) -> StopReason:
         return self.leaf.stop
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model ended its last turn itself, and was not cut."""
+        return self.leaf.stop is StopReason.END
 
     def __len__(self) -> int:
         count, node = len(self.leaf.tokens), self.leaf.parent
@@ -154,8 +171,8 @@ class Verdict:
     """What a judge says of a trajectory.
 
     Ground truth sets `outcome` (1.0 right, 0.0 wrong) or, if it could not judge, `failure` (a typed name such as
-    "timeout" or "infrastructure"): exactly one of the two. A learned verifier sets `score` in [0, 1], and
-    `step_scores`, one for each step. Not judged and not scored are None, never 0.
+    "timeout", "infrastructure" or "environment"): exactly one of the two. A learned verifier sets `score` in [0, 1],
+    and `step_scores`, one for each step. Not judged and not scored are None, never 0.
     """
 
     outcome: float | None = None

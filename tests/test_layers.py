@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},
-    "rollout": {"search"},
+    "environments": set(),
+    "rollout": {"search", "environments"},
     "labels": {"search", "rollout"},
     "rewards": set(),
     "algorithms": {"rewards"},
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "policy",
         "models",
         "search",
+        "environments",
         "rollout",
         "labels",
         "rewards",
@@ -51,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # The composition root imports everything; nobody below imports it.
 TOP = {"cli", "commands", "__main__"}
 # Rooms that work without a tensor in sight.
-NO_TENSORS = {*FLOOR, "problems", "search", "reports"}
+NO_TENSORS = {*FLOOR, "problems", "search", "environments", "reports"}
 TENSORS = {"torch", "transformers", "safetensors"}
 
 

@@ -264,7 +264,7 @@ def collected(request: Request, asker: Policy) -> list[Case]:
     problems = [
         f.problem(i, split="train", seed=request.seed) for i in range(-(-request.groups // len(some))) for f in some
     ]
-    draw = {"max_tokens": request.max_tokens, "seed": derive_seed("verifier data", request.seed)}
+    draw: dict[str, Any] = {"max_tokens": request.max_tokens, "seed": derive_seed("verifier data", request.seed)}
     with truth(some) as grader:
         groups = run_async(collect(problems, asker.propose, grader.grade, group_size=request.samples, **draw))
         mixed = [group for group in groups if group.solve_rate not in (0.0, 1.0, None)]

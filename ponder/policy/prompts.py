@@ -32,6 +32,7 @@ class Prompts:
         self.tokens = lru_cache(maxsize=65_536)(self._tokens)
         self._frame = lru_cache(maxsize=1024)(self._render)
         self._turn = lru_cache(maxsize=1024)(self._render_turn)
+        self._user_turn = lru_cache(maxsize=1024)(self._render_user_turn)
 
     def text(self, question: Question) -> str:
         before, after = self._frame(question.instructions)
@@ -41,6 +42,14 @@ class Prompts:
         """The tokens that follow `attempt` when the model is asked to answer its question once more."""
         before, after = self._turn(attempt.question.instructions, bool(critique))
         return self.codec.encode(before) + self.codec.encode_plain(critique) + self.codec.encode(after)
+
+    def observation(self, question: Question, text: str) -> tuple[int, ...]:
+        """The tokens that follow a turn of the model when an environment answers it with `text`, as text from outside.
+
+        They begin as the template ends a turn of the model, and end where the model's next thinking begins.
+        """
+        before, after = self._user_turn(question.instructions, _SLOT)
+        return self.codec.encode(before) + self.codec.encode_plain(text) + self.codec.encode(after)
 
     def _tokens(self, question: Question) -> tuple[int, ...]:
         before, after = self._frame(question.instructions)
@@ -58,7 +67,10 @@ class Prompts:
 
     def _render_turn(self, instructions: str, criticised: bool) -> tuple[str, str]:
         """What stands between an attempt and a critique of it, and after that critique (or all of it, and nothing)."""
-        request = CRITIQUE.format(critique=_SLOT) if criticised else REVISE
+        return self._render_user_turn(instructions, CRITIQUE.format(critique=_SLOT) if criticised else REVISE)
+
+    def _render_user_turn(self, instructions: str, request: str) -> tuple[str, str]:
+        """What stands between an answer of the model and the slot in `request`, and after it (or all, and nothing)."""
         if self.codec.tokenizer.chat_template is None:
             turn = _opened(_PLAIN_TURN.format(request=request))
         else:

@@ -88,6 +88,14 @@ class PolicyPropose:
         said = self.codec.decode(tokens)
         return Step(tokens, (0.0,) * len(tokens), said, self.engine.version, StopReason.STEP, prefix, forced=True)
 
+    def observe(self, question: Question, prefix: Step, text: str) -> Step:
+        """One forced step with what an environment said. The token that ended the turn before is not said twice."""
+        tokens = self.prompts.observation(question, text)
+        if prefix.tokens[-1:] == tokens[:1]:
+            tokens = tokens[1:]
+        said, version = self.codec.decode(tokens), self.engine.version
+        return Step(tokens, (0.0,) * len(tokens), said, version, StopReason.STEP, prefix, forced=True)
+
     def room(self, question: Question, prefix: Step | None) -> int:
         """How many more tokens the context window holds after `prefix`; 0 if it is full."""
         before = 0 if prefix is None else sum(len(step.tokens) for step in prefix.path)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ponder.protocols import Propose
 from ponder.rollout.collect import Grade
+from ponder.rollout.grading import graded
 from ponder.seeds import derive_seed
 from ponder.types import Group, Problem, Step, StepLabel, Trajectory, Verdict
 
@@ -55,22 +56,26 @@ async def label(
     """Label one right and one wrong trajectory of every group that has both (else its first judged one).
 
     At most `most_steps` inner steps of each, evenly spread. `max_tokens` bounds prefix and continuation together, so
-    a rollout meets the same limit as the trajectory it starts from.
+    a rollout meets the same limit as the trajectory it starts from. Where an environment answered the policy these are
+    steps of the last turn: a rollout ends with its turn, so of an earlier one it would say nothing about the end.
     """
     chosen = [(group.problem, trajectory, outcome) for group in groups for trajectory, outcome in _contrast(group)]
-    jobs = [
-        (problem, trajectory, k)
-        for problem, trajectory, _ in chosen
-        for k in spread(len(trajectory.steps) - 1, most_steps)
-    ]
+    jobs = [(problem, trajectory, k) for problem, trajectory, _ in chosen for k in _inner(trajectory, most_steps)]
     leaves = await asyncio.gather(*(_continue(propose, t, k, rollouts, max_tokens, seed) for _, t, k in jobs))
     flat = [(job[0], leaf) for job, some in zip(jobs, leaves, strict=True) for leaf in some]
-    verdicts = iter(grade([p for p, _ in flat], [Trajectory(p.question, leaf).text for p, leaf in flat]))
+    verdicts = iter(graded(grade, [p for p, _ in flat], [Trajectory(p.question, leaf) for p, leaf in flat]))
     values: dict[tuple[int, int], tuple[StepLabel | None, int]] = {}
     for (_, trajectory, k), some in zip(jobs, leaves, strict=True):
         spent = sum(_new_tokens(leaf, trajectory.steps[k]) for leaf in some)
         values[id(trajectory), k] = (_value(k, [next(verdicts) for _ in some]), spent)
     return [_labelled(problem, trajectory, outcome, values) for problem, trajectory, outcome in chosen]
+
+
+def _inner(trajectory: Trajectory, most: int) -> list[int]:
+    """Steps to label: of the last turn, without the last step."""
+    observed = [i for i, step in enumerate(trajectory.steps) if step.is_observation]
+    first = observed[-1] + 1 if observed else 0
+    return [first + k for k in spread(len(trajectory.steps) - 1 - first, most)]
 
 
 def spread(count: int, most: int) -> list[int]:
