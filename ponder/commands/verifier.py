@@ -29,6 +29,7 @@ from ponder.evaluation.audit.calibration import (
     fit_temperature,
 )
 from ponder.labels.rows import fingerprint
+from ponder.learning.settings import JudgeTraining
 from ponder.learning.verifier_learner import FitReport, VerifierLearner
 from ponder.models.depth import shallower
 from ponder.models.heads import judging_model
@@ -160,7 +161,7 @@ def fit(
     learner = VerifierLearner(
         model,
         goal,
-        learning_rate=request.learning_rate or (1e-2 if frozen else 5e-4),
+        JudgeTraining(learning_rate=request.learning_rate or (1e-2 if frozen else 5e-4)),
         batch=request.batch,
         extra=list(asker.model.parameters()) if shared else (),
     )
