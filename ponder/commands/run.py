@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.commands import assemble
-from ponder.commands.assemble import Policy
+from ponder.api.families import ground_truth, load_families
+from ponder.api.machine import set_threads
+from ponder.api.policies import Policy, load_policy
 from ponder.commands.summary import ControlArm, Measured, summarise
 from ponder.config import resolved
 from ponder.engines.local.prefix.reader import reader_of
@@ -62,8 +63,8 @@ class Stage:
 def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     """Everything, start to report; returns the summary. A finished run is not measured again, only its page is."""
     started, clock = time.time(), time.monotonic()
-    assemble.set_threads(config.threads)
-    families = assemble.families(config.problems)
+    set_threads(config.threads)
+    families = load_families(config.problems)
     for held_out in ("validation", "test"):
         refuse_overlapping(families, families, splits=("train", held_out))
     with RunLog.open(out, resolved(config), resume=resume) as log, _truth(config, families) as truth:
@@ -91,11 +92,11 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
 
 
 def _truth(config: Run, families: list[Family]) -> GroundTruth:
-    return assemble.truth(families, allow_unsafe_code=config.allow_unsafe_code)
+    return ground_truth(families, allow_unsafe_code=config.allow_unsafe_code)
 
 
 def _set_up(config: Run, log: RunLog, families: list[Family], truth: GroundTruth, tell: Tell) -> Stage:
-    policy = assemble.policy(
+    policy = load_policy(
         config.model,
         device=config.device,
         temperature=config.sampling.temperature,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import ponder
-from ponder.commands.assemble import Policy
+from ponder.api.policies import Policy
 from ponder.evaluation import tables
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.curves.fits import SigmoidFit, fit_sigmoid

@@ -17,8 +17,10 @@ from typing import Any
 
 import torch
 
-from ponder.commands import assemble
-from ponder.commands.verifier import load_judge
+from ponder.api.families import ground_truth, load_families
+from ponder.api.machine import set_threads
+from ponder.api.policies import load_policy
+from ponder.api.verifiers.judges import load_verifier
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.curves.doubling import doubling
 from ponder.evaluation.curves.envelope import cheapness, envelope
@@ -96,11 +98,11 @@ def measure(asked: argparse.Namespace, sizes: Sizes, deadline: float) -> None:
         raise SystemExit(f"{known} holds other sizes; give the same or another --out")
     if not known.exists():
         write_json(known, asdict(sizes))
-    assemble.set_threads(asked.threads)
+    set_threads(asked.threads)
     for arm in arms(asked.run, asked.arms.split(",")):
-        with assemble.truth(arm.families) as truth:
-            policy = assemble.policy(arm.model)
-            live = Live(policy.propose, policy.codec.decode, truth.grade, load_judge(arm.verifier, policy))
+        with ground_truth(arm.families) as truth:
+            policy = load_policy(arm.model)
+            live = Live(policy.propose, policy.codec.decode, truth.grade, load_verifier(arm.verifier, policy))
             plan = asked.out / f"plan-{arm.name}.json"
             if not plan.exists():
                 write_json(plan, fitted(arm, live, sizes))
@@ -114,7 +116,7 @@ def measure(asked: argparse.Namespace, sizes: Sizes, deadline: float) -> None:
 
 
 def arms(run: Path, names: Sequence[str]) -> list[Arm]:
-    families = assemble.families(["arithmetic", "cipher", "countdown"])
+    families = load_families(["arithmetic", "cipher", "countdown"])
     both = {
         "base": Arm("base", "tiny", run / "verifier", families),
         "trained": Arm("trained", str(run / "model"), run / "verifier", harder(families, 1)),

@@ -60,13 +60,14 @@ def reflect(
     as_json: Json = False,
 ) -> None:
     """How often a run's samples go back or correct, over training and over budget, and what that did."""
-    from ponder.commands import reflect as reflecting
+    from ponder.api.reflection import reflect as reflected
+    from ponder.commands import reflect as printed
     from ponder.reports.thinking.reflection import DATA, PICTURE
 
-    found = reflecting.reflect(run_folder, out)
+    found = reflected(run_folder, out)
     if as_json:
         print_json(found)
         return
     folder = out or run_folder
-    Console().print(reflecting.shown(found), highlight=False)
+    Console().print(printed.shown(found), highlight=False)
     Console().print(f"Written: {folder / DATA}, {folder / PICTURE}")
