@@ -15,11 +15,11 @@ from ponder.commands.assemble import Policy
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.prefix.reader import reader_of
 from ponder.labels import parquet
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import LabelRow
 from ponder.learning.judged_rows import RIGHT, JudgedRow
 from ponder.models import lean
 from ponder.protocols import Engine, Judge
-from ponder.rollout.step_labels import Labelled
 from ponder.types import Group, PonderError, Question, Step, StopReason, Trajectory, Verdict
 from ponder.verifiers.learned.common.batched import step_ends
 from ponder.verifiers.learned.common.reader import EngineReader

@@ -28,6 +28,7 @@ from ponder.evaluation.audit.calibration import (
     first_error_f1,
     fit_temperature,
 )
+from ponder.labels.contrast import label
 from ponder.labels.rows import fingerprint
 from ponder.learning.verifier_learner import FitReport, VerifierLearner
 from ponder.models.depth import shallower
@@ -36,7 +37,6 @@ from ponder.models.load import save as save_model
 from ponder.models.size import parameters
 from ponder.protocols import Judge
 from ponder.rollout.collect import collect
-from ponder.rollout.step_labels import label
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Verdict
 from ponder.verifiers.aggregation import AGGREGATIONS

@@ -63,6 +63,14 @@ class Source:
         seed = derive_seed(name, self.seed, tokens_of(prefix))
         return await self.propose(problem.question, prefix, n, until="end", max_tokens=left, seed=seed)
 
+    async def estimates(self, jobs: Sequence[tuple[Problem, Step]], n: int) -> list[Estimate]:
+        """Draw `n` rollouts after every prefix at once, then grade all of them in one call, in the order of `jobs`."""
+        drawn = await asyncio.gather(*(self.draw(problem, prefix, n, "step label") for problem, prefix in jobs))
+        flat = [(problem, leaf) for (problem, _), leaves in zip(jobs, drawn, strict=True) for leaf in leaves]
+        texts = [Trajectory(problem.question, leaf).text for problem, leaf in flat]
+        verdicts = iter(self._grade([problem for problem, _ in flat], texts))
+        return [Estimate(tuple(leaves), tuple(next(verdicts).outcome for _ in leaves)) for leaves in drawn]
+
     async def grade(self, problem: Problem, leaves: Sequence[Step]) -> list[Verdict]:
         """Verdicts of whole responses; calls that wait together are graded together, off the event loop."""
         loop = asyncio.get_running_loop()
