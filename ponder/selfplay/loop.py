@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 
 from ponder import algorithms as advantages
 from ponder.evaluation.audit.calibration import verifier_quality
+from ponder.labels.contrast import label, outcome_labels
+from ponder.labels.labelled import Labelled
 from ponder.learning.report import UpdateReport
 from ponder.learning.samples import pack
 from ponder.rewards import components as rewards
 from ponder.rollout.collect import Grade, collect
-from ponder.rollout.step_labels import Labelled, label, outcome_labels
 from ponder.seeds import derive_seed
 from ponder.selfplay.accounts import Meter, Part, scoring_flops
 from ponder.selfplay.config import Run

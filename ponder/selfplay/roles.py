@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
+from ponder.labels.labelled import Labelled
 from ponder.learning.learner import Learner
 from ponder.learning.learner_config import LearnerConfig
 from ponder.learning.process import StepLearner, StepRow
@@ -19,7 +20,6 @@ from ponder.models.heads import step_verifier
 from ponder.models.size import parameters, training_flops
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import WeightedEngine
-from ponder.rollout.step_labels import Labelled
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
 from ponder.verifiers.learned.process.judge import ProcessVerifier, step_ends

@@ -24,6 +24,7 @@ from ponder.api.machine import set_threads
 from ponder.api.policies import load_policy
 from ponder.engines.loop import run
 from ponder.evaluation.intervals import Interval, ratio_interval
+from ponder.labels.labelled import Labelled
 from ponder.labels.omega import Omega, omega
 from ponder.labels.omega_pool import Candidate, OmegaSettings, Pool, State
 from ponder.labels.quality import LabelErrors, label_errors
@@ -32,7 +33,6 @@ from ponder.labels.shepherd import estimates, hard, labelled
 from ponder.problems.step_truth import first_error, good_steps
 from ponder.protocols import Until
 from ponder.rollout.collect import collect
-from ponder.rollout.step_labels import Labelled
 from ponder.runlog.files import write_json
 from ponder.types import Group, Problem, Question, Step, StepLabel, Trajectory, Verdict
 
@@ -257,8 +257,7 @@ def errors_at(item: Item, n: int) -> LabelErrors:
 
 def shepherd_at(item: Item, n: int, block: int) -> Labelled:
     """Math-Shepherd's labels from one part of the rollouts."""
-    group = Group(item.problem, (item.trajectory,), (Verdict(outcome=item.outcome),))
-    return labelled(group, item.trajectory, item.outcome, item.part(n, block))
+    return labelled(item.trajectory, item.outcome, item.part(n, block))
 
 
 def _rates(errors: list[tuple[str, LabelErrors]]) -> dict[str, Interval | None]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponder.labels import parquet
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import LabelRow
 from ponder.learning.judged_rows import RIGHT, JudgedRow
-from ponder.rollout.step_labels import Labelled
 from ponder.types import Group, PonderError, Question, Step, StopReason, Trajectory
 from ponder.verifiers.learned.common.batched import step_ends
 from ponder.verifiers.learned.generative import critique

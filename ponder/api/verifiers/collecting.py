@@ -18,7 +18,7 @@ from ponder.evaluation.audit.calibration import (
     fit_temperature,
 )
 from ponder.rollout.collect import collect
-from ponder.rollout.step_labels import label
+from ponder.labels.contrast import label
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Verdict
 
