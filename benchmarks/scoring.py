@@ -31,7 +31,7 @@ from ponder.engines.loop import run as run_async
 from ponder.models.heads import step_verifier
 from ponder.models.size import parameters
 from ponder.types import Question, Step, StopReason, Trajectory
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.process.judge import ProcessVerifier
 
 PROMPT, STEPS, STEP = 64, 10, 12
 QUESTIONS, SAMPLES, SEARCHES = 32, 16, 64

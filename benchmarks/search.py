@@ -47,8 +47,8 @@ from ponder.protocols import Price
 from ponder.search.registry import make
 from ponder.search.session.budget import Budget
 from ponder.types import Problem, Question, Trajectory, Verdict
-from ponder.verifiers.learned.reader import EngineReader, Reader
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.common.reader import EngineReader, Reader
+from ponder.verifiers.learned.process.judge import ProcessVerifier
 
 MAX_TOKENS = 400
 JUDGES = ("free", "head", "verifier")

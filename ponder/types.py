@@ -221,24 +221,35 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Advantage of each generated token of one trajectory (`advantages_T`, same length as its tokens)."""
+    """Advantage of each generated token of one trajectory (`advantages_T`, same length as its tokens).
+
+    With a critic `returns_T` are what it shall learn to foresee and `values_T` what it foresaw, one a token.
+    """
 
     trajectory: Trajectory
     advantages_T: tuple[float, ...]
+    returns_T: tuple[float, ...] = ()
+    values_T: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.advantages_T) != len(self.trajectory):
-            raise ValueError(
-                f"{self.trajectory.question.id}: {len(self.advantages_T)} advantages for {len(self.trajectory)} tokens"
-            )
+        for name, values_T in (
+            ("advantages", self.advantages_T),
+            ("returns", self.returns_T),
+            ("values", self.values_T),
+        ):
+            if len(values_T) != len(self.trajectory) and (values_T or name == "advantages"):
+                raise ValueError(
+                    f"{self.trajectory.question.id}: {len(values_T)} {name} for {len(self.trajectory)} tokens"
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One row for the learner: prompt and response tokens, and for each response token what the loss needs.
 
-    `mask_T` is 1.0 where the token is trained on (0.0 for forced tokens). For behaviour cloning `advantages_T` are
-    all 1.0 and `logprobs_T` is empty.
+    `mask_T` is 1.0 where the token is trained on (0.0 for forced tokens). `logprobs_T` are the sampler's. For behaviour
+    cloning `advantages_T` are all 1.0 and `logprobs_T` is empty. `returns_T` and `values_T` are there where a critic is
+    trained, `teacher_logprobs_T` where a teacher is followed; a loss says which of them it needs.
     """
 
     id: str
@@ -248,6 +259,9 @@ class Sample:
     mask_T: tuple[float, ...]
     logprobs_T: tuple[float, ...] = ()
     version: int = 0
+    returns_T: tuple[float, ...] = ()
+    values_T: tuple[float, ...] = ()
+    teacher_logprobs_T: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)

@@ -11,7 +11,9 @@ import ponder
 
 ROOT = Path(ponder.__file__).parent
 # The floor: nouns, verbs, run folder, settings, seeds, the end of thinking. Every room may import it; it imports nouns.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names"}
+FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "plugins"}
+# What the floor itself may import.
+BEDROCK = {"types", "config", "names"}
 # Room -> the rooms above the floor that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "problems": set(),
@@ -19,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": set(),
     "native": set(),
     "engines": {"models", "native"},
-    "verifiers": {"models"},
+    "verifiers": {"models", "learning"},
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},
@@ -79,7 +81,7 @@ def allowed(here: str, there: str) -> bool:
         return True
     if here in TOP:
         return True
-    return there == "types" if here in FLOOR else there in FLOOR | MAY_IMPORT.get(here, set())
+    return there in BEDROCK if here in FLOOR else there in FLOOR | MAY_IMPORT.get(here, set())
 
 
 def violations(root: Path) -> list[str]:

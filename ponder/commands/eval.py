@@ -34,7 +34,7 @@ from ponder.search.registry import make, needs_judge
 from ponder.selfplay import accounts
 from ponder.selfplay.accounts import Part
 from ponder.types import PonderError, Problem
-from ponder.verifiers.learned.batched import BatchedJudge
+from ponder.verifiers.learned.common.batched import BatchedJudge
 
 SHOWN_ERRORS = 5  # different ones, of the runs lost at one budget
 PROBES = 4  # samples that a fitted plan looks at

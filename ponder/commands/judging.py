@@ -7,7 +7,6 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -17,30 +16,17 @@ from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.prefix.reader import reader_of
 from ponder.labels import parquet
 from ponder.labels.rows import LabelRow
-from ponder.learning.verifiers.rows import RIGHT, JudgedRow
+from ponder.learning.judged_rows import RIGHT, JudgedRow
 from ponder.models import lean
-from ponder.protocols import Judge
+from ponder.protocols import Engine, Judge
 from ponder.rollout.step_labels import Labelled
 from ponder.types import Group, PonderError, Question, Step, StopReason, Trajectory, Verdict
-from ponder.verifiers.learned import critique
+from ponder.verifiers.learned.common.batched import step_ends
+from ponder.verifiers.learned.common.reader import EngineReader
+from ponder.verifiers.learned.common.stored import Serving
 from ponder.verifiers.learned.folder import Stored
-from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
-from ponder.verifiers.learned.implicit import ImplicitVerifier
+from ponder.verifiers.learned.generative import critique
 from ponder.verifiers.learned.kinds import kind as kind_of
-from ponder.verifiers.learned.outcome import OutcomeVerifier
-from ponder.verifiers.learned.pairwise import PairwiseVerifier
-from ponder.verifiers.learned.preference import PreferenceVerifier
-from ponder.verifiers.learned.reader import EngineReader
-from ponder.verifiers.learned.value import ValueVerifier
-from ponder.verifiers.process import ProcessVerifier, step_ends
-
-_STEPS = {
-    "process": ProcessVerifier,
-    "outcome_per_token": ProcessVerifier,
-    "value": ValueVerifier,
-    "pairwise": PairwiseVerifier,
-}
-_WHOLES = {"outcome": OutcomeVerifier, "preference": PreferenceVerifier}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,44 +111,25 @@ def kept(case: Case, text: str) -> bool:
 
 def judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: int) -> Judge:
     """The judge of a stored verifier's kind."""
-    spec, prompt = stored.spec, policy.propose.prompts.tokens
-    common: dict[str, Any] = {
-        "policy_parameters": policy_parameters,
-        "temperature": spec.temperature,
-        "shared": shared,
-        "reader": EngineReader(policy.engine) if shared else reader_of(stored.model),
-    }
-    if spec.kind in _WHOLES:
-        return _WHOLES[spec.kind](stored.model, prompt, **common)
-    if spec.kind == "generative":
-        return _generative(stored, policy, common)
-    common["aggregation"] = spec.aggregation
-    if spec.kind == "implicit":
-        assert stored.reference is not None  # `load` refused the folder otherwise
-        # Both read with memory or neither: they are of one architecture.
-        common["reference_reader"] = reader_of(stored.reference)
-        return ImplicitVerifier(stored.model, stored.reference, prompt, beta=spec.beta, **common)
-    return _STEPS[spec.kind](stored.model, prompt, **common)
 
+    def engine() -> Engine:
+        if shared:
+            return policy.engine
+        # An engine owns its weights.
+        return LocalEngine(copy.deepcopy(stored.model), policy.codec, device=str(stored.model.device))
 
-def _generative(stored: Stored, policy: Policy, common: dict[str, Any]) -> Judge:
-    spec = stored.spec
-    asked = Asked.of(policy.codec.encode, spec.question, spec.yes, spec.no)
-    engine = None
-    if spec.critiques and common["shared"]:
-        engine = policy.engine
-    elif spec.critiques:  # an engine owns its weights
-        engine = LocalEngine(copy.deepcopy(stored.model), policy.codec, device=str(stored.model.device))
-    return GenerativeVerifier(
-        stored.model,
-        policy.propose.prompts.tokens,
-        asked,
-        engine=engine,
+    serving = Serving(
+        prompt_tokens=policy.propose.prompts.tokens,
+        policy_parameters=policy_parameters,
+        encode=policy.codec.encode,
         decode=policy.codec.decode,
-        critiques=spec.critiques,
-        critique_tokens=spec.critique_tokens,
-        **common,
+        engine=engine,
+        shared=shared,
+        reader=EngineReader(policy.engine) if shared else reader_of(stored.model),
+        # Both models of an implicit verifier read with memory or neither: they are of one architecture.
+        reference_reader=None if stored.reference is None else reader_of(stored.reference),
     )
+    return kind_of(stored.spec.kind).judge(stored, serving)
 
 
 async def verdicts(judge: Judge, some: Sequence[Case]) -> list[Verdict]:

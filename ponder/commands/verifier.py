@@ -29,9 +29,7 @@ from ponder.evaluation.audit.calibration import (
     fit_temperature,
 )
 from ponder.labels.rows import fingerprint
-from ponder.learning.verifiers import make
-from ponder.learning.verifiers.learner import FitReport, VerifierLearner
-from ponder.learning.verifiers.unified import Unified
+from ponder.learning.verifier_learner import FitReport, VerifierLearner
 from ponder.models.depth import shallower
 from ponder.models.heads import judging_model
 from ponder.models.load import save as save_model
@@ -44,8 +42,10 @@ from ponder.types import PonderError, Verdict
 from ponder.verifiers.aggregation import AGGREGATIONS
 from ponder.verifiers.learned import folder as folders
 from ponder.verifiers.learned.folder import FILE, Spec, Stored
-from ponder.verifiers.learned.generative import Asked
+from ponder.verifiers.learned.generative.judge import Asked
 from ponder.verifiers.learned.kinds import kind as kind_of
+from ponder.verifiers.learned.kinds import make
+from ponder.verifiers.learned.unified.objective import Unified
 
 TRUNKS = ("separate", "shared", "frozen")
 Tell = Callable[[int, int, str], None]

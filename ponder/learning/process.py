@@ -1,8 +1,8 @@
 """Training the step verifier of the loop: cross entropy between its score at step ends and soft labels.
 
 A label says what share of continuations after a step reach a right answer (2312.08935, eq. 3). Each trajectory is one
-row; only the positions of labelled step ends enter the loss. The same learner and loss as every other learned verifier
-(`learning.verifiers`), with rows that are cut to size already.
+row; only the positions of labelled step ends enter the loss. The same learner and loss as every other learned verifier,
+with rows that are cut to size already.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from ponder.learning.verifiers.learner import VerifierLearner
-from ponder.learning.verifiers.process import Process
-from ponder.learning.verifiers.rows import Example
+from ponder.learning.judged_rows import Example
+from ponder.learning.objective import cross_entropy
+from ponder.learning.verifier_learner import ExampleLearner
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class StepReport:
     skipped: int
 
 
+class StepEnds:
+    """Cross entropy at the labelled step ends, each target counted once."""
+
+    work = 3.0
+
+    def loss(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
+        return cross_entropy(model, examples)
+
+
 class StepLearner:
     """AdamW on a step verifier. `batch` labelled trajectories a step, at most `micro_tokens` padded tokens at once."""
 
@@ -45,8 +55,8 @@ class StepLearner:
         self, model: PreTrainedModel, *, learning_rate: float = 3e-4, batch: int = 64, micro_tokens: int = 4096
     ) -> None:
         self.model = model
-        self._learner = VerifierLearner(
-            model, Process(), learning_rate=learning_rate, batch=batch, warmup=0, micro_tokens=micro_tokens
+        self._learner = ExampleLearner(
+            model, StepEnds(), learning_rate=learning_rate, batch=batch, warmup=0, micro_tokens=micro_tokens
         )
         self.optimizer = self._learner.optimizer
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import torch
+from typing import ClassVar, Literal
 
-from ponder.losses.terms import Terms, Tokens
+from ponder.losses.kl import pulled
+from ponder.losses.loss import Loss, Terms, TokenRows
 
 
-def cloning(tokens: Tokens) -> Terms:
-    return Terms(-tokens.logprobs_N, torch.zeros_like(tokens.logprobs_N, dtype=torch.bool))
+class Cloning(Loss):
+    """Imitate every trained token with weight one; nothing is compared with a sampler."""
+
+    kind: Literal["cloning"] = "cloning"
+    source: ClassVar[str] = "maximum likelihood (supervised fine-tuning)"
+    fields: ClassVar[tuple[str, ...]] = ()
+    on_policy: ClassVar[bool] = False
+
+    def __call__(self, tokens: TokenRows) -> Terms:
+        return pulled(Terms(-tokens.logprobs_N), tokens, self.kl_coef)

@@ -22,7 +22,7 @@ from ponder.protocols import WeightedEngine
 from ponder.rollout.step_labels import Labelled
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
-from ponder.verifiers.process import ProcessVerifier, step_ends
+from ponder.verifiers.learned.process.judge import ProcessVerifier, step_ends
 
 
 @dataclass

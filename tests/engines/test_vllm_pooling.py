@@ -16,8 +16,8 @@ from ponder.models.load import load
 from ponder.policy.codec import Codec
 from ponder.protocols import Request
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
-from ponder.verifiers.learned.served import ServedVerifier
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.process.judge import ProcessVerifier
+from ponder.verifiers.learned.process.served import ServedVerifier
 from tests.engines.test_vllm import CONTEXT, model, needs_vllm, save
 
 QUESTION = Question("q", "toy", "?")

@@ -8,13 +8,14 @@ import math
 import pytest
 import torch
 
-from ponder.learning.verifiers import OBJECTIVES, JudgedRow, make
-from ponder.learning.verifiers.learner import VerifierLearner, micro_batches
-from ponder.learning.verifiers.process import Process
-from ponder.learning.verifiers.rows import Example, contrasts, until_error
-from ponder.learning.verifiers.unified import Unified
+from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.verifier_learner import VerifierLearner, micro_batches
 from ponder.models.heads import head, judging_model, padded, token_logprobs
 from ponder.types import PonderError
+from ponder.verifiers.learned.common.pairs import contrasts
+from ponder.verifiers.learned.kinds import KINDS, make
+from ponder.verifiers.learned.process.objective import Process
+from ponder.verifiers.learned.unified.objective import Unified
 from tests.learning.factory import model
 
 QUESTION = (30, 31)
@@ -62,13 +63,6 @@ def untaught(kind):
             for parameter in head(judge).parameters():
                 parameter.zero_()
     return goal, judge
-
-
-def test_labels_after_the_first_error_are_masked():
-    found = until_error(row(steps=((5,), (6,), (7,), (8,)), labels=(1.0, 0.0, 1.0, 0.0)))
-    assert found.labels == (1.0, 0.0, None, None)
-    clean = row(labels=(1.0, 0.75))
-    assert until_error(clean) == clean
 
 
 def test_hard_labels_are_never_below_soft_ones_and_equal_for_a_deterministic_completer():
@@ -171,14 +165,14 @@ def toy(count=24):
     return rows
 
 
-@pytest.mark.parametrize("kind", list(OBJECTIVES))
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_every_kind_learns_to_tell_right_from_wrong(kind):
     _, judge, goal, _ = trained(kind, toy())
     before = loss_of(goal, judging_model(model(1), goal.form, labels=goal.labels, seed=3), toy())
     assert loss_of(goal, judge, toy()) < 0.75 * before
 
 
-@pytest.mark.parametrize("kind", list(OBJECTIVES))
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_the_same_seed_trains_the_same_weights(kind):
     first, second = trained(kind, toy(), epochs=2)[1], trained(kind, toy(), epochs=2)[1]
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
@@ -279,3 +273,33 @@ def test_micro_batches_keep_pairs_together():
 def test_a_row_that_cannot_be_learned_from_is_refused(bad, sentence):
     with pytest.raises(PonderError, match=sentence):
         JudgedRow("p", **bad)
+
+
+@pytest.mark.parametrize("micro", [8, 4096])
+def test_the_cloning_term_has_its_own_mean_and_its_whole_weight(micro):
+    """A new head says 0: 3 targets of log 2. Two right solutions; mean of their mean token cross entropies, a third."""
+    policy = model(1)
+    shared = judging_model(policy, "token", labels=2, shared=True)
+    with torch.no_grad():
+        for parameter in head(shared).parameters():
+            parameter.zero_()
+    rows = [
+        row(labels=(1.0, 0.5), outcome=1.0),
+        row(steps=((5,), (6,), (7,), (8,)), labels=(None, None, None, 0.0), outcome=1.0),
+    ]
+    cloned = []
+    for it in rows:
+        ids = padded([it.tokens], torch.device("cpu"))
+        at_T = torch.arange(it.start, len(it.tokens))
+        with torch.no_grad():
+            cloned.append(-float(token_logprobs(policy, ids, torch.zeros_like(at_T), at_T).mean()))
+    learner = VerifierLearner(shared, Unified(Process(), policy), learning_rate=0.0, micro_tokens=micro)
+    report = learner.fit(rows, torch.Generator().manual_seed(0))
+    assert sum(cloned) / 2 > 1  # a solution costs nats, so a lost weight would be seen
+    assert report.loss == pytest.approx(math.log(2) + sum(cloned) / 2 / 3, rel=1e-5)
+
+
+def test_without_right_solutions_a_unified_objective_is_the_objective_itself():
+    policy, rows = model(1), [row(labels=(1.0, 0.0), outcome=0.0)]
+    assert Unified(Process(), policy).examples(rows) == Process().examples(rows)
+    assert Unified(Process(), policy).examples([row(outcome=None)]) == []

@@ -9,7 +9,7 @@ verifier's reference lies in the folder `reference/`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,12 @@ from transformers import (
 from ponder.runlog.files import replacing
 from ponder.types import PonderError
 from ponder.verifiers.aggregation import AGGREGATIONS
+from ponder.verifiers.learned.common.stored import FORMAT, Spec, Stored
 from ponder.verifiers.learned.kinds import KINDS, Kind
 
-FILE, REFERENCE, FORMAT = "ponder_verifier.json", "reference", 1
+__all__ = ["FILE", "NoHead", "OtherStepRule", "OtherTokenizer", "Spec", "Stored", "load", "read_spec", "save"]
+
+FILE, REFERENCE = "ponder_verifier.json", "reference"
 _AUTO: dict[str, Any] = {
     "token": AutoModelForTokenClassification,
     "sequence": AutoModelForSequenceClassification,
@@ -47,34 +50,6 @@ class OtherTokenizer(PonderError):
 
 class OtherStepRule(PonderError):
     """The verifier was trained on steps that end elsewhere."""
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a verifier is. `temperature` divides its log-odds; `question` and the rest are the generative verifier's."""
-
-    kind: str
-    tokenizer: str
-    step_rule: str = "\n"
-    aggregation: str | None = None
-    temperature: float = 1.0
-    trunk: str = "separate"
-    beta: float = 0.05
-    question: str = "\nCorrect? "
-    yes: str = "Yes"
-    no: str = "No"
-    critiques: int = 0
-    critique_tokens: int = 128
-    format: int = FORMAT
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A verifier as it was stored; `reference` for an implicit one."""
-
-    model: PreTrainedModel
-    spec: Spec
-    reference: PreTrainedModel | None = None
 
 
 def save(

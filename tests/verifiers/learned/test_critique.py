@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.verifiers.learned.critique import agrees, complete, first_wrong, read, step_scores, write
+from ponder.verifiers.learned.generative.critique import agrees, complete, first_wrong, read, step_scores, write
 
 
 def test_a_critique_ends_with_the_first_wrong_step_and_names_it():

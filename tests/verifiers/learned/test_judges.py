@@ -17,11 +17,11 @@ from ponder.engines.scripted import ScriptedEngine
 from ponder.models.heads import hidden_states, judging_model
 from ponder.search.session.verifier_cost import Reading
 from ponder.types import PonderError, Step, StopReason, Trajectory
-from ponder.verifiers.learned.batched import ScoreNotFinite, parts
-from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
-from ponder.verifiers.learned.implicit import ImplicitVerifier
+from ponder.verifiers.learned.common.batched import ScoreNotFinite, parts
+from ponder.verifiers.learned.generative.judge import Asked, GenerativeVerifier
+from ponder.verifiers.learned.implicit.judge import ImplicitVerifier
 from ponder.verifiers.learned.kinds import KINDS, kind
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.process.judge import ProcessVerifier
 from tests.learning.factory import model
 from tests.verifiers.learned.toy import ASKED, PARAMETERS, PROMPT, QUESTION, THREE, Endless, judge, prompt, trajectory
 
@@ -313,7 +313,7 @@ def test_verdicts_that_begin_alike_are_refused():
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones():
-    with pytest.raises(PonderError, match="allowed are outcome, outcome_per_token, process"):
+    with pytest.raises(PonderError, match="Allowed are: outcome, outcome_per_token, process"):
         kind("oracle")
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from ponder.models.heads import judging_model
 from ponder.protocols import Price
-from ponder.verifiers.learned.served import ServedVerifier
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.process.judge import ProcessVerifier
+from ponder.verifiers.learned.process.served import ServedVerifier
 from tests.learning.factory import model
 from tests.verifiers.learned.toy import PARAMETERS, PROMPT, QUESTION, THREE, prompt, trajectory
 

@@ -9,15 +9,15 @@ from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.prefix.reader import TrunkReader
 from ponder.models.heads import judging_model
 from ponder.types import Question, Step, StopReason, Trajectory
-from ponder.verifiers.learned.generative import Asked, GenerativeVerifier
-from ponder.verifiers.learned.implicit import ImplicitVerifier
+from ponder.verifiers.learned.common.reader import EngineReader
+from ponder.verifiers.learned.generative.judge import Asked, GenerativeVerifier
+from ponder.verifiers.learned.implicit.judge import ImplicitVerifier
 from ponder.verifiers.learned.kinds import KINDS
-from ponder.verifiers.learned.outcome import OutcomeVerifier
-from ponder.verifiers.learned.pairwise import PairwiseVerifier
-from ponder.verifiers.learned.preference import PreferenceVerifier
-from ponder.verifiers.learned.reader import EngineReader
-from ponder.verifiers.learned.value import ValueVerifier
-from ponder.verifiers.process import ProcessVerifier
+from ponder.verifiers.learned.outcome.judge import OutcomeVerifier
+from ponder.verifiers.learned.pairwise.judge import PairwiseVerifier
+from ponder.verifiers.learned.preference.judge import PreferenceVerifier
+from ponder.verifiers.learned.process.judge import ProcessVerifier
+from ponder.verifiers.learned.value.judge import ValueVerifier
 from tests.learning.factory import model
 
 QUESTION = Question("q", "toy", "?")

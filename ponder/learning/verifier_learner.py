@@ -1,0 +1,146 @@
+"""One learner for all verifiers: AdamW over examples.
+
+Examples are cut into micro-batches by length and the loss is divided by one global count, so the cut does not change
+the gradient. Work is counted in token-equivalents of the trained model, so that kinds can be compared at equal spend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.objective import Loss, Objective
+from ponder.types import PonderError
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """Mean loss a target over the last pass, steps taken, steps skipped as not finite, and the work."""
+
+    loss: float | None
+    steps: int
+    skipped: int
+    work: float
+
+
+class ExampleLearner:
+    """`batch` examples a step, at most `micro_tokens` padded tokens forwarded at once.
+
+    The rate rises over the first `warmup` steps and then stays: a verifier that follows a policy never stops learning.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        loss: Loss,
+        *,
+        learning_rate: float = 5e-4,
+        batch: int = 16,
+        warmup: int = 10,
+        micro_tokens: int = 4096,
+        extra: Sequence[torch.nn.Parameter] = (),
+    ) -> None:
+        """`extra` are parameters beyond the model's own, such as the output head of a policy that shares its trunk."""
+        self.model, self.loss = model, loss
+        self.learning_rate, self.batch, self.warmup, self.micro_tokens = learning_rate, batch, warmup, micro_tokens
+        own = {id(p): p for p in (*model.parameters(), *extra) if p.requires_grad}
+        self.parameters = list(own.values())
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
+        self._steps = 0
+
+    def fit_examples(
+        self,
+        examples: Sequence[Example],
+        generator: torch.Generator,
+        *,
+        epochs: int | None = 1,
+        most_work: float = math.inf,
+    ) -> FitReport:
+        """`epochs` passes in random order, ended early by `most_work`; epochs None goes on until the work is done.
+
+        A step whose loss or gradient is not finite is skipped and counted; no examples are no step.
+        """
+        losses: list[float | None] = []
+        work = 0.0
+        self.model.train()
+        for batch in self._batches(examples, generator, epochs):
+            if work >= most_work:
+                break
+            losses.append(self._step(batch))
+            work += self.loss.work * sum(len(row) for example in batch for row in example.rows)
+        self.model.eval()
+        kept = [loss for loss in losses[-math.ceil(len(examples) / self.batch) :] if loss is not None]
+        return FitReport(sum(kept) / len(kept) if kept else None, len(losses), losses.count(None), work)
+
+    def _batches(
+        self, examples: Sequence[Example], generator: torch.Generator, epochs: int | None
+    ) -> Iterator[list[Example]]:
+        done = 0
+        while examples and (epochs is None or done < epochs):
+            order = torch.randperm(len(examples), generator=generator).tolist()
+            for start in range(0, len(order), self.batch):
+                yield [examples[i] for i in order[start : start + self.batch]]
+            done += 1
+
+    def _step(self, examples: Sequence[Example]) -> float | None:
+        count = sum(example.counted for example in examples) or 1.0
+        total = 0.0
+        self.optimizer.zero_grad(set_to_none=True)
+        for part in micro_batches(examples, self.micro_tokens):
+            loss = self.loss.loss(self.model, part) / count
+            loss.backward()
+            total += float(loss.detach())
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, 1.0))
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            return None
+        self._steps += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate * min(1.0, self._steps / max(1, self.warmup))
+        self.optimizer.step()
+        return total
+
+
+class VerifierLearner(ExampleLearner):
+    """The learner of an objective, which makes its examples of judged rows."""
+
+    def __init__(self, model: PreTrainedModel, objective: Objective, **settings: Any) -> None:
+        """`settings` are those of `ExampleLearner`."""
+        super().__init__(model, objective, **settings)
+        self.objective = objective
+
+    def fit(
+        self,
+        rows: Sequence[JudgedRow],
+        generator: torch.Generator,
+        *,
+        epochs: int | None = 1,
+        most_work: float = math.inf,
+    ) -> FitReport:
+        """`fit_examples` on what the objective makes of `rows`; PonderError if it can learn from none of them."""
+        examples = self.objective.examples(rows)
+        if not examples:
+            raise PonderError(
+                f"nothing to learn: {len(rows)} rows hold no example for {type(self.objective).__name__.lower()}; "
+                "it needs labels, outcomes, or right and wrong trajectories of the same problem"
+            )
+        if epochs is None and math.isinf(most_work):
+            raise ValueError("training needs an end: epochs or most_work")
+        return self.fit_examples(examples, generator, epochs=epochs, most_work=most_work)
+
+
+def micro_batches(examples: Sequence[Example], tokens: int) -> list[list[Example]]:
+    """Examples of like length together, each part at most `tokens` padded tokens (a longer example is a part alone)."""
+    parts: list[list[Example]] = []
+    for example in sorted(examples, key=lambda e: e.longest):
+        rows = sum(len(e.rows) for e in (*(parts[-1] if parts else ()), example))
+        if parts and example.longest * rows <= tokens:
+            parts[-1].append(example)
+        else:
+            parts.append([example])
+    return parts

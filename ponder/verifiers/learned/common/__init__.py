@@ -1,0 +1,1 @@
+"""What several kinds of learned verifier share: batches, heads, readers, pairs."""

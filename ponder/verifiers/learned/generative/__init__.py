@@ -1,0 +1,1 @@
+"""Generative verifier, with critiques in words."""

@@ -1,0 +1,1 @@
+"""Process reward model, also where another program serves it."""

@@ -1,0 +1,1 @@
+"""One set of weights that proposes and judges."""
