@@ -372,7 +372,7 @@ class ProblemSource(Protocol):
         ...
 
     def observe(self, groups: Sequence[Group]) -> None:
-        """Hear how problems were answered, those of this source and perhaps others."""
+        """Hear how the problems of this source were answered."""
         ...
 
     def state(self) -> dict[str, Any]:

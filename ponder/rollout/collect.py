@@ -80,9 +80,12 @@ async def collect(
     """
     acts_in = environment or SingleTurn()
     sizes = list(group_size) if isinstance(group_size, Sequence) else [group_size] * len(problems)
+    _check(strategy, judge, budget, acts_in)
     async with Grading(grade, seconds=grading_seconds) as grader:
         episodes = Episodes(acts_in, propose, grader, max_tokens, seed)
-        draw = _draw(propose, episodes.first, seed, strategy, judge, budget, acts_in)
+        draw: Draw = Plain(propose, episodes.first, seed)
+        if strategy is not None and budget is not None:
+            draw = Searched(propose, strategy, judge, budget, episodes.first, seed)
         jobs = zip(problems, sizes, strict=True)
         answered = await together([_answer(problem, size, draw, episodes) for problem, size in jobs])
     return Collected(
@@ -92,19 +95,12 @@ async def collect(
     )
 
 
-def _draw(
-    propose: Propose,
-    max_tokens: int,
-    seed: int,
-    strategy: Strategy | None,
-    judge: Judge | None,
-    budget: float | None,
-    environment: Environment,
-) -> Draw:
+def _check(strategy: Strategy | None, judge: Judge | None, budget: float | None, environment: Environment) -> None:
+    """Refuse what does not go together."""
     if strategy is None:
         if judge is not None or budget is not None:
             raise PonderError("a verifier and a budget are for searches: name a strategy, or give neither of them")
-        return Plain(propose, max_tokens, seed)
+        return
     name = type(strategy).__name__
     if budget is None:
         raise PonderError(f"{name} needs a budget: give the token-equivalents that a search may spend on a problem")
@@ -113,7 +109,6 @@ def _draw(
             f"{name} searches one answer, and the environment {type(environment).__name__} has "
             f"{environment.turns} turns; use plain sampling there, or the environment single_turn"
         )
-    return Searched(propose, strategy, judge, budget, max_tokens, seed)
 
 
 async def _answer(problem: Problem, size: int | None, draw: Draw, episodes: Episodes) -> _Answered:
