@@ -56,7 +56,7 @@ class Player:
 
 @dataclass(frozen=True)
 class RejectionReport:
-    """Work of all (`flops`) and of sampling alone, seconds of the updates, optimizer `steps`, mean loss of the last ten.
+    """Work of all (`flops`) and of sampling alone, seconds of the updates, optimizer `steps`, mean loss of the last 10.
 
     `draws` rounds of sampling gave `sampled` judged answers, of which `kept` were imitated.
     """
@@ -94,7 +94,7 @@ def fine_tune(
         work = player.worked()
         if work <= 0.0:
             raise PonderError(
-                "rejection sampling: the engine counts no work for what it sampled, so an arm of equal work would never "
+                "rejection sampling: the engine counts no work for its samples, so an arm of equal work would never "
                 "end; use an engine that counts its tokens, or switch the arm off with control.rejection=false"
             )
         curriculum.observe(groups)
