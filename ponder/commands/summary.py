@@ -170,6 +170,6 @@ def _train_time(rows: list[dict[str, Any]], measured: Measured, seed: int) -> di
         "curve": asdict(curve),
         "control": ends["continued cloning"],
         "rejection": ends["rejection sampling"],
-        "fit": asdict(fit) if isinstance(fit, SigmoidFit) else None,
+        "fit": {**asdict(fit), "is_at_bound": fit.is_at_bound} if isinstance(fit, SigmoidFit) else None,
         "no_fit": None if isinstance(fit, SigmoidFit) else fit.reason,
     }
