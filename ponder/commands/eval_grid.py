@@ -63,8 +63,9 @@ def _cells_of(one: dict[str, Any], between: str) -> Iterator[str]:
         ("best", lambda cell: f"{cell['member']}, {_thought(cell)}"),
     )
     for key, said in names:
-        cell = one[key]
-        yield "-" if cell is None else f"{say.percent(_accuracy(cell))}{between}{said(cell)}"
+        pick = one[key]
+        chosen = [] if pick is None else list(dict.fromkeys(said(cell) for cell in pick["chosen"]))
+        yield "-" if pick is None else f"{say.percent(_accuracy(pick))}{between}{' or '.join(chosen)}"
 
 
 def _thought(cell: dict[str, Any]) -> str:

@@ -49,10 +49,14 @@ def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]
     for name in request.strategies:
         if needs_judge(name) and request.verifier is None:
             raise PonderError(f"strategy {name} needs --verifier FOLDER; or use sample and vote")
+    verifier = _verifier_flops(request.verifier)
+    is_own = is_run and request.verifier is not None and Path(request.verifier).resolve().parent == run.resolve()
     cells: list[Cell] = []
     each = len(request.strategies) * len(request.budgets)
     for number, member in enumerate(found):
-        cells += _cells(request, member, partial(tell, number * each, len(found) * each))
+        # A run's verifier and its policies come out of one and the same training, which is paid for once.
+        beside = max(0.0, (verifier or 0.0) - (member.flops or 0.0)) if is_own else verifier or 0.0
+        cells += _cells(request, member, beside, partial(tell, number * each, len(found) * each))
     total = len(found) * each
     tell(total, total, "done")
     data = {
@@ -63,8 +67,8 @@ def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]
         "seed": request.seed,
         "max_tokens": request.max_tokens,
         "unit": "floating-point operations; thinking counts two a parameter and token-equivalent",
-        "notes": _notes(request, found),
-        **grid.as_data(cells),
+        "notes": _notes(request, found, verifier),
+        **grid.as_data(cells, seed=request.seed),
         "reflection": over_training(run) if is_run else None,
     }
     request.out.mkdir(parents=True, exist_ok=True)
@@ -89,7 +93,19 @@ def members(run: Path) -> list[Member]:
     return [Member("base", str(read_config(run)["model"]), 0.0), *after]
 
 
-def _cells(request: Request, member: Member, tell: Callable[[str], None]) -> list[Cell]:
+def _verifier_flops(verifier: Any) -> float | None:
+    """What training the verifier cost: all of the run that it came out of, whose samples and labels it learned from.
+
+    None if there is none, or if it does not stand in the folder of a run.
+    """
+    if verifier is None or not (Path(verifier).parent / "config.toml").is_file():
+        return None
+    rows = [row for row in read_metrics(Path(verifier).parent) if "flops" in row]
+    return float(rows[-1]["flops"]) if rows else None
+
+
+def _cells(request: Request, member: Member, beside: float, tell: Callable[[str], None]) -> list[Cell]:
+    """Every strategy at every budget; `beside` is what its verifier cost on top of the member's own training."""
     families = load_families(request.problems)
     problems = draw_problems(families, request.split, request.limit, request.seed)
     policy = load_policy(member.model, device=request.device, temperature=request.temperature)
@@ -108,17 +124,24 @@ def _cells(request: Request, member: Member, tell: Callable[[str], None]) -> lis
             for budget in request.budgets if name != "sample" else (max(request.budgets),):
                 tell(f"{member.name}: {name} at {budget:g}")
                 runs = bench.cell(name, budget, pool).runs
-                interval = curves.accuracy_interval(runs, seed=request.seed)
-                if interval is not None:
+                if runs.problems:
                     think = 2.0 * size * curves.mean_spent(runs)
-                    cells.append(Cell(member.name, member.flops, name, budget, think, interval))
+                    known = {p.id: (p.family, p.accuracy) for p in runs.problems}
+                    asks = judge is not None and (needs_judge(name) or name == "auto")
+                    paid = beside if asks else 0.0
+                    cells.append(Cell(member.name, member.flops, name, budget, think, known, paid))
     return cells
 
 
-def _notes(request: Request, found: list[Member]) -> list[str]:
+def _notes(request: Request, found: list[Member], verifier: float | None) -> list[str]:
     """What the work leaves out."""
     unknown = [member.name for member in found if member.flops is None]
     notes = [f"what training {', '.join(unknown)} cost is not known and counts as nothing"] if unknown else []
     if request.verifier is not None:
-        notes.append("what training the verifier cost is counted only where the policy's training counts it")
+        notes.append(
+            "what training the verifier cost is not known and counts as nothing"
+            if verifier is None
+            else "who asks the verifier pays for the whole run that it came out of, base and trained policies alike"
+        )
+    notes.append("each half of the problems is shown by what the other half chose")
     return notes
