@@ -73,9 +73,14 @@ class Curriculum(Strict):
 
 
 class Control(Strict):
-    """The control arm: behaviour cloning on demonstrations for the same floating-point work as the run."""
+    """The control arms, each from the same start for the same floating-point work as the run.
+
+    `enabled`: behaviour cloning on demonstrations (where families have them). `rejection`: rejection-sampling
+    fine-tuning on the policy's own right answers, its sampling included. `batch` counts rows of an update.
+    """
 
     enabled: bool = True
+    rejection: bool = True
     learning_rate: Rate = 3e-4
     batch: Positive = 128
 

@@ -124,7 +124,7 @@ class SelfPlay:
             collect(
                 problems,
                 self.generator.propose,
-                self._reward_grade(seed),
+                self.reward_grade(seed),
                 group_size=sampling.group_size,
                 max_tokens=sampling.max_tokens,
                 seed=seed,
@@ -152,7 +152,7 @@ class SelfPlay:
         self.generator.publish(self.generator.engine.version + 1)
         return Improvement(tuple(groups), report, packed.dead, metrics)
 
-    def _reward_grade(self, seed: int) -> Grade:
+    def reward_grade(self, seed: int) -> Grade:
         """The grader of rewards and of labels to learn from: ground truth, behind the noise dial if that is turned."""
         return noisy(self.grade, self.noise, stream=seed)
 
@@ -165,7 +165,7 @@ class SelfPlay:
             label(
                 mixed,
                 self.generator.propose,
-                self._reward_grade(seed) if purpose == "train" else self.grade,
+                self.reward_grade(seed) if purpose == "train" else self.grade,
                 rollouts=settings.rollouts,
                 most_steps=settings.most_steps,
                 max_tokens=self.config.sampling.max_tokens,

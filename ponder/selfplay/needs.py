@@ -26,8 +26,8 @@ def check(config: Run) -> None:
     for name in config.loss.fields:
         if name in _FROM_A_CRITIC and not needs_critic(config):
             raise PonderError(
-                f"loss {config.loss.kind} reads {name} of each sample, which only an algorithm with a critic gives; set "
-                "algorithm.kind=gae"
+                f"loss {config.loss.kind} reads {name} of each sample, which only an algorithm with a critic gives; "
+                "set algorithm.kind=gae"
             )
         if name == "teacher_logprobs_T":
             raise PonderError(f"loss {config.loss.kind} follows a teacher, and `ponder run` has none")

@@ -25,7 +25,6 @@ from ponder.engines.loop import run as run_async
 from ponder.evaluation.intervals import Interval, mean_interval, stratified_interval
 from ponder.evaluation.metrics import accepted_at_n, verifier_ceiling
 from ponder.evaluation.suite import build_suite
-from ponder.learning.learner import Learner
 from ponder.protocols import Family
 from ponder.reports.plot_style import canvas, cycle, legend, png, style
 from ponder.rollout.collect import collect
@@ -35,7 +34,7 @@ from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay
-from ponder.selfplay.roles import Critic, Generator, learner_config
+from ponder.selfplay.roles import Generator, Verifier, policy_trainer
 from ponder.verifiers.noise import Noise, answer_of
 
 ACCURACIES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -172,7 +171,8 @@ def _play(accuracy: float, seed: int, families: list[Family], options: argparse.
         }
     )
     policy = load_policy("tiny")
-    generator = Generator(Learner(policy.model, learner_config(config)), policy.propose, policy.engine)
+    verifier = Verifier(policy.model, policy.propose, config)
+    generator = Generator(policy_trainer(policy.model, config), policy.propose, policy.engine, policy.model)
     curriculum = Curriculum(families, seed=seed, **config.curriculum.model_dump())
     ladder = build_suite(families, 1, split="validation", seed=seed).problems
     problems = draw_problems(families, "test", options.test, 0)
@@ -198,7 +198,7 @@ def _play(accuracy: float, seed: int, families: list[Family], options: argparse.
         play = SelfPlay(
             config,
             generator,
-            Critic(generator, config),
+            verifier,
             curriculum,
             truth.grade,
             ladder,

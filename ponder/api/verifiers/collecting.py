@@ -17,8 +17,8 @@ from ponder.evaluation.audit.calibration import (
     first_error_f1,
     fit_temperature,
 )
-from ponder.rollout.collect import collect
 from ponder.labels.contrast import label
+from ponder.rollout.collect import collect
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Verdict
 
@@ -29,12 +29,13 @@ def collected(request: Request, asker: Policy) -> list[Case]:
     problems = [
         f.problem(i, split="train", seed=request.seed) for i in range(-(-request.groups // len(some))) for f in some
     ]
-    draw = {"max_tokens": request.max_tokens, "seed": derive_seed("verifier data", request.seed)}
+    seed, most = derive_seed("verifier data", request.seed), request.max_tokens
     with ground_truth(some) as grader:
-        groups = run_async(collect(problems, asker.propose, grader.grade, group_size=request.samples, **draw))
+        drawn = collect(problems, asker.propose, grader.grade, group_size=request.samples, max_tokens=most, seed=seed)
+        groups = run_async(drawn)
         mixed = [group for group in groups if group.solve_rate not in (0.0, 1.0, None)]
         how = {"rollouts": request.rollouts, "most_steps": request.most_steps}
-        labelled = run_async(label(mixed, asker.propose, grader.grade, **how, **draw))
+        labelled = run_async(label(mixed, asker.propose, grader.grade, max_tokens=most, seed=seed, **how))
     return cases_of(groups, labelled)
 
 

@@ -25,8 +25,8 @@ def run(
 ) -> None:
     """The self-play loop, start to report."""
     from ponder import config as settings
+    from ponder.api.training.run import run as run_all
     from ponder.commands.progress import Bars
-    from ponder.commands.run import run as run_all
     from ponder.reports.run.tables import console
     from ponder.selfplay.config import Run
 
