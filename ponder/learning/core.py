@@ -50,7 +50,7 @@ class Core:
         self.parameters = dict(parameters)
         self.masters: dict[str, Tensor] = {name: _master(p) for name, p in self.parameters.items()}
         self._rounded = {name: p for name, p in self.parameters.items() if self.masters[name] is not p}
-        self._optimizer = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             self.masters.values(),
             lr=settings.learning_rate,
             betas=settings.betas,
@@ -85,9 +85,9 @@ class Core:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.zero()
             return Stepped(loss, norm, f"{'gradient' if math.isfinite(loss) else 'loss'} is not finite")
-        for group in self._optimizer.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
-        self._optimizer.step()
+        self.optimizer.step()
         self._write_back()
         self.steps += 1
         self.skips_in_a_row = 0
@@ -106,7 +106,7 @@ class Core:
 
     def zero(self) -> None:
         """Forget all gradients."""
-        self._optimizer.zero_grad()
+        self.optimizer.zero_grad()
         for parameter in self._rounded.values():
             parameter.grad = None
 
@@ -118,7 +118,7 @@ class Core:
     def tensors(self) -> dict[str, Tensor]:
         """Moments, step counts and masters by name: with the model's own weights all that the next step depends on."""
         masters = {f"master.{name}": self.masters[name].detach() for name in self._rounded}
-        return masters | optimizer_tensors(self._optimizer, self.masters)
+        return masters | optimizer_tensors(self.optimizer, self.masters)
 
     def counters(self) -> dict[str, int]:
         return {"steps": self.steps, "skips": self.skips, "skips_in_a_row": self.skips_in_a_row}
@@ -129,7 +129,7 @@ class Core:
         masters = with_prefix(tensors, "master.")
         for name, parameter in self._rounded.items():
             self.masters[name].copy_(masters.get(name, parameter))
-        restore_optimizer(self._optimizer, self.masters, tensors)
+        restore_optimizer(self.optimizer, self.masters, tensors)
         self.steps, self.skips = counters["steps"], counters["skips"]
         self.skips_in_a_row = counters["skips_in_a_row"]
 
