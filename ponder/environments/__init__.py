@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from ponder.environments.environment import EnvironmentSettings
-from ponder.environments.retry import Retry
-from ponder.environments.single_turn import SingleTurn
+from ponder.environments.retry import Retry as Retry
+from ponder.environments.single_turn import SingleTurn as SingleTurn
 from ponder.plugins import Registry
 
 ENVIRONMENTS: Registry[EnvironmentSettings] = Registry("environment", EnvironmentSettings, default="single_turn")

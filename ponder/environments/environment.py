@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 
 from ponder.plugins import Plugin
@@ -23,6 +22,6 @@ class EnvironmentSettings(Plugin):
         """The most tokens of one turn; 0: as many as the episode has left."""
         return 0
 
-    @abstractmethod
     def episode(self, problem: Problem, check: Check, *, seed: int) -> AbstractAsyncContextManager[Episode]:
         """Open an episode; see `protocols.Environment`."""
+        raise NotImplementedError(f"{type(self).__name__} has no episode method")

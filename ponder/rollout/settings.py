@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -18,9 +17,9 @@ from ponder.types import PonderError
 class DrawSettings(Plugin):
     """The base of all ways to draw groups."""
 
-    @abstractmethod
     def options(self, max_tokens: int, judge: Judge | None) -> dict[str, Any]:
         """What `collect` needs besides, for trajectories of at most `max_tokens`; `judge` is the verifier there is."""
+        raise NotImplementedError(f"{type(self).__name__} has no options method")
 
 
 class PlainDraws(DrawSettings):

@@ -15,13 +15,13 @@ from ponder.policy.propose import PolicyPropose
 from ponder.problems.answers import canonical_answer
 from ponder.problems.families.arithmetic import Arithmetic
 from ponder.problems.families.countdown import Countdown
-from ponder.protocols import Environment, Price
+from ponder.protocols import Environment, Family, Price
 from ponder.rollout.collect import Collected, collect
 from ponder.search.registry import make
 from ponder.types import Question, Trajectory, Verdict
 from ponder.verifiers.truth import GroundTruth
 
-FAMILIES = {"arithmetic": Arithmetic(), "countdown": Countdown()}
+FAMILIES: dict[str, Family] = {"arithmetic": Arithmetic(), "countdown": Countdown()}
 PROBLEMS = [family.problem(i, split="train") for i in range(2) for family in FAMILIES.values()]
 
 
