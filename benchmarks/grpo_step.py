@@ -38,8 +38,9 @@ from benchmarks.machine import about
 from benchmarks.models import build
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.settings import TrainerSettings
+from ponder.losses.clipped import Clipped
 from ponder.models.size import parameters
 from ponder.protocols import Completion, Request
 from ponder.types import Sample
@@ -75,17 +76,11 @@ def advantages(rewards_G: Sequence[float]) -> list[float]:
     return [(r - mean) / (spread + EPSILON) for r in rewards_G]
 
 
-def learner(model: PreTrainedModel, precision: Any) -> Learner:
-    return Learner(
+def learner(model: PreTrainedModel, precision: Any) -> PolicyTrainer:
+    return PolicyTrainer(
         model,
-        LearnerConfig(
-            learning_rate=RATE,
-            warmup_steps=0,
-            betas=(0.9, 0.999),
-            clip_low=CLIP_LOW,
-            clip_high=CLIP_HIGH,
-            precision=precision,
-        ),
+        TrainerSettings(learning_rate=RATE, warmup_steps=0, betas=(0.9, 0.999), precision=precision),
+        Clipped(clip_low=CLIP_LOW, clip_high=CLIP_HIGH, normalisation="token"),
     )
 
 
@@ -105,7 +100,7 @@ class Endless:
 class Ours:
     """One policy: a learner and the engine that samples from its weights."""
 
-    learner: Learner
+    learner: PolicyTrainer
     engine: LocalEngine
     prompts: list[Ids]
     turn: int = 0

@@ -12,10 +12,11 @@ from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.algorithms.gae import GAE
 from ponder.algorithms.grpo import GRPO
 from ponder.algorithms.reinforce_pp import ReinforcePP
+from ponder.algorithms.rejection import Rejection
 from ponder.algorithms.rloo import RLOO
 from ponder.plugins import Registry
 
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm", Algorithm, default="dr_grpo")
-for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE):
+for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE, Rejection):
     ALGORITHMS.register(_settings)
 AnyAlgorithm = Annotated[Algorithm, ALGORITHMS]

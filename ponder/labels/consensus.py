@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ponder.labels.first_error import NO_ERROR
+from ponder.labels.labelled import NO_ERROR, Labelled
 from ponder.protocols import Judge
-from ponder.rollout.step_labels import Labelled
 from ponder.types import PonderError, Verdict
 
 
@@ -43,5 +42,5 @@ def judged_error(verdict: Verdict, item: Labelled, threshold: float) -> int:
     scores, steps = verdict.step_scores, len(item.trajectory.steps)
     if scores is None or len(scores) != steps:
         got = "no step scores" if scores is None else f"{len(scores)} step scores"
-        raise PonderError(f"{item.problem.id}: the judge gave {got} for {steps} steps; use one that scores every step")
+        raise PonderError(f"{item.problem}: the judge gave {got} for {steps} steps; use one that scores every step")
     return next((k for k, score in enumerate(scores) if score < threshold), NO_ERROR)

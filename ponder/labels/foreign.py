@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ponder.labels.first_error import NO_ERROR
+from ponder.labels.labelled import NO_ERROR
 from ponder.labels.rows import LabelRow, check, cut_after_first_error
 from ponder.types import PonderError
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ponder.labels.consensus import consensus
-from ponder.labels.methods import Found, Method, Settings
+from ponder.labels.labelled import Labelled
+from ponder.labels.methods import Method, Settings
 from ponder.labels.rollouts import Rollouts, Source
 from ponder.labels.rows import LabelRow, Origin, as_data, from_data
 from ponder.protocols import Judge
@@ -65,22 +66,23 @@ class Job:
         disagreed, undecided, judging = 0, 0, 0.0
         if self.judge is not None:
             found, disagreed, undecided, judging = await self._agreed(found, self.judge, budget)
-        rows = tuple(self.origin.row(item, advantages_S) for item, advantages_S in found)
+        rows = tuple(map(self.origin.row, found))
         bills = [policy] if prover is policy else [policy, prover]
         drawn, spent = sum(each.drawn for each in bills), sum(each.spent for each in bills) + judging
         return Finished(problem.id, rows, drawn, spent, disagreed, undecided)
 
-    async def _agreed(self, found: Found, judge: Judge, budget: Budget | None) -> tuple[Found, int, int, float]:
+    async def _agreed(
+        self, found: list[Labelled], judge: Judge, budget: Budget | None
+    ) -> tuple[list[Labelled], int, int, float]:
         """What the judge agrees on, and what judging cost. What the budget does not pay for stays undecided."""
-        decided = [item.trajectory for item, _ in found if item.first_error is not None]
+        decided = [item.trajectory for item in found if item.first_error is not None]
         cost = Reading(judge, decided[0].question).cost(decided) if decided else 0.0
         if budget is not None and cost > budget.remaining:
             return [], 0, len(found), 0.0
         if budget is not None:
             budget.charge_verifier(cost)
-        agreed = await consensus([item for item, _ in found], judge)
-        kept = {id(item) for item in agreed.kept}
-        return [each for each in found if id(each[0]) in kept], agreed.disagreed, agreed.undecided, cost
+        agreed = await consensus(found, judge)
+        return list(agreed.kept), agreed.disagreed, agreed.undecided, cost
 
 
 async def label_all(

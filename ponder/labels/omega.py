@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ponder.labels.labelled import Labelled
 from ponder.labels.omega_pool import Candidate, OmegaSettings, Pool, State
 from ponder.labels.rollouts import Prefix, Rollouts, tokens_of
-from ponder.rollout.step_labels import Labelled
 from ponder.search.common import new_tokens
 from ponder.types import Group, Step, StepLabel, Trajectory
 
@@ -119,4 +119,4 @@ def _labelled(
     labels = [StepLabel(k, *known) for k, known in found if known is not None]
     trajectory = Trajectory(group.problem.question, leaf)
     labels.append(StepLabel(len(path) - 1, outcome, 1))
-    return Labelled(group.problem, trajectory, tuple(labels), outcome=outcome, first_error=error)
+    return Labelled(trajectory, tuple(labels), outcome=outcome, first_error=error)

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ponder.labels.labelled import Labelled
 from ponder.labels.rollouts import Prefix
-from ponder.rollout.step_labels import Labelled
 from ponder.types import Group, StepLabel, Trajectory
 
 _FAR = 10**9
@@ -34,9 +34,7 @@ class Node:
 def rest_values(group: Group) -> list[Labelled]:
     """Every step of every judged trajectory with its value; `rollouts` is the number of ends below it."""
     nodes = _tree(group.judged)
-    return [
-        Labelled(group.problem, trajectory, tuple(_path(prefixes(trajectory), nodes))) for trajectory, _ in group.judged
-    ]
+    return [Labelled(trajectory, tuple(_path(prefixes(trajectory), nodes))) for trajectory, _ in group.judged]
 
 
 def _path(prefixes_S: Sequence[Prefix], nodes: dict[Prefix, Node]) -> list[StepLabel]:

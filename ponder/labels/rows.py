@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ponder.labels.first_error import NO_ERROR
-from ponder.rollout.step_labels import Labelled
+from ponder.labels.labelled import NO_ERROR, Labelled
 from ponder.types import PonderError
 
 
@@ -22,7 +21,7 @@ from ponder.types import PonderError
 class LabelRow:
     """`labels[i]` and `rollouts[i]` belong to step `label_steps[i]`; steps may be without a label.
 
-    `outcome` is the grade of the whole response (None: unknown). `first_error` as in `first_error.py`. `advantages`
+    `outcome` is the grade of the whole response (None: unknown). `first_error` as in `labelled.py`. `advantages`
     is empty or has one for each step. `correctness` says that labels call steps right or wrong (1 or 0) and therefore
     stop at the first error; otherwise they are values of prefixes.
     """
@@ -58,7 +57,7 @@ class Origin:
     seed: int
     correctness: bool = False
 
-    def row(self, item: Labelled, advantages_S: tuple[float, ...] = ()) -> LabelRow:
+    def row(self, item: Labelled) -> LabelRow:
         """A labelled trajectory as a row."""
         question, steps = item.trajectory.question, item.trajectory.steps
         return LabelRow(
@@ -73,7 +72,7 @@ class Origin:
             rollouts=tuple(label.rollouts for label in item.labels),
             outcome=item.outcome,
             first_error=item.first_error,
-            advantages=advantages_S,
+            advantages=item.advantages_S,
             method=self.method,
             correctness=self.correctness,
             model=self.model,

@@ -15,9 +15,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ponder.labels.first_error import first_zero
+from ponder.labels.labelled import Labelled, first_zero
 from ponder.labels.rollouts import Estimate, Rollouts, tokens_of
-from ponder.rollout.step_labels import Labelled
 from ponder.types import Group, Step, StepLabel, Trajectory
 
 
@@ -27,7 +26,7 @@ async def shepherd(group: Group, rollouts: Rollouts, *, n: int) -> list[Labelled
     found = await estimates(list(steps.values()), rollouts, n)
     by_tokens = dict(zip(steps, found, strict=True))
     return [
-        labelled(group, trajectory, outcome, [by_tokens[tokens_of(step)] for step in trajectory.steps[:-1]])
+        labelled(trajectory, outcome, [by_tokens[tokens_of(step)] for step in trajectory.steps[:-1]])
         for trajectory, outcome in group.judged
     ]
 
@@ -50,8 +49,11 @@ async def estimates(prefixes: Sequence[Step | None], rollouts: Rollouts, n: int)
     return found
 
 
-def labelled(group: Group, trajectory: Trajectory, outcome: float, inner_S: Sequence[Estimate | None]) -> Labelled:
-    """A trajectory with the values of its inner steps and its outcome as the value of the last."""
+def labelled(trajectory: Trajectory, outcome: float, inner_S: Sequence[Estimate | None]) -> Labelled:
+    """A trajectory with the values of its inner steps (None: not estimated) and its outcome as the value of the last.
+
+    The first error is known where every inner step has a value.
+    """
     labels = [
         StepLabel(k, estimate.value, len(estimate.judged))
         for k, estimate in enumerate(inner_S)
@@ -61,7 +63,7 @@ def labelled(group: Group, trajectory: Trajectory, outcome: float, inner_S: Sequ
     complete = len(labels) == last
     labels.append(StepLabel(last, outcome, 1))
     error = first_zero(labels) if complete else None
-    return Labelled(group.problem, trajectory, tuple(labels), outcome=outcome, first_error=error)
+    return Labelled(trajectory, tuple(labels), outcome=outcome, first_error=error)
 
 
 def hard(item: Labelled) -> Labelled:

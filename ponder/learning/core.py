@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ponder.learning.checkpoints.state import optimizer_tensors, restore_optimizer, with_prefix
 from ponder.learning.schedule import rate
-from ponder.learning.settings import TrainerSettings
+from ponder.learning.settings import OptimizerSettings
 from ponder.types import PonderError
 
 M = TypeVar("M")
@@ -38,7 +38,9 @@ class Stepped:
 class Core:
     """The optimizer over some parameters of a model. `total_steps` is the length of the schedule (0: unknown)."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], settings: TrainerSettings, total_steps: int = 0) -> None:
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings, total_steps: int = 0
+    ) -> None:
         self.settings, self.total_steps = settings, settings.total_steps or total_steps
         if settings.schedule != "constant" and self.total_steps <= settings.warmup_steps:
             raise PonderError(

@@ -33,10 +33,7 @@ class Packed:
 
 
 def pack(credits_PG: Iterable[Sequence[Credit]], prompt_of: Callable[[Question], Sequence[int]]) -> Packed:
-    """Rows of all groups that have a gradient; credits of a group stand side by side.
-
-    `prompt_of` gives the prompt tokens that the policy saw.
-    """
+    """Rows of all groups that have a gradient. `prompt_of` gives the prompt tokens that the policy saw."""
     samples: list[Sample] = []
     groups = dead = empty = 0
     left_rows = left_tokens = 0.0
@@ -47,12 +44,19 @@ def pack(credits_PG: Iterable[Sequence[Credit]], prompt_of: Callable[[Question],
             left_rows += len(credits_G)
             left_tokens += sum(sum(mask(credit.trajectory)) for credit in credits_G)
             continue
-        prompt = tuple(prompt_of(credits_G[0].trajectory.question))
-        rows = [_row(credit, prompt, index) for index, credit in enumerate(credits_G)]
-        kept = [row for row in rows if any(row.mask_T)]
-        empty += len(rows) - len(kept)
+        kept = rows([credits_G], prompt_of)
+        empty += len(credits_G) - len(kept)
         samples += kept
     return Packed(tuple(samples), groups, dead, empty, LeftOut(left_rows, left_tokens))
+
+
+def rows(credits_PG: Iterable[Sequence[Credit]], prompt_of: Callable[[Question], Sequence[int]]) -> list[Sample]:
+    """A row for each credit whose response has a free token, with a gradient or without (a critic learns from both)."""
+    out = []
+    for credits_G in credits_PG:
+        prompt = tuple(prompt_of(credits_G[0].trajectory.question)) if credits_G else ()
+        out += [_row(credit, prompt, index) for index, credit in enumerate(credits_G)]
+    return [row for row in out if any(row.mask_T)]
 
 
 def _row(credit: Credit, prompt: tuple[int, ...], index: int) -> Sample:

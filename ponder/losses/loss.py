@@ -77,7 +77,7 @@ class Loss(Plugin):
     temperature; others read plain text.
     """
 
-    normalisation: Normalisation = "token"
+    normalisation: Normalisation = "constant"
     constant_length: Annotated[int, Field(ge=0)] = 0
     count: Rows = "live"
     kl_coef: Annotated[float, Field(ge=0)] = 0.0

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from ponder import cli
-from ponder.commands import assemble
-from ponder.commands import solve as solving
-from ponder.commands.solve import Asked, Solved, think
+from ponder.api.thinking import search
+from ponder.api.thinking.asked import Asked
+from ponder.api.thinking.search import Solved, think
 from ponder.reports.tree import page
 from ponder.reports.tree.data import SearchTree, read, validated
 from ponder.search.registry import STRATEGIES, needs_judge
@@ -158,8 +158,8 @@ def test_the_command_stopped_by_ctrl_c_writes_its_tree_and_exits_with_130(
         def readable(self) -> None:
             return None
 
-    monkeypatch.setattr(assemble, "source", lambda *_, **__: Source())
-    monkeypatch.setattr(solving, "load_judge", lambda *_: Stepwise())
+    monkeypatch.setattr(search, "load_source", lambda *_, **__: Source())
+    monkeypatch.setattr(search, "load_verifier", lambda *_: Stepwise())
     arguments = ["solve", "Which digits?", "--strategy", "mcts", "--verifier", "judge", "--budget", "4000"]
     out = tmp_path / "deep" / "out"
     assert ponder(monkeypatch, *arguments, "--max-tokens", "64", "--out", str(out)) == 130
@@ -203,7 +203,7 @@ def test_what_cannot_work_is_one_sentence_before_a_model_is_loaded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken").write_text("")
-    monkeypatch.setattr(assemble, "source", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(search, "load_source", lambda *_, **__: pytest.fail("a model was loaded"))
     assert ponder(monkeypatch, "solve", "1+1", *options) == 2
     assert said in " ".join(capsys.readouterr().err.split())
 

@@ -9,6 +9,7 @@ import torch
 
 from ponder.learning.checkpoints.checkpoints import Checkpoints
 from ponder.learning.policy import PolicyTrainer
+from ponder.learning.samples import demonstration
 from ponder.losses.clipped import Clipped
 from ponder.losses.cloning import Cloning
 from ponder.losses.loss import Loss
@@ -64,7 +65,7 @@ class TestWithPeft:
         for name, parameter in learner.model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.1)
-        row = samples(1)[0]
+        row = demonstration("d", samples(1)[0].prompt, samples(1)[0].response)
         ids = torch.tensor([[*row.prompt, *row.response]])
         places = range(len(row.prompt) - 1, ids.shape[1] - 1)
         logprobs = learner.model(ids).logits[0].log_softmax(-1)[list(places), list(row.response)]

@@ -44,10 +44,11 @@ def test_labels_are_written_and_a_finished_job_is_not_done_again(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--method", "omegga"], "choose shepherd"),
+        (["--method", "omegga"], "Allowed are: shepherd"),
         (["--best-of", "4"], "only --method advantages"),
         (["--method", "rest", "--prover", "tiny"], "leave the prover out"),
         (["--method", "rest", "--judge", "nowhere"], "use shepherd or omega"),
+        (["--method", "advantages", "--best-of", "9"], "--best-of 9 with --rollouts 8"),
         (["--judge", "nowhere"], "no verifier folder"),
         (["--prover", "nowhere/at/all"], "nowhere/at/all"),
         (["--budget", "10", "--problems", "countdown"], "does not hold 8 responses"),

@@ -15,14 +15,20 @@ from hypothesis import strategies as st
 
 from ponder.labels import parquet
 from ponder.labels.foreign import APS_TAG, STEP_TAG, math_aps, math_shepherd, prm800k
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import LabelRow, Origin, as_data, cut_after_first_error, fingerprint, from_data
-from ponder.rollout.step_labels import Labelled
 from ponder.types import PonderError, StepLabel
 from tests.rollout.scripted import PROBLEM, trajectory
 
 ORIGIN = Origin("omega", "tiny", "abc", "\n", 0)
-ITEM = Labelled(PROBLEM, trajectory("abW"), (StepLabel(1, 0.25, 8), StepLabel(2, 0.0, 1)), outcome=0.0, first_error=2)
-ROW = ORIGIN.row(ITEM, (0.5, -0.25, -0.25))
+ITEM = Labelled(
+    trajectory("abW"),
+    (StepLabel(1, 0.25, 8), StepLabel(2, 0.0, 1)),
+    outcome=0.0,
+    first_error=2,
+    advantages_S=(0.5, -0.25, -0.25),
+)
+ROW = ORIGIN.row(ITEM)
 
 
 def test_a_row_explains_itself() -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.labels.advantages import advantages, best_of_k, differences, first_pit, has_interior_pit
+from ponder.labels.advantages import advantages, best_of_k, differences
 from ponder.labels.consensus import consensus
-from ponder.labels.first_error import implied, up_to_first_error
+from ponder.labels.labelled import Labelled, implied, up_to_first_error
 from ponder.labels.methods import METHODS, Settings, method
 from ponder.labels.quality import LabelErrors, label_errors
 from ponder.labels.rest import rest_values
 from ponder.labels.shepherd import hard, shepherd
 from ponder.protocols import Price, Until
-from ponder.rollout.step_labels import Labelled
 from ponder.types import PonderError, Problem, Question, Step, StepLabel, StopReason, Trajectory, Verdict
 from tests.rollout.scripted import PROBLEM, Odds, grade, group, rollouts, step, trajectory
 
@@ -110,10 +110,10 @@ def test_a_broken_grader_is_heard_and_nothing_hangs() -> None:
 
 def test_labels_after_the_first_error_are_cut_and_implied_ones_fill_the_gaps() -> None:
     labels = (StepLabel(1, 0.5, 8), StepLabel(3, 0.0, 8), StepLabel(4, 0.0, 8), StepLabel(5, 0.0, 1))
-    item = Labelled(PROBLEM, trajectory("abcdeW"), labels, outcome=0.0, first_error=3)
+    item = Labelled(trajectory("abcdeW"), labels, outcome=0.0, first_error=3)
     assert [label.step for label in up_to_first_error(item).labels] == [1, 3]
     assert [(x.step, x.value, x.rollouts) for x in implied(item).labels] == [(0, 1, 0), (1, 1, 8), (2, 1, 0), (3, 0, 8)]
-    none = Labelled(PROBLEM, trajectory("abR"), (), outcome=1.0, first_error=-1)
+    none = Labelled(trajectory("abR"), (), outcome=1.0, first_error=-1)
     assert values(implied(none)) == [1.0, 1.0, 1.0]
 
 
@@ -138,12 +138,15 @@ def test_the_nearest_right_end_counts() -> None:
 
 def test_advantages_sum_to_the_outcome_less_the_value_of_the_question() -> None:
     odds = Odds({"": 2, "a": 3, "ab": 1}.__getitem__)
-    for best_of in (1, 4):
+    # Of 4 rollouts from the question 2 end right: 1/2 alone, 1 - 1/6 for the best of two, and 1 of any four.
+    for best_of, start in ((1, 1 / 2), (2, 5 / 6), (4, 1.0)):
         right, wrong = asyncio.run(advantages(group("abR", "aW"), rollouts(odds), n=4, best_of=best_of))
-        assert right.start is not None and wrong.start is not None
-        assert sum(right.advantages_S) == pytest.approx(1 - right.start)
-        assert sum(wrong.advantages_S) == pytest.approx(0 - wrong.start)
-    assert right.start == 0.9375
+        assert sum(right.advantages_S) == pytest.approx(1 - start)
+        assert sum(wrong.advantages_S) == pytest.approx(0 - start)
+    # After a: 3 of 4, so no two are both wrong. After ab: 1 of 4, so 3 of the 6 pairs hold it.
+    two = asyncio.run(advantages(group("abR"), rollouts(odds), n=4, best_of=2))[0]
+    assert two.advantages_S == pytest.approx((1 - 5 / 6, 1 / 2 - 1, 1 / 2))
+    assert values(two) == [0.75, 0.25, 1.0]  # labels are the prover's own values
     plain = asyncio.run(advantages(group("abR"), rollouts(odds), n=4))[0]
     assert plain.advantages_S == pytest.approx((0.25, -0.5, 0.75))
 
@@ -156,20 +159,44 @@ def test_a_step_that_changes_nothing_has_no_advantage_and_the_policys_own_mean_i
 
 def test_advantages_with_a_value_missing_are_not_given() -> None:
     (found,) = asyncio.run(advantages(group("abW"), rollouts(Odds(lambda _: 1), budget=19, max_tokens=10), n=2))
-    assert found.advantages_S == () and found.start is None
+    assert found.advantages_S == () and found.labels
 
 
-def test_best_of_k() -> None:
-    assert best_of_k(0.5, 4) == 0.9375 and best_of_k(0.3, 1) == pytest.approx(0.3) and best_of_k(1.0, 9) == 1.0
-    with pytest.raises(PonderError, match="best of 0"):
+def right_of(n: int, c: int) -> list[float]:
+    return [1.0] * c + [0.0] * (n - c)
+
+
+def test_best_of_k_counts_the_sets_with_a_right_one() -> None:
+    assert best_of_k(right_of(4, 2), 2) == pytest.approx(5 / 6)
+    assert best_of_k(right_of(8, 3), 1) == 3 / 8
+    assert best_of_k(right_of(3, 0), 2) == 0 and best_of_k(right_of(3, 3), 2) == 1
+    assert best_of_k(right_of(3, 1), 4) is None
+    # Of graded outcomes: pairs {0, .5}, {0, 1}, {.5, 1} have the best .5, 1, 1.
+    assert best_of_k([0.5, 0.0, 1.0], 2) == pytest.approx(2.5 / 3)
+    with pytest.raises(PonderError, match="best of 0 draws, valued from 1 rollouts"):
         asyncio.run(advantages(group("aW"), rollouts(Odds(lambda _: 1)), n=1, best_of=0))
+    with pytest.raises(PonderError, match="allowed are 1 to 2"):
+        asyncio.run(advantages(group("aW"), rollouts(Odds(lambda _: 1)), n=2, best_of=3))
 
 
-def test_a_rollout_with_monotone_values_has_no_interior_pit() -> None:
-    assert first_pit([0.5, 0.2, 0.2, 0.6]) == 1 and has_interior_pit([0.5, 0.2, 0.2, 0.6])
-    assert not has_interior_pit([0.5, 0.3, 0.0, 0.0]) and not has_interior_pit([0.1, 0.4, 1.0])
-    with pytest.raises(ValueError, match="without steps"):
-        first_pit([])
+@settings(deadline=None, max_examples=40)
+@given(st.floats(0, 1), st.integers(1, 8), st.integers(1, 8))
+def test_best_of_k_is_right_on_average(v: float, k: int, more: int) -> None:
+    n = k + more - 1
+    chance = [math.comb(n, c) * v**c * (1 - v) ** (n - c) for c in range(n + 1)]
+    expected = sum(p * (best_of_k(right_of(n, c), k) or 0.0) for c, p in enumerate(chance))
+    assert expected == pytest.approx(1 - (1 - v) ** k, abs=1e-9)
+
+
+def test_the_value_of_the_best_of_four_from_four_rollouts_at_one_in_five() -> None:
+    chance = [math.comb(4, c) * 0.2**c * 0.8 ** (4 - c) for c in range(5)]
+    unbiased = sum(p * (best_of_k(right_of(4, c), 4) or 0.0) for c, p in enumerate(chance))
+    plugged_in = sum(p * (1 - (1 - c / 4) ** 4) for c, p in enumerate(chance))
+    assert unbiased == pytest.approx(0.590, abs=5e-4) and plugged_in == pytest.approx(0.451, abs=5e-4)
+
+
+def test_the_outcome_of_a_finished_response_is_its_value_under_every_prover() -> None:
+    assert [best_of_k(right_of(4, c), k) for c in (0, 4) for k in (1, 2, 4)] == [0, 0, 0, 1, 1, 1]
 
 
 class Judge:
@@ -189,10 +216,10 @@ class Judge:
 
 
 def test_consensus_keeps_what_judge_and_rollouts_agree_on() -> None:
-    at_one = Labelled(PROBLEM, trajectory("abW"), (), first_error=1)
-    at_two = Labelled(PROBLEM, trajectory("abW"), (), first_error=2)
-    clean = Labelled(PROBLEM, trajectory("abR"), (), first_error=-1)
-    unknown = Labelled(PROBLEM, trajectory("abW"), ())
+    at_one = Labelled(trajectory("abW"), (), first_error=1)
+    at_two = Labelled(trajectory("abW"), (), first_error=2)
+    clean = Labelled(trajectory("abR"), (), first_error=-1)
+    unknown = Labelled(trajectory("abW"), ())
     found = asyncio.run(consensus([at_one, at_two, clean, unknown], Judge(0.9, 0.4, 0.1)))
     assert found.kept == (at_one,) and (found.disagreed, found.undecided) == (2, 1)
     assert asyncio.run(consensus([at_one, clean], Judge(0.9, 0.5, 0.9))).kept == (clean,)
@@ -212,15 +239,18 @@ def test_label_errors_count_both_kinds_apart() -> None:
 @pytest.mark.parametrize(("n", "missed", "passed"), [(4, 0.24, 0.185), (8, 0.058, 0.337), (64, 0.0, 0.962)])
 def test_more_rollouts_trade_misses_for_false_passes(n: int, missed: float, passed: float) -> None:
     # The algebra of hard labels for completion rates .3 after a good prefix and .05 after a bad one.
-    assert 1 - best_of_k(0.3, n) == pytest.approx(missed, abs=6e-4)
-    assert best_of_k(0.05, n) == pytest.approx(passed, abs=6e-4)
+    assert (1 - 0.3) ** n == pytest.approx(missed, abs=6e-4)
+    assert 1 - (1 - 0.05) ** n == pytest.approx(passed, abs=6e-4)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_runs_by_name(name: str) -> None:
     odds = Odds(lambda text: 2)
     found = asyncio.run(method(name).label(group("abR", "abcW"), rollouts(odds), Settings(n=4, searches=2)))
-    assert found and all(item.problem is PROBLEM for item, _ in found)
+    assert found and all(item.problem == PROBLEM.id for item in found)
+    if method(name).correctness:
+        assert all(label.value in (0, 1) for item in found for label in item.labels)
+        assert all(label.value == 1 for item in found for label in item.labels[:-1])
 
 
 def test_an_unknown_method_is_named_with_the_known_ones() -> None:

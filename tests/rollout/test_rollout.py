@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from ponder.labels.contrast import label, outcome_labels, spread
 from ponder.problems.families.arithmetic import Arithmetic
 from ponder.protocols import Until
 from ponder.rollout.collect import collect
-from ponder.rollout.step_labels import label, outcome_labels, spread
 from ponder.types import Group, Problem, Question, Step, StopReason, Trajectory, Verdict
 
 
@@ -34,6 +34,16 @@ class Walker:
 
     def answer(self, trajectory: Trajectory) -> str | None:
         return trajectory.leaf.text
+
+
+class Late(Walker):
+    """The shorter the prefix, the later its rollouts come."""
+
+    async def __call__(
+        self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
+    ) -> list[Step]:
+        await asyncio.sleep(0.01 * max_tokens)
+        return await super().__call__(question, prefix, n, until=until, max_tokens=max_tokens, seed=seed)
 
 
 def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
@@ -73,9 +83,22 @@ def test_labels_are_the_share_of_rollouts_that_end_right_and_the_last_is_the_out
     found = asyncio.run(label([group], walker, grade, rollouts=4, most_steps=9, max_tokens=20, seed=0))
     assert [[known.value for known in item.labels] for item in found] == [[1.0, 0.5, 0.25, 1.0], [1.0, 0.5, 0.25, 0.0]]
     assert [known.step for known in found[0].labels] == [0, 1, 2, 3]
-    assert found[0].tokens_spent == 12
-    # What a prefix has used is taken off what its rollouts may use.
-    assert sorted(walker.asked)[:2] == [(1, 4, 18), (1, 4, 18)]
+    # What a prefix has used is taken off its rollouts; both trajectories begin alike, so each prefix is asked once.
+    assert walker.asked == [(1, 4, 18), (2, 4, 16), (3, 4, 14)]
+    assert [item.first_error for item in found] == [-1, 3]
+
+
+def test_all_rollouts_are_graded_in_one_call_in_the_order_of_the_steps() -> None:
+    """A grader that counts its calls, like noise drawn for each call, must not see the timing."""
+    groups = [Group(PROBLEM, (trajectory("R"),), (Verdict(outcome=1.0),))] * 2
+    calls: list[list[str]] = []
+
+    def counted(problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        calls.append(list(responses))
+        return grade(problems, responses)
+
+    asyncio.run(label(groups, Late({1: 1, 2: 1, 3: 1}), counted, rollouts=2, most_steps=9, max_tokens=20, seed=0))
+    assert calls == [["a\nR", "a\nW", "a\nb\nR", "a\nb\nW", "a\nb\nc\nR", "a\nb\nc\nW"]]
 
 
 def test_a_group_with_one_kind_of_outcome_gives_one_trajectory() -> None:

@@ -87,9 +87,9 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_folder_of_another_configuration_is_refused_by_key(whole: tuple[Path, Path]) -> None:
     model, out = whole
-    refused = ended(model, out, "--resume", "--set", "policy.clip_low=0.1")
+    refused = ended(model, out, "--resume", "--set", "loss.clip_low=0.1")
     assert refused.returncode == 2
-    assert "policy.clip_low" in refused.stderr and "Traceback" not in refused.stderr
+    assert "loss.clip_low" in refused.stderr and "Traceback" not in refused.stderr
 
 
 def test_a_finished_run_is_not_measured_again(whole: tuple[Path, Path]) -> None:

@@ -32,7 +32,9 @@ def label(
     problems: Specs = "arithmetic,cipher,countdown",
     split: Split = "train",
     limit: Limit = 100,
-    method: Annotated[str, typer.Option(help="shepherd, shepherd-hard, omega, rest or advantages.")] = "omega",
+    method: Annotated[
+        str, typer.Option(help="shepherd, shepherd-hard, omega, omega-hard, rest or advantages.")
+    ] = "omega",
     responses: Annotated[int, typer.Option(help="Responses a problem.", min=1)] = 8,
     rollouts: Annotated[int, typer.Option(help="Rollouts after a prefix.", min=1)] = 8,
     searches: Annotated[int, typer.Option(help="Most searches a problem (omega).", min=1)] = 100,
@@ -50,7 +52,8 @@ def label(
     as_json: Json = False,
 ) -> None:
     """Label the steps of a model's responses by rollouts."""
-    from ponder.commands import label as labelling
+    from ponder.api import labelling
+    from ponder.commands import label as printed
 
     request = labelling.Request(
         model=model,
@@ -78,7 +81,7 @@ def label(
     if as_json:
         print_json(summary)
     else:
-        Console().print(labelling.table(summary))
+        Console().print(printed.table(summary))
         Console().print(f"Written: {summary['file']}")
 
 

@@ -37,7 +37,7 @@ def names(text: str) -> tuple[str, ...]:
 
 def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], None]], T]) -> T:
     """What `work` returns, on all cores, while a bar shows what it tells as (done, total, note)."""
-    from ponder.commands.assemble import set_threads
+    from ponder.api.machine import set_threads
     from ponder.commands.progress import Bars
 
     set_threads(0)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +17,8 @@ from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
 from ponder.problems.answers import canonical_answer
-from ponder.problems.registry import parse_many
-from ponder.protocols import Family, Propose
+from ponder.protocols import Propose
 from ponder.types import PonderError
-from ponder.verifiers.truth import GroundTruth
 
 _VLLM = "vllm:"
 
@@ -45,7 +41,7 @@ class Policy:
         )
 
 
-def policy(
+def load_policy(
     name: str, *, device: str = "cpu", temperature: float = 1.0, top_p: float = 1.0, separator: str = "\n"
 ) -> Policy:
     """Load `name` (tiny, a folder or a hub id) and put an engine in front of it."""
@@ -80,13 +76,13 @@ class Source:
         return self.policy
 
 
-def source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> Source:
+def load_source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> Source:
     """`name` as for `policy`, the address of a remote model (URL#NAME), or vllm:FOLDER."""
     if is_address(name):
         return _remote(name, temperature)
     if name.startswith(_VLLM):
         return _vllm(name, temperature)
-    made = policy(name, device=device, temperature=temperature)
+    made = load_policy(name, device=device, temperature=temperature)
     engine = made.engine
     return Source(
         name, made.propose, made.codec.decode, lambda: {"generated": engine.tokens_generated, "exact": True}, made
@@ -120,44 +116,3 @@ def _vllm(name: str, temperature: float) -> Source:
     engine = VllmEngine(folder, codec)
     propose = PolicyPropose(engine, codec, canonical_answer, temperature)
     return Source(name, propose, codec.decode, lambda: {"generated": engine.tokens_generated, "exact": True})
-
-
-def families(specs: Sequence[str]) -> list[Family]:
-    """The families that the specs name, in order."""
-    return [family for spec in specs for family in parse_many(spec)]
-
-
-def truth(some: Sequence[Family], *, allow_unsafe_code: bool = False) -> GroundTruth:
-    """The grader of these families; use it as a context manager, it may own worker processes.
-
-    Without `allow_unsafe_code` a machine that cannot isolate programs is refused with the first one.
-    """
-    named = {family.name: family for family in some}
-    return GroundTruth(named, workers=cores(), allow_unsafe_code=allow_unsafe_code)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def set_threads(threads: int) -> None:
-    """`threads` for torch; 0 takes every core this process may use."""
-    _keep_freed_memory()
-    torch.set_num_threads(threads or cores())
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep large freed blocks instead of giving each back to the kernel and faulting it in again.
-
-    Training on the CPU frees and takes tens of megabytes many times a step; this was measured to save a third of the
-    time. Where the C library is another one, nothing happens.
-    """
-    mmap_threshold, trim_threshold, top_pad = -3, -1, -2  # numbers of malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)
-    mallopt(top_pad, 64 << 20)

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ponder.api.policies import load_policy
+from ponder.api.verifiers import cases as judged
+from ponder.api.verifiers import training
+from ponder.api.verifiers.judges import load_verifier
+from ponder.api.verifiers.request import Request
 from ponder.cli import app
-from ponder.commands import judging, verifier
-from ponder.commands.assemble import policy
 from ponder.labels import parquet
 from ponder.labels.rows import LabelRow, fingerprint
 from ponder.models.heads import step_verifier
@@ -24,7 +27,7 @@ from ponder.verifiers.learned.folder import OtherTokenizer, read_spec
 
 @pytest.fixture(scope="module")
 def tiny():
-    return policy("tiny")
+    return load_policy("tiny")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def labels(tiny, tmp_path_factory):
 
 
 def train(labels, out, **settings):
-    return verifier.train(verifier.Request(out=out, labels=labels, batch=4, **settings), lambda *_: None)
+    return training.train(Request(out=out, labels=labels, batch=4, **settings), lambda *_: None)
 
 
 def cost(judge, case):
@@ -71,18 +74,18 @@ def test_a_trained_verifier_comes_back_as_a_judge_with_its_temperature(kind, lab
     assert report["trained_on"] == 36 and report["held_out"] == 4 and report["skipped"] == 0
     spec = read_spec(tmp_path)
     assert spec.kind == kind and spec.temperature == report["temperature"]
-    case = judging.read_labels(labels, "\n", spec.tokenizer)[0]
-    judge = verifier.load_judge(tmp_path, tiny)
+    case = judged.read_labels(labels, "\n", spec.tokenizer)[0]
+    judge = load_verifier(tmp_path, tiny)
     verdict = asyncio.run(judge(case.trajectory.question, [case.trajectory]))[0]
     assert verdict.score is not None and cost(judge, case) > 0
 
 
 def test_a_shared_trunk_moves_the_policy_and_is_cheap_only_for_that_policy(labels, tiny, tmp_path):
     train(labels, tmp_path, kind="process", trunk="shared")
-    case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
-    moved = policy(str(tmp_path / "policy"))
-    cheap: Any = verifier.load_judge(tmp_path, moved)
-    full = verifier.load_judge(tmp_path, tiny)  # another trunk: all of it must be run
+    case = judged.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
+    moved = load_policy(str(tmp_path / "policy"))
+    cheap: Any = load_verifier(tmp_path, moved)
+    full = load_verifier(tmp_path, tiny)  # another trunk: all of it must be run
     assert cost(cheap, case) < 0.01 * cost(full, case)
     asked = case.trajectory.question, [case.trajectory]
     by_engine, by_itself = asyncio.run(cheap(*asked))[0], cheap.judge([case.trajectory])[0]
@@ -91,26 +94,26 @@ def test_a_shared_trunk_moves_the_policy_and_is_cheap_only_for_that_policy(label
 
 def test_half_of_the_layers_are_half_as_dear_to_train_and_to_ask(labels, tiny, tmp_path):
     whole, half = (train(labels, tmp_path / str(d), kind="value", depth=d) for d in (1.0, 0.5))
-    case = judging.read_labels(labels, "\n", read_spec(tmp_path / "0.5").tokenizer)[0]
-    costs = [cost(verifier.load_judge(tmp_path / str(d), tiny), case) for d in (1.0, 0.5)]
+    case = judged.read_labels(labels, "\n", read_spec(tmp_path / "0.5").tokenizer)[0]
+    costs = [cost(load_verifier(tmp_path / str(d), tiny), case) for d in (1.0, 0.5)]
     assert half["work"] / whole["work"] == pytest.approx(costs[1] / costs[0], rel=0.03)
     assert 0.5 < costs[1] / costs[0] < 0.6  # the embedding stays
 
 
 def test_a_frozen_trunk_trains_a_head_alone_and_leaves_the_policy_as_it_is(labels, tiny, tmp_path):
     report = train(labels, tmp_path, kind="process", trunk="frozen")
-    case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
+    case = judged.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
     head = 2 * 128 + 2  # hidden size 128, two labels, a bias
-    judge = verifier.load_judge(tmp_path, tiny)
+    judge = load_verifier(tmp_path, tiny)
     assert cost(judge, case) == pytest.approx(2 * head / sum(p.numel() for p in tiny.model.parameters()))
-    row = judging.row(case, tiny.propose.prompts.tokens)  # all are equally long
+    row = judged.row(case, tiny.propose.prompts.tokens)  # all are equally long
     assert report["work"] == report["trained_on"] * len(row.tokens)  # a forward pass each and nothing more
 
 
 def test_critiques_are_trained_written_and_kept_on_the_verdict(labels, tiny, tmp_path):
     train(labels, tmp_path, kind="generative", critiques=1, epochs=12, learning_rate=2e-3)
-    case = judging.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
-    judge = verifier.load_judge(tmp_path, tiny)
+    case = judged.read_labels(labels, "\n", read_spec(tmp_path).tokenizer)[0]
+    judge = load_verifier(tmp_path, tiny)
     verdict = asyncio.run(judge(case.trajectory.question, [case.trajectory]))[0]
     assert verdict.score is not None and verdict.detail.startswith("1 right\n2 ")
 
@@ -120,32 +123,32 @@ def test_a_verifier_learns_from_those_of_its_own_critiques_that_agree(labels, tm
         return [Verdict(score=0.5, detail="1 right\n2 right\n") for _ in cases]
 
     kept = []
-    real = verifier.own_critiques
+    real = training.own_critiques
 
     def spy(*some):
         kept.append(real(*some))
         return kept[-1]
 
-    monkeypatch.setattr(judging, "verdicts", says_all_is_well)
-    monkeypatch.setattr(verifier, "own_critiques", spy)
+    monkeypatch.setattr(training, "judge_cases", says_all_is_well)
+    monkeypatch.setattr(training, "own_critiques", spy)
     report = train(labels, tmp_path, kind="generative", critiques=1, own_critiques=True)
     assert len(kept[0]) == 18 and {case.outcome for case, _ in kept[0]} == {1.0}  # half of 36 are right
     assert report["steps"] == 5  # the last fit: 18 examples in batches of 4
 
 
 def test_only_critiques_that_agree_with_every_label_may_be_learned_from(labels):
-    case = judging.read_labels(labels, "\n", parquet.read(labels)[0].tokenizer)[1]  # labels 0.5 and 0
-    assert judging.verdicts_of(case) == [True, False]
-    assert judging.kept(case, "1 right\n2 wrong\n")
-    assert not judging.kept(case, "1 wrong\n") and not judging.kept(case, "1 right\n2 right\n")
+    case = judged.read_labels(labels, "\n", parquet.read(labels)[0].tokenizer)[1]  # labels 0.5 and 0
+    assert judged.verdicts_of(case) == [True, False]
+    assert judged.kept(case, "1 right\n2 wrong\n")
+    assert not judged.kept(case, "1 wrong\n") and not judged.kept(case, "1 right\n2 right\n")
     partly = replace(case, labels=((1, 0.0),))
-    assert judging.verdicts_of(partly) is None and not judging.kept(partly, "1 right\n2 wrong\n")
+    assert judged.verdicts_of(partly) is None and not judged.kept(partly, "1 right\n2 wrong\n")
 
 
 def test_the_step_verifier_that_a_run_leaves_is_still_a_judge(labels, tiny, tmp_path):
     save(step_verifier(tiny.model, 0), tiny.tokenizer, tmp_path)
-    case = judging.read_labels(labels, "\n", fingerprint(tiny.tokenizer.get_vocab()))[0]
-    verdict = asyncio.run(verifier.load_judge(tmp_path, tiny)(case.trajectory.question, [case.trajectory]))[0]
+    case = judged.read_labels(labels, "\n", fingerprint(tiny.tokenizer.get_vocab()))[0]
+    verdict = asyncio.run(load_verifier(tmp_path, tiny)(case.trajectory.question, [case.trajectory]))[0]
     assert verdict.step_scores is not None and len(verdict.step_scores) == 2
 
 
@@ -154,7 +157,7 @@ def test_a_verifier_of_another_tokenizer_is_refused(labels, tiny, tmp_path):
     path = tmp_path / "ponder_verifier.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"tokenizer": "another"}))
     with pytest.raises(OtherTokenizer):
-        verifier.load_judge(tmp_path, tiny)
+        load_verifier(tmp_path, tiny)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ponder.commands.eval_pool import Judged, evaluate, measure, read, shown
+from ponder.api.evaluating.pool import Judged, evaluate, measure, shown
+from ponder.api.evaluating.pool_rows import read
 from ponder.types import PonderError
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.curves.cheapness import cheapness
 from ponder.evaluation.curves.doubling import doubling, steps
-from ponder.evaluation.curves.envelope import cheapness, envelope
+from ponder.evaluation.curves.envelope import envelope
 from ponder.evaluation.pools.drawing import draw_pool, replayable
 from ponder.evaluation.pools.pool import Live, Pool
 from ponder.evaluation.pools.runs import Runs, replay, run_live
@@ -80,7 +81,6 @@ def drawn(cells: Sequence[Cell], pool: Pool | None, named: Callable[[str], str],
         runs.setdefault(cell.runs.strategy, []).append(cell.runs)
     families = dict.fromkeys(p.family for cell in cells for p in cell.runs.problems)
     best = envelope({name: some for name, some in runs.items() if name != "auto"}, seed=seed)
-    lines = {name: curves.thinking_curve(named(name), some, seed=seed) for name, some in runs.items()}
     return {
         "test_time": {
             key: [
@@ -94,9 +94,9 @@ def drawn(cells: Sequence[Cell], pool: Pool | None, named: Callable[[str], str],
         "seconds": [asdict(curve) for name in runs if (curve := _seconds(name, cells, named, seed)).points],
         "doubling": {named(name): _doubling(some, seed) for name, some in runs.items()},
         "cheapness": [
-            {**asdict(found), "share": found.share}
-            for name, line in lines.items()
-            if name != "vote" and "vote" in lines and (found := cheapness(line, lines["vote"])) is not None
+            {**asdict(found), "strategy": named(name)}
+            for name, some in runs.items()
+            if name != "vote" and (found := cheapness(some, runs.get("vote", []), seed=seed)) is not None
         ],
     }
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import ponder
-from ponder.commands.assemble import Policy
+from ponder.api.policies import Policy
 from ponder.evaluation import tables
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.curves.fits import SigmoidFit, fit_sigmoid
@@ -26,7 +26,10 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class ControlArm:
-    """What cloning for the same work came to: tries on the main suite, solve rates on the ladder, what was done."""
+    """What an arm of equal work came to: tries on the main suite, solve rates on the ladder, the report of its work.
+
+    Both arms are kept like this, `cloning` holding the report of whichever it is.
+    """
 
     tries: list[list[float]]
     ladder: dict[str, list[float]]
@@ -55,6 +58,8 @@ class Measured:
     evaluation: float
     sampling: Part
     scoring: float
+    rejection: Scores | None = None
+    rejection_arm: ControlArm | None = None
 
 
 def summarise(
@@ -70,7 +75,9 @@ def summarise(
     base, final, seed = measured.base, measured.final, config.seed
     token = flops_per_token(policy.model.config, 128)
     rate = accounts.peak(policy.model.config, str(policy.engine.device), policy.engine.dtype)
-    control_flops = measured.control_arm.cloning["flops"] if measured.control_arm else None
+    control_flops, rejection_flops = (
+        arm.cloning["flops"] if arm else None for arm in (measured.control_arm, measured.rejection_arm)
+    )
     return {
         "schema": SCHEMA,
         "ponder_version": ponder.__version__,
@@ -83,16 +90,19 @@ def summarise(
         "machine": environment.machine(config.device),
         "versions": environment.versions(),
         "model": {"name": policy.name, "parameters": parameters(policy.model)},
-        "accuracy": tables.compare(base["main"], final["main"], measured.control, seed=seed),
+        "accuracy": tables.compare(base["main"], final["main"], measured.control, measured.rejection, seed=seed),
         "greedy": tables.compare(base["greedy"], final["greedy"], seed=seed),
+        "decoding": tables.decoding({"base": measure.ways(base), "final": measure.ways(final)}, seed=seed),
         "harder": tables.compare(base["hard"], final["hard"], seed=seed) if "hard" in base else [],
-        "unsolved": tables.unsolved(base["tries"], final["tries"], seed=seed),
+        "unsolved": tables.unsolved(base["tries"], final["tries"], config.evaluation.unsolved_tries, seed=seed),
+        "coverage": tables.coverage(base["tries"], final["tries"], seed=seed),
         "token_equivalents": {
             "training": ledger.flops / token,
             "control": None if control_flops is None else control_flops / token,
+            "rejection": None if rejection_flops is None else rejection_flops / token,
             "evaluation": measured.evaluation,
         },
-        "flops": {"training": ledger.flops, "control": control_flops},
+        "flops": {"training": ledger.flops, "control": control_flops, "rejection": rejection_flops},
         "work": _work(rows, measured, ledger, rate),
         "curves": {
             "test_time": _test_time(measured.thinking, seed),
@@ -123,6 +133,10 @@ def _work(rows: list[dict[str, Any]], measured: Measured, ledger: Ledger, rate: 
     parts = accounts.gathered(rows)
     whole = Part(sum(part.flops for part in parts.values()), ledger.seconds)
     later = {"evaluation": measured.sampling, "evaluation_scoring": Part(measured.scoring, None)}
+    if measured.rejection_arm is not None:
+        done = measured.rejection_arm.cloning
+        learning = Part(done["flops"] - done["sampling_flops"], done["seconds"])
+        later = {"rejection_sampling": Part(done["sampling_flops"], None), "rejection": learning, **later}
     if measured.control_arm is not None:
         cloning = measured.control_arm.cloning
         later = {"control": Part(cloning["flops"], cloning.get("seconds")), **later}
@@ -145,11 +159,17 @@ def _train_time(rows: list[dict[str, Any]], measured: Measured, seed: int) -> di
     points = [(row["flops"], row["ladder"]) for row in rows]
     curve = curves.training_curve("self-play", points, seed=seed)
     fit = fit_sigmoid([(point.x, point.y) for point in curve.points])
-    arm = measured.control_arm
-    ends = None if arm is None else [points[0], (arm.cloning["flops"], arm.ladder)]
+    arms = {"continued cloning": measured.control_arm, "rejection sampling": measured.rejection_arm}
+    ends = {
+        name: None
+        if arm is None
+        else asdict(curves.training_curve(name, [points[0], (arm.cloning["flops"], arm.ladder)], seed=seed))
+        for name, arm in arms.items()
+    }
     return {
         "curve": asdict(curve),
-        "control": None if ends is None else asdict(curves.training_curve("continued cloning", ends, seed=seed)),
-        "fit": asdict(fit) if isinstance(fit, SigmoidFit) else None,
+        "control": ends["continued cloning"],
+        "rejection": ends["rejection sampling"],
+        "fit": {**asdict(fit), "is_at_bound": fit.is_at_bound} if isinstance(fit, SigmoidFit) else None,
         "no_fit": None if isinstance(fit, SigmoidFit) else fit.reason,
     }

@@ -20,7 +20,7 @@ from ponder.search.strategy import Thinking
 
 
 @dataclass(frozen=True)
-class Told(Planning):
+class RecordedPlanning(Planning):
     """One call of the planner; `told` holds what is known of its choice, which may grow while it thinks."""
 
     told: list[Chosen] = field(default_factory=list, kw_only=True)
@@ -74,17 +74,17 @@ def check(strategy: Thinking) -> None:
         planner_table.read(strategy.plan)
 
 
-def told(strategy: Thinking) -> Thinking:
+def recorded(strategy: Thinking) -> Thinking:
     """The strategy itself, or for the planner one call of it that can be asked what it chose."""
     if not isinstance(strategy, Auto):
         return strategy
     table = planner_table.read(strategy.plan)
-    return Told(strategy.max_tokens, strategy.answer_reserve, strategy.n_max, table=table)
+    return RecordedPlanning(strategy.max_tokens, strategy.answer_reserve, strategy.n_max, table=table)
 
 
 def choice(strategy: Thinking) -> Chosen | None:
     """What the planner chose so far; None for every other strategy, and before it has begun."""
-    return strategy.told[-1] if isinstance(strategy, Told) and strategy.told else None
+    return strategy.told[-1] if isinstance(strategy, RecordedPlanning) and strategy.told else None
 
 
 def _features(row: Row, known: Difficulty) -> Iterator[Feature]:

@@ -1,20 +1,41 @@
-"""Where a trajectory goes wrong, and labels that stop there.
+"""The labelled trajectory, which every method gives, and its first error.
 
 The first error is the index of the first step after which no rollout ends right; NO_ERROR if there is none (the
 convention of ProcessBench, arXiv 2412.06559), None if it was not looked for. Labels of correctness (people's, or hard
 ones) mean nothing after the first error, so they are cut there (Let's Verify Step by Step, 2305.20050); values of
 prefixes mean the same everywhere and are kept.
+
+Other forms are views of this one: `rows.LabelRow` on disk, `learning.judged_rows.JudgedRow` in a learner's tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ponder.rollout.step_labels import Labelled
-from ponder.types import StepLabel
+from ponder.types import StepLabel, Trajectory
 
 NO_ERROR = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A trajectory with labels for some of its steps, in step order; steps without a label are not trained on.
+
+    `outcome` is the grade of the whole trajectory (None: not known here). `first_error` as above. `advantages_S` has
+    one for each step, or none at all where a method does not look for them or could not estimate one.
+    """
+
+    trajectory: Trajectory
+    labels: tuple[StepLabel, ...]
+    outcome: float | None = None
+    first_error: int | None = None
+    advantages_S: tuple[float, ...] = ()
+
+    @property
+    def problem(self) -> str:
+        """The id of the problem."""
+        return self.trajectory.question.id
 
 
 def first_zero(labels: Sequence[StepLabel]) -> int:

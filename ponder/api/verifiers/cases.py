@@ -1,32 +1,18 @@
-"""Between labels, trajectories and judges: what the verifier command is made of."""
+"""Trajectories with what is known of them (cases), and the rows that a verifier learns from."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from transformers import PreTrainedModel
-
-from ponder.commands.assemble import Policy
-from ponder.engines.local.engine import LocalEngine
-from ponder.engines.local.prefix.reader import reader_of
 from ponder.labels import parquet
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import LabelRow
 from ponder.learning.judged_rows import RIGHT, JudgedRow
-from ponder.models import lean
-from ponder.protocols import Engine, Judge
-from ponder.rollout.step_labels import Labelled
-from ponder.types import Group, PonderError, Question, Step, StopReason, Trajectory, Verdict
+from ponder.types import Group, PonderError, Question, Step, StopReason, Trajectory
 from ponder.verifiers.learned.common.batched import step_ends
-from ponder.verifiers.learned.common.reader import EngineReader
-from ponder.verifiers.learned.common.stored import Serving
-from ponder.verifiers.learned.folder import Stored
 from ponder.verifiers.learned.generative import critique
-from ponder.verifiers.learned.kinds import kind as kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +25,7 @@ class Case:
     outcome: float | None = None
 
 
-def cases(groups: Sequence[Group], labelled: Sequence[Labelled]) -> list[Case]:
+def cases_of(groups: Sequence[Group], labelled: Sequence[Labelled]) -> list[Case]:
     """Every judged trajectory, with its step labels where it has some. Trajectories with an empty step are left out."""
     known = {id(item.trajectory): item for item in labelled}
     found = []
@@ -107,47 +93,3 @@ def kept(case: Case, text: str) -> bool:
     """Whether a critique that a model wrote may be learned from: each of its verdicts is that of the labels."""
     right = verdicts_of(case)
     return right is not None and critique.agrees(text, right)
-
-
-def judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: int) -> Judge:
-    """The judge of a stored verifier's kind."""
-
-    def engine() -> Engine:
-        if shared:
-            return policy.engine
-        # An engine owns its weights.
-        return LocalEngine(copy.deepcopy(stored.model), policy.codec, device=str(stored.model.device))
-
-    serving = Serving(
-        prompt_tokens=policy.propose.prompts.tokens,
-        policy_parameters=policy_parameters,
-        encode=policy.codec.encode,
-        decode=policy.codec.decode,
-        engine=engine,
-        shared=shared,
-        reader=EngineReader(policy.engine) if shared else reader_of(stored.model),
-        # Both models of an implicit verifier read with memory or neither: they are of one architecture.
-        reference_reader=None if stored.reference is None else reader_of(stored.reference),
-    )
-    return kind_of(stored.spec.kind).judge(stored, serving)
-
-
-async def verdicts(judge: Judge, some: Sequence[Case]) -> list[Verdict]:
-    """What the judge says of each case, all at once."""
-    found = await asyncio.gather(*(judge(case.trajectory.question, [case.trajectory]) for case in some))
-    return [verdict for verdicts in found for verdict in verdicts]
-
-
-def reads_the_policy(stored: Stored, policy: Policy) -> bool:
-    """Whether the policy's engine computes what this verifier's head looks at.
-
-    Its trunk must be the policy's still, and a causal head one linear layer on it, as in the lean families.
-    """
-    linear = kind_of(stored.spec.kind).form != "causal" or lean.supports(stored.model)
-    return stored.spec.trunk != "separate" and linear and same_trunk(stored.model, policy.model)
-
-
-def same_trunk(model: PreTrainedModel, policy: PreTrainedModel) -> bool:
-    """Whether a verifier's trunk is, number by number, the policy's."""
-    ours, theirs = model.base_model.state_dict(), policy.base_model.state_dict()
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

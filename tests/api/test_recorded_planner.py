@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ponder.commands import planned, solve
-from ponder.commands.solve import Asked, Watch, think
+from ponder.api.thinking import recorded_planner, search
+from ponder.api.thinking.asked import Asked
+from ponder.api.thinking.recorder import SearchRecorder
+from ponder.api.thinking.search import think
 from ponder.reports.tree import page, terminal
 from ponder.reports.tree.data import SearchTree, validated
 from ponder.reports.tree.plan import Chosen, sentences
@@ -104,12 +106,12 @@ def test_other_strategies_have_no_plan_and_files_from_before_are_read() -> None:
 
 
 def test_before_the_planner_began_there_is_no_choice() -> None:
-    strategy = planned.told(make("auto", max_tokens=64))
-    assert Watch(ASKED, Digits(), Budget(900.0), lambda: True, strategy).tree().plan is None
+    strategy = recorded_planner.recorded(make("auto", max_tokens=64))
+    assert SearchRecorder(ASKED, Digits(), Budget(900.0), lambda: True, strategy).tree().plan is None
 
 
 def test_a_plan_that_cannot_be_read_or_is_for_nobody_is_refused_before_a_model_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(PonderError, match="cannot be read"):
-        solve.solve(replace(ASKED, plan=tmp_path / "none.json"))
+        search.solve(replace(ASKED, plan=tmp_path / "none.json"))
     with pytest.raises(PonderError, match="--plan is for --strategy auto"):
-        solve.solve(replace(ASKED, plan=tmp_path, strategy="vote"))
+        search.solve(replace(ASKED, plan=tmp_path, strategy="vote"))
