@@ -341,12 +341,12 @@ class Environment(Protocol):
     """
 
     @property
-    def turns(self) -> int:
+    def most_turns(self) -> int:
         """The most turns of the policy in an episode."""
         ...
 
     @property
-    def turn_tokens(self) -> int:
+    def most_turn_tokens(self) -> int:
         """The most tokens of one turn; 0: as many as the episode has left. A turn that is cut ends the episode."""
         ...
 

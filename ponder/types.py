@@ -143,11 +143,14 @@ class Trajectory:
         return "".join(step.text for step in self.steps)
 
     @property
+    def last_turn(self) -> int:
+        """The index of the step with which the last turn of the policy begins; 0 if no environment said anything."""
+        return 1 + max((i for i, step in enumerate(self.steps) if step.is_observation), default=-1)
+
+    @property
     def response(self) -> str:
         """The text of the last turn: what graders read. All of `text` if no environment said anything."""
-        steps = self.steps
-        last = max((i for i, step in enumerate(steps) if step.is_observation), default=-1)
-        return "".join(step.text for step in steps[last + 1 :])
+        return "".join(step.text for step in self.steps[self.last_turn :])
 
     @property
     def stop(self) -> StopReason:

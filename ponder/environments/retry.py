@@ -17,20 +17,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ponder.config import Strict
+from ponder.environments.environment import EnvironmentSettings
 from ponder.protocols import Check
 from ponder.types import Problem, Step, Trajectory, Verdict
 
 WRONG = "This answer is wrong{why}. Find the mistake and answer again."
 
 
-class Retry(Strict):
+class Retry(EnvironmentSettings):
     """Several answers to one question; after each wrong one the policy hears that it is wrong."""
 
     kind: Literal["retry"] = "retry"
     turns: Annotated[int, Field(ge=1)] = 3
     turn_tokens: Annotated[int, Field(ge=0)] = 0
     feedback: Literal["outcome", "detail"] = "outcome"
+
+    @property
+    def most_turns(self) -> int:
+        return self.turns
+
+    @property
+    def most_turn_tokens(self) -> int:
+        return self.turn_tokens
 
     @asynccontextmanager
     async def episode(self, problem: Problem, check: Check, *, seed: int) -> AsyncIterator[Tries]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar, Literal
+from typing import Literal
 
-from ponder.config import Strict
+from ponder.environments.environment import EnvironmentSettings
 from ponder.protocols import Check
 from ponder.types import Problem, Trajectory, Verdict
 
 
-class SingleTurn(Strict):
+class SingleTurn(EnvironmentSettings):
     """One answer, and its grade."""
 
     kind: Literal["single_turn"] = "single_turn"
-    turns: ClassVar[int] = 1
-    turn_tokens: ClassVar[int] = 0
 
     @asynccontextmanager
     async def episode(self, problem: Problem, check: Check, *, seed: int) -> AsyncIterator[Once]:

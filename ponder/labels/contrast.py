@@ -62,8 +62,7 @@ def _inner(trajectory: Trajectory, most: int) -> list[int]:
     Where an environment answered the policy, a rollout ends with its turn, so of an earlier one it would say nothing
     about the end.
     """
-    observed = [i for i, step in enumerate(trajectory.steps) if step.is_observation]
-    first = observed[-1] + 1 if observed else 0
+    first = trajectory.last_turn
     return [first + k for k in spread(len(trajectory.steps) - 1 - first, most)]
 
 

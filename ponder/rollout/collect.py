@@ -104,10 +104,10 @@ def _check(strategy: Strategy | None, judge: Judge | None, budget: float | None,
     name = type(strategy).__name__
     if budget is None:
         raise PonderError(f"{name} needs a budget: give the token-equivalents that a search may spend on a problem")
-    if environment.turns > 1:
+    if environment.most_turns > 1:
         raise PonderError(
             f"{name} searches one answer, and the environment {type(environment).__name__} has "
-            f"{environment.turns} turns; use plain sampling there, or the environment single_turn"
+            f"{environment.most_turns} turns; use plain sampling there, or the environment single_turn"
         )
 
 

@@ -45,9 +45,9 @@ class Episodes:
 
     def __post_init__(self) -> None:
         name = type(self.environment).__name__
-        if self.environment.turns < 1:
-            raise PonderError(f"environment {name}: {self.environment.turns} turns; at least 1 is needed")
-        if self.environment.turns > 1 and not isinstance(self.propose, Conversing):
+        if self.environment.most_turns < 1:
+            raise PonderError(f"environment {name}: {self.environment.most_turns} turns; at least 1 is needed")
+        if self.environment.most_turns > 1 and not isinstance(self.propose, Conversing):
             raise PonderError(
                 f"environment {name} answers the policy, and this source of samples cannot go on after an answer "
                 "(a pool or a remote chat cannot); use a local or vLLM model, or the environment single_turn"
@@ -56,7 +56,7 @@ class Episodes:
     @property
     def first(self) -> int:
         """The most tokens of a first turn."""
-        return min(self.max_tokens, self.environment.turn_tokens or self.max_tokens)
+        return min(self.max_tokens, self.environment.most_turn_tokens or self.max_tokens)
 
     async def play(self, problem: Problem, first: Trajectory, member: int) -> tuple[Trajectory, Verdict, int]:
         """The whole trajectory that begins with the turn `first`, its verdict, and how many turns were drawn after it.
@@ -68,7 +68,7 @@ class Episodes:
         trajectory, turns = first, 0
         try:
             async with self._open(problem, asked, seed) as episode:
-                while turns + 1 < self.environment.turns and trajectory.finished:
+                while turns + 1 < self.environment.most_turns and trajectory.finished:
                     said = await asked.of(episode.reply(trajectory))
                     if said is None:
                         break
@@ -90,7 +90,7 @@ class Episodes:
         left = self.max_tokens - len(so_far) - len(observation.tokens)
         if min(left, policy.room(problem.question, observation)) < 1:
             return None
-        most = min(left, self.environment.turn_tokens or left)
+        most = min(left, self.environment.most_turn_tokens or left)
         leaves = await policy(problem.question, observation, 1, until="end", max_tokens=most, seed=seed)
         return Trajectory(problem.question, leaves[0]) if leaves else None
 

@@ -57,7 +57,9 @@ class Grading:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         if self._pump is not None and not self._pump.done():
-            self._pump.cancel()  # its thread is still in a call and is left to it
+            self._pump.cancel()
+            if self._thread is not None:
+                self._thread.retire()
         elif self._thread is not None:
             self._thread.release()
         if error is None and self._error is not None and not self._worked:
@@ -114,7 +116,8 @@ class Grading:
         await asyncio.wait([future], timeout=self._seconds)
         if future.done():
             return future.result()
-        self._thread = None  # nobody can end a thread; what it still says is not heard
+        self._thread.retire()
+        self._thread = None
         self._late = Verdict(failure="deadline", detail=f"the grader did not answer a call within {self._seconds:g} s")
         return [self._late] * len(problems)
 
@@ -138,7 +141,7 @@ class _Thread:
     _idle: ClassVar[list[_Thread]] = []
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         threading.Thread(target=self._serve, daemon=True, name="ponder grading").start()
 
     @classmethod
@@ -149,7 +152,12 @@ class _Thread:
             return cls()
 
     def release(self) -> None:
+        """Wait for the next user."""
         self._idle.append(self)
+
+    def retire(self) -> None:
+        """End after the present call. Nobody can end it before; what it still says is not heard."""
+        self._calls.put(None)
 
     def call(self, function: Callable[[], list[Verdict]]) -> asyncio.Future[list[Verdict]]:
         """`function` in this thread; its result or its exception reaches the loop that calls now."""
@@ -177,5 +185,5 @@ class _Thread:
         return future
 
     def _serve(self) -> None:
-        while True:
-            self._calls.get()()
+        while (work := self._calls.get()) is not None:
+            work()

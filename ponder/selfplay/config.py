@@ -9,15 +9,14 @@ from pydantic import Field
 from ponder.algorithms import AnyAlgorithm
 from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.config import Strict
-from ponder.environments import Settings as EnvironmentSettings
-from ponder.environments import SingleTurn
+from ponder.environments import AnyEnvironment, SingleTurn
 from ponder.learning.critic import CriticTraining
 from ponder.learning.settings import JudgeTraining, TrainerSettings
 from ponder.losses import AnyLoss
 from ponder.losses.clipped import Clipped
 from ponder.rewards import Reward
 from ponder.rewards.outcome import Outcome
-from ponder.rollout.settings import Draws, PlainDraws
+from ponder.rollout.settings import AnyDraws, PlainDraws
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -36,7 +35,7 @@ class Sampling(Strict):
     group_size: Annotated[int, Field(ge=2)] = 8
     problems: Positive = 36
     separator: Annotated[str, Field(min_length=1)] = "\n"
-    draws: Draws = PlainDraws()
+    draws: AnyDraws = PlainDraws()
 
 
 class VerifierTraining(JudgeTraining):
@@ -127,7 +126,7 @@ class Run(Strict):
     threads: Annotated[int, Field(ge=0)] = 0
     keep_policies: bool = True
     allow_unsafe_code: bool = False
-    environment: EnvironmentSettings = SingleTurn()
+    environment: AnyEnvironment = SingleTurn()
     sampling: Sampling = Sampling()
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (Outcome(),)
     algorithm: AnyAlgorithm = DrGRPO()

@@ -61,7 +61,7 @@ def clone(
 
 def _row(families: Sequence[Family], index: int, seed: int, codec: Codec, prompts: Prompts) -> Sample:
     family = families[index % len(families)]
-    problem = family.problem(index, split="train", seed=seed)
+    problem = family.problem(index // len(families), split="train", seed=seed)
     assert isinstance(family, Demonstrated), family.name  # `can_clone` was asked first
     response = (*codec.encode(family.demonstration(problem, seed)), codec.eos_id)
     return demonstration(problem.id, prompts.tokens(problem.question), response)

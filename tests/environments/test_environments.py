@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from ponder.config import Strict, load, resolved
-from ponder.environments import ENVIRONMENTS, Retry, Settings, SingleTurn
+from ponder.environments import ENVIRONMENTS, AnyEnvironment, Retry, SingleTurn
+from ponder.environments.environment import EnvironmentSettings
+from ponder.plugins import Registry
 from ponder.protocols import Environment
 from ponder.types import PonderError
 
@@ -13,7 +17,7 @@ from ponder.types import PonderError
 class Config(Strict):
     """Settings of which an environment is a part, as those of a run."""
 
-    environment: Settings = SingleTurn()
+    environment: AnyEnvironment = SingleTurn()
 
 
 def test_one_setting_chooses_the_environment() -> None:
@@ -41,14 +45,19 @@ def test_wrong_settings_are_refused_with_their_path(overrides: list[str], senten
 
 
 def test_every_environment_is_listed_with_what_a_reader_needs() -> None:
-    for name, entry in ENVIRONMENTS.items():
-        environment: Environment = entry.settings()  # type: ignore[assignment]
-        assert environment.turns >= 1 and environment.turn_tokens >= 0
-        assert entry.settings.model_fields["kind"].default == name
-        assert entry.summary.endswith(".") and entry.source.startswith("ponder.environments.")
-    assert ENVIRONMENTS["retry"].describe() == {
-        "summary": "Several answers to one question; after each wrong one the policy hears that it is wrong.",
-        "source": "ponder.environments.retry",
-        "settings": {"turns": 3, "turn_tokens": 0, "feedback": "outcome"},
-    }
-    assert ENVIRONMENTS["single_turn"].describe()["settings"] == {}
+    assert list(ENVIRONMENTS) == ["single_turn", "retry"]
+    for settings in ENVIRONMENTS.settings_classes:
+        environment: Environment = ENVIRONMENTS.parse(settings.model_fields["kind"].default)
+        assert environment.most_turns >= 1 and environment.most_turn_tokens >= 0
+        assert (settings.__doc__ or "").partition("\n")[0].endswith(".")
+
+
+def test_a_user_adds_an_environment_of_their_own() -> None:
+    class Once(SingleTurn):
+        """One answer, and nobody listens."""
+
+        kind: Literal["once"] = "once"  # type: ignore[assignment]
+
+    table: Registry[EnvironmentSettings] = Registry("environment", EnvironmentSettings, default="once")
+    table.register(Once)
+    assert table.parse("once") == Once()

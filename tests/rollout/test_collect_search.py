@@ -12,7 +12,7 @@ from ponder.config import Strict
 from ponder.config import load as load_settings
 from ponder.environments import Retry
 from ponder.rollout.collect import Collected, collect
-from ponder.rollout.settings import Draws, PlainDraws, SearchDraws
+from ponder.rollout.settings import AnyDraws, PlainDraws, SearchDraws
 from ponder.search.registry import make
 from ponder.search.session.budget import Budget
 from ponder.search.strategy import Thinking
@@ -148,7 +148,7 @@ def test_plain_sampling_needs_a_group_size() -> None:
 class Config(Strict):
     """Settings of which the draws are a part."""
 
-    draws: Draws = PlainDraws()
+    draws: AnyDraws = PlainDraws()
 
 
 def test_settings_name_the_strategy_and_its_budget() -> None:

@@ -191,8 +191,8 @@ class Odd:
 
     where: str
     how: Any = field(default_factory=lambda: ValueError("odd"))
-    turns: int = 3
-    turn_tokens: int = 0
+    most_turns: int = 3
+    most_turn_tokens: int = 0
     opened: int = 0
     closed: int = 0
 

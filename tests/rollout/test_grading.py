@@ -110,7 +110,13 @@ def test_a_grader_that_never_answers_is_a_failure_by_its_deadline() -> None:
     assert "0.05 s" in groups[0].verdicts[0].detail
     assert all(group.solve_rate is None for group in groups)
     assert told(collected(right)) == [[(1.0, None), (0.0, None)] * 2] * 6  # the next collection has a thread of its own
+    graders = [t for t in threading.enumerate() if t.name == "ponder grading"]
+    assert all(t.daemon for t in graders)  # one that hangs does not keep the process from ending
     never.set()
+    gone = time.monotonic() + 10
+    while len([t for t in threading.enumerate() if t.name == "ponder grading"]) >= len(graders):
+        assert time.monotonic() < gone, "a thread that was given up ends after its call"
+        time.sleep(0.01)
 
 
 def test_a_grader_that_raises_on_one_answer_fails_for_that_one_alone() -> None:
