@@ -11,7 +11,7 @@ import ponder
 
 ROOT = Path(ponder.__file__).parent
 # The floor: nouns, verbs, run folder, settings, seeds, the end of thinking. Every room may import it; it imports nouns.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names"}
+FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "workers"}
 # Room -> the rooms above the floor that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "problems": set(),

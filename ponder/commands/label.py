@@ -89,8 +89,8 @@ def _check(request: Request) -> None:
         raise PonderError(f"--best-of {request.best_of}: only --method advantages has a best-of-K prover")
     if request.best_of > request.rollouts:
         raise PonderError(
-            f"--best-of {request.best_of} with --rollouts {request.rollouts}: the best of K draws is valued from at least K "
-            "rollouts; lower --best-of or raise --rollouts"
+            f"--best-of {request.best_of} with --rollouts {request.rollouts}: the best of K draws is valued from at "
+            "least K rollouts; lower --best-of or raise --rollouts"
         )
     if request.method == "rest" and request.prover:
         raise PonderError("--prover: --method rest draws no rollouts; leave the prover out")
