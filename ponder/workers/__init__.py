@@ -1,1 +1,1 @@
-"""Worker processes that can be killed, for work that may hang, eat memory or crash. Floor: it imports nothing of Ponder."""
+"""Worker processes that can be killed, for work that may hang, eat memory or crash."""

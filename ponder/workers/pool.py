@@ -165,7 +165,8 @@ class Pool:
     def map(self, payloads: Iterable[Any], *, wall: float | None = None) -> Iterator[Result]:
         """A result for each payload, in order, as soon as it and all before it are there. Reads `payloads` lazily.
 
-        `wall` replaces the limit on the wall clock for these items. If the caller stops early, the workers still at work are killed. One `map` at a time.
+        `wall` replaces the limit on the wall clock for these items. If the caller stops early, the workers still at
+        work are killed. One `map` at a time.
         """
         todo = enumerate(payloads)
         following = next(todo, None)

@@ -204,13 +204,13 @@ def test_parameters_are_the_task_s_own_and_checked_by_it() -> None:
     assert (
         family.problem(0).question.text.split(":")[1].count(" - ") + family.problem(0).question.text.count(" + ") == 4
     )
-    with pytest.raises(PonderError, match="did you mean max_terms"):
+    with pytest.raises(PonderError, match="Did you mean 'max_terms'"):
         gym("chain_sum", {"max_term": "3"})
     with pytest.raises(PonderError, match="a value like 6 is due"):
         gym("chain_sum", {"max_terms": "many"})
     with pytest.raises(PonderError, match="max_terms must be"):
         gym("chain_sum", {"max_terms": "1"}).problem(0)
-    with pytest.raises(PonderError, match="did you mean chain_sum"):
+    with pytest.raises(PonderError, match="Did you mean 'chain_sum'"):
         gym("chainsum", {})
 
 

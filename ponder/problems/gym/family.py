@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ponder.names import known
 from ponder.problems.answers import final_answer
 from ponder.problems.gym.process import call
-from ponder.problems.names import known, typed
+from ponder.problems.names import typed
 from ponder.problems.splits import check_split
 from ponder.types import Key, PonderError, Problem, Question, Verdict
 
