@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from operator import eq
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from ponder.names import nearest
 from ponder.types import PonderError
 
 Loc = tuple[str | int, ...]
@@ -129,8 +129,8 @@ def _finding(model: type[BaseModel], error: ErrorDetails, loc: Loc) -> str:
         return f"{name} is missing and has no default"
     if kind in ("literal_error", "enum"):
         choices = str(error["ctx"]["expected"])
-        near = get_close_matches(str(value), choices.replace("'", "").replace(" or ", ", ").split(", "), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest(str(value), choices.replace("'", "").replace(" or ", ", ").split(", "))
+        hint = f"; did you mean {near!r}?" if near else ""
         return f"{name} must be {choices}, got {_shown(value)}{hint}"
     if kind in _WANTED:
         return (
@@ -145,10 +145,11 @@ def _unknown(model: type[BaseModel], loc: Loc, value: object) -> str:
     """An unknown key with the nearest known one: the same name elsewhere, else a like name here, else one anywhere."""
     name, here = str(loc[-1]), _fields(_models_at(model, loc[:-1]))
     leaves = {path.rpartition(".")[2]: path for path in _paths(model)}
-    elsewhere = [leaves[match] for match in get_close_matches(name, leaves, n=1)]
-    nearby = [_dotted((*loc[:-1], match)) for match in get_close_matches(name, here, n=1)]
-    suggestions = elsewhere if name in leaves else nearby or elsewhere
-    hint = f"did you mean {suggestions[0]}? " if suggestions else ""
+    far, near = nearest(name, leaves), nearest(name, here)
+    elsewhere = leaves[far] if far else None
+    nearby = _dotted((*loc[:-1], near)) if near else None
+    suggestion = elsewhere if name in leaves else nearby or elsewhere
+    hint = f"did you mean {suggestion}? " if suggestion else ""
     place = f"in {_dotted(loc[:-1])}" if len(loc) > 1 else "here"
     allowed = ", ".join(sorted(set(here))) or "nothing"
     return f"unknown setting {_dotted(loc)}, got {_shown(value)}; {hint}allowed {place}: {allowed}"

@@ -1,6 +1,7 @@
 """Who may import whom. The table is that of docs/architecture.md; a new arrow is a decision, not an accident."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import ponder
 
 ROOT = Path(ponder.__file__).parent
-# The floor: nouns, verbs, run folder, settings, seeds, the end of thinking. Every room may import it; it imports nouns.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "plugins"}
+# The floor: nouns, verbs, run folder, settings, seeds, the end of thinking, names that people type, worker processes.
+# Every room may import it.
+FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "plugins", "workers"}
 # What the floor itself may import.
 BEDROCK = {"types", "config", "names"}
 # Room -> the rooms above the floor that it may import.
@@ -57,6 +59,8 @@ TOP = {"cli", "commands", "__main__"}
 # Rooms that work without a tensor in sight.
 NO_TENSORS = {*FLOOR, "problems", "search", "environments", "reports"}
 TENSORS = {"torch", "transformers", "safetensors"}
+# A folder with more Python files than a reader takes in at a glance wants subfolders.
+MOST_FILES = 16
 
 
 def imports(file: Path, package: list[str]) -> Iterator[tuple[str, int]]:
@@ -102,6 +106,99 @@ def violations(root: Path) -> list[str]:
     rooms = sorted({here for here, _ in arrows} - {""} - TOP)
     pairs = [(a, b) for a, b in combinations(rooms, 2) if {(a, b), (b, a)} <= arrows]
     return sorted(found) + [f"{a} and {b} import each other" for a, b in pairs]
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Every module below `root` (a folder named ponder) by its dotted name."""
+    found = {}
+    for file in sorted(root.rglob("*.py")):
+        parts = file.relative_to(root.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = file
+    return found
+
+
+def graph(root: Path) -> dict[str, set[str]]:
+    """Which modules each module names in an import, at its top or inside a function.
+
+    `from a import b` names a.b if that is a module, else a.
+    """
+    files = modules(root)
+    arrows: dict[str, set[str]] = {}
+    for name, file in files.items():
+        arrows[name] = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                targets = [each if each in files else node.module for each in inner]
+            else:
+                continue
+            arrows[name] |= {target for target in targets if target in files and target != name}
+    return arrows
+
+
+def peeled(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Without the modules that reach no circle: again and again those that import nothing that is left are dropped."""
+    left = dict(arrows)
+    while ends := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in ends:
+            del left[name]
+    return left
+
+
+def circles(root: Path) -> list[str]:
+    """Circles of modules that import each other, as one line each, until none is left."""
+    found = []
+    left = peeled(graph(root))
+    while left:
+        path = [min(left)]
+        while (following := min(left[path[-1]] & left.keys())) not in path:
+            path.append(following)
+        circle = path[path.index(following) :]
+        found.append(" -> ".join([*circle, following]))
+        left = peeled({name: targets for name, targets in left.items() if name not in circle})
+    return found
+
+
+def crowded(root: Path) -> list[str]:
+    """Folders with more than MOST_FILES Python files directly in them."""
+    counts = Counter(file.parent for file in root.rglob("*.py"))
+    return [f"{path.relative_to(root.parent)} holds {n} files" for path, n in sorted(counts.items()) if n > MOST_FILES]
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert circles(ROOT) == []
+
+
+def test_no_folder_is_crowded():
+    assert crowded(ROOT) == []
+
+
+def test_a_planted_circle_is_caught_inside_a_function_too(tmp_path):
+    for name, text in {
+        "a.py": "from ponder.b import x\n",
+        "b.py": "def f():\n    from ponder import c\n",
+        "c.py": "import ponder.a\n",
+        "d.py": "from ponder import a\n",
+        "e/__init__.py": "from ponder.e.inner import x\n",
+        "e/inner.py": "from ponder import d\n",
+        "f/__init__.py": "from ponder.f.inner import x\n",
+        "f/inner.py": "from ponder.f import x\n",
+    }.items():
+        (tmp_path / "ponder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ponder" / name).write_text(text)
+    assert circles(tmp_path / "ponder") == [
+        "ponder.a -> ponder.b -> ponder.c -> ponder.a",
+        "ponder.f -> ponder.f.inner -> ponder.f",
+    ]
+
+
+def test_a_crowded_folder_is_caught(tmp_path):
+    for number in range(MOST_FILES + 1):
+        (tmp_path / "ponder" / "room").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ponder" / "room" / f"file{number}.py").write_text("")
+    assert crowded(tmp_path / "ponder") == [f"ponder/room holds {MOST_FILES + 1} files"]
 
 
 def test_every_arrow_points_down():
@@ -187,6 +284,7 @@ def test_the_table_itself_has_no_mutual_pair():
             ["ponder/__init__.py:1: the package may not import ponder.search"],
         ),
         ({"cli.py": "import torch\nfrom ponder.engines import local\n"}, []),
+        ({"config.py": "from ponder.names import nearest\n"}, []),
         (
             {"search/beam.py": "from ponder.types import Step\nfrom ponder.search.budget import Budget\n"},
             [],

@@ -1,22 +1,13 @@
-"""Names and values in a problem spec, refused with the nearest name and what is allowed."""
+"""Values in a problem spec, in the type of their defaults."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
+from ponder.names import known
 from ponder.types import PonderError
-
-
-def known(what: str, name: str, allowed: Collection[str]) -> str:
-    """`name` if it is `allowed`, else a PonderError with the nearest allowed name."""
-    if name in allowed:
-        return name
-    near = get_close_matches(name, list(allowed), n=1, cutoff=0.5)
-    guess = f"; did you mean {near[0]}?" if near else ";"
-    raise PonderError(f"unknown {what} {name!r}{guess} Allowed: {', '.join(sorted(allowed)) or 'none'}")
 
 
 def typed(owner: str, key: str, text: str, defaults: Mapping[str, Any]) -> Any:

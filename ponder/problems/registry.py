@@ -11,6 +11,7 @@ from functools import partial
 from inspect import getdoc
 from typing import Any
 
+from ponder.names import known
 from ponder.problems.code.family import Code
 from ponder.problems.constraints.family import Constraints
 from ponder.problems.families.arithmetic import Arithmetic
@@ -19,7 +20,7 @@ from ponder.problems.families.countdown import Countdown
 from ponder.problems.files.hub import Hub
 from ponder.problems.files.jsonl import Jsonl
 from ponder.problems.gym.family import Gym, gym
-from ponder.problems.names import known, typed
+from ponder.problems.names import typed
 from ponder.protocols import Family
 from ponder.types import PonderError
 

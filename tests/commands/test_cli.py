@@ -47,8 +47,8 @@ def qwen3_folder(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["eval", "--problems", "countdwn"], "did you mean countdown"),
-        (["eval", "--strategies", "votee"], "did you mean 'vote'"),
+        (["eval", "--problems", "countdwn"], "Did you mean 'countdown'"),
+        (["eval", "--strategies", "votee"], "Did you mean 'vote'"),
         (["eval", "--strategies", "beam"], "needs a verifier"),
         (["eval", "--problems", "jsonl:empty.jsonl"], "empty.jsonl"),
         (["eval", "--problems", "jsonl:broken.jsonl"], "broken.jsonl"),

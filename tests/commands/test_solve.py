@@ -190,7 +190,7 @@ def test_solve_on_the_embedded_model_prints_its_tree_as_json_and_writes_it(
         (["--seconds", "0"], "--seconds 0: give a number above 0"),
         (["--seconds", "nan"], "--seconds nan: give a number above 0"),
         (["--strategy", "beam"], "strategy beam needs --verifier FOLDER"),
-        (["--strategy", "mcst"], "did you mean 'mcts'"),
+        (["--strategy", "mcst"], "Did you mean 'mcts'"),
         (["--out", "taken"], "--out taken is a file"),
     ],
 )

@@ -62,7 +62,7 @@ def ranks(count: int, folder: Path, name: str, *, load: str = "", save: str = ""
         port = str(free.getsockname()[1])
     arguments = [str(out), load, save, str(steps[0]), str(steps[1])]
     shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count)}
-    shared["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH", "")]))
+    shared["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))
     shared["OMP_NUM_THREADS"] = "1"
     started = [
         subprocess.Popen(

@@ -148,9 +148,10 @@ def test_an_endless_answer_is_a_typed_failure_and_the_next_one_is_graded() -> No
 def test_a_process_that_died_is_replaced() -> None:
     family = gym("gcd", {})
     before = family.problem(3)
-    assert gym_process._process is not None
-    gym_process._process.kill()
-    gym_process._process.wait()
+    assert gym_process._pool is not None
+    (worker,) = gym_process._pool._alive
+    worker.process.kill()
+    worker.process.wait()
     assert family.problem(3) == before
 
 
@@ -162,7 +163,7 @@ def test_a_process_that_cannot_start_is_infrastructure_and_never_wrong(monkeypat
     assert family.grade(problem, "1") == Verdict(
         failure="infrastructure",
         extracted="1",
-        detail="cannot start a process: [Errno 2] No such file or directory: '/nowhere/python'",
+        detail="cannot start a worker: [Errno 2] No such file or directory: '/nowhere/python'",
     )
 
 
@@ -203,13 +204,13 @@ def test_parameters_are_the_task_s_own_and_checked_by_it() -> None:
     assert (
         family.problem(0).question.text.split(":")[1].count(" - ") + family.problem(0).question.text.count(" + ") == 4
     )
-    with pytest.raises(PonderError, match="did you mean max_terms"):
+    with pytest.raises(PonderError, match="Did you mean 'max_terms'"):
         gym("chain_sum", {"max_term": "3"})
     with pytest.raises(PonderError, match="a value like 6 is due"):
         gym("chain_sum", {"max_terms": "many"})
     with pytest.raises(PonderError, match="max_terms must be"):
         gym("chain_sum", {"max_terms": "1"}).problem(0)
-    with pytest.raises(PonderError, match="did you mean chain_sum"):
+    with pytest.raises(PonderError, match="Did you mean 'chain_sum'"):
         gym("chainsum", {})
 
 

@@ -115,8 +115,8 @@ def test_rows_and_specs_may_name_the_split(tmp_path: Path) -> None:
         ([{**ROW, "answer": None}], "none of its 1 rows has an answer"),
         ([{**ROW, "problem": {"train": [], "test": [5]}}], "line 1: a problem is text or"),
         ([{**ROW, "problem": {"train": 1}}], "line 1: a problem is text or"),
-        ([{**ROW, "verifier": "maths"}], "line 1:.*'maths'; did you mean math"),
-        ([{**ROW, "split": "trian"}], "line 1:.*'trian'; did you mean train"),
+        ([{**ROW, "verifier": "maths"}], "line 1:.*'maths'. Did you mean 'math'"),
+        ([{**ROW, "split": "trian"}], "line 1:.*'trian'. Did you mean 'train'"),
         ([ROW, {**ROW, "problem": "other"}], "line 2: id 'a' stands in line 1 too"),
         (
             [{**ROW, "split": "train"}, {**ROW, "id": "b", "problem": "what is 2 + 2?", "split": "test"}],

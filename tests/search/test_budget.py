@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.search.session.budget import Budget, Overspent, affordable
+from ponder.search.session.budget import Budget, Overspent, affordable, largest
 from ponder.types import PonderError
 
 
@@ -66,3 +66,15 @@ def test_sums_are_exact_when_fractions_fill_the_limit_to_the_brim(
     usage = budget.usage(generated)
     assert usage.kept + usage.discarded + usage.verifier == usage.spent <= budget.limit
     assert usage.verifier == pytest.approx(ratio * count)
+
+
+@pytest.mark.parametrize(("low", "high", "most"), [(0, 10, 7), (0, 3, 3), (-1, 5, -1), (0, 0, 0), (-1, 9, 0)])
+def test_the_largest_number_that_fits_is_found_and_each_is_asked_seldom(low, high, most):
+    asked = []
+
+    def fits(number):
+        asked.append(number)
+        return number <= most
+
+    assert largest(low, high, fits) == most
+    assert len(asked) <= 4 and all(low < number <= high for number in asked)

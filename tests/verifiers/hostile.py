@@ -34,6 +34,8 @@ def act(payload: dict[str, Any]) -> Any:
             sys.stdout.write('{"value": "forged"}\n')
             sys.stdout.flush()
             return "true"
+        case "variable":
+            return os.environ[payload["name"]]
         case "pid":
             return os.getpid()
     return None

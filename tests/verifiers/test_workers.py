@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ponder.verifiers.workers.pool import Pool
+from ponder.workers.pool import Pool
 
 TESTS = Path(__file__).parent
 
@@ -77,6 +77,29 @@ def test_items_are_read_only_as_far_ahead_as_the_window():
     assert next(taken) < 2000
 
 
+def test_a_worker_that_died_between_two_items_is_replaced_and_no_item_is_lost():
+    with _pool(workers=1) as pool:
+        (first,) = pool.map([{"do": "pid"}])
+        os.kill(first.value, signal.SIGKILL)
+        pool._alive[0].process.wait()
+        (second,) = pool.map([{"do": "pid"}])
+    assert second.failure is None and second.value != first.value
+
+
+def test_a_limit_on_the_wall_clock_may_be_given_for_one_call():
+    with _pool(workers=1, seconds=60.0) as pool:
+        began = time.monotonic()
+        (late,) = pool.map([{"do": "sleep"}], wall=0.5)
+        assert late.failure == "timeout" and "0.5 s" in late.detail and time.monotonic() - began < 50
+        assert [result.value for result in pool.map([{"do": "echo", "say": 3}])] == [3]
+
+
+def test_workers_have_the_variables_that_they_are_given():
+    with _pool(environment={"PONDER_TEST": "seen"}) as pool:
+        (result,) = pool.map([{"do": "variable", "name": "PONDER_TEST"}])
+    assert result.value == "seen"
+
+
 def test_no_process_is_left_after_closing_or_stopping_early():
     pool = _pool()
     results = pool.map([{"do": "pid"}, {"do": "sleep"}, {"do": "sleep"}])
@@ -84,12 +107,12 @@ def test_no_process_is_left_after_closing_or_stopping_early():
     results.close()
     pool.close()
     assert not psutil.pid_exists(pid)
-    assert not [child for child in psutil.Process().children() if "ponder.verifiers.workers.worker" in child.cmdline()]
+    assert not [child for child in psutil.Process().children() if "ponder.workers.worker" in child.cmdline()]
 
 
 def test_workers_end_by_themselves_when_their_parent_is_killed():
     script = (
-        "from ponder.verifiers.workers.pool import Pool\n"
+        "from ponder.workers.pool import Pool\n"
         "pool = Pool('hostile:act', workers=2, seconds=1.0)\n"
         "results = pool.map([{'do': 'pid'}] + [{'do': 'spin'}] * 4)\n"
         "print(next(results).value, flush=True)\n"

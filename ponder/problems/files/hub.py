@@ -11,8 +11,8 @@ import importlib.util
 import random
 from typing import Any
 
+from ponder.names import known
 from ponder.problems.files.jsonl import INSTRUCTIONS
-from ponder.problems.names import known
 from ponder.problems.splits import check_split
 from ponder.types import Key, PonderError, Problem, Question
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.problems.names import known
+from ponder.names import known
 from ponder.problems.overlap import normalise
 from ponder.problems.splits import SPLITS, check_split, split_of
 from ponder.types import Key, PonderError, Problem, Question

@@ -3,7 +3,7 @@
 A task's own scorer judges; only its full mark, 1.0, is right, and partial credit is kept in the verdict's detail. An
 item is drawn until it lies in the split asked for (by the hash of its question) and until its own gold answer scores
 1.0, so nothing is served that the scorer could not recognise. Generators and scorers run in a process of their own
-(see gym_process), because some depend on Python's hash seed, some draw from global generators and some evaluate text.
+(see `process`), because some depend on Python's hash seed, some draw from global generators and some evaluate text.
 
 `level` 0 is the task's own default; level k is step k of the curriculum that the package defines for the task.
 """
@@ -15,15 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ponder.names import known
 from ponder.problems.answers import final_answer
 from ponder.problems.gym.process import call
-from ponder.problems.names import known, typed
+from ponder.problems.names import typed
 from ponder.problems.splits import check_split
 from ponder.types import Key, PonderError, Problem, Question, Verdict
 
 INSTRUCTIONS = "Think step by step. After your thinking, give the answer alone, in the form that the task asks for."
 # Seconds of waiting for one answer and for one item, on a busy machine. What one answer may compute is limited more
-# tightly in worker; slow generators (knight_swap, futoshiki) need seconds for each candidate.
+# tightly in `worker`; slow generators (knight_swap, futoshiki) need seconds for each candidate.
 SCORE_SECONDS, DRAW_SECONDS = 30.0, 300.0
 # Why a task of the package cannot be a family.
 REFUSED = {"composite": "it only mixes other tasks; write gym:a,gym:b instead"}

@@ -1,6 +1,6 @@
-"""The process in which reasoning-gym runs: started with the first call, killed and replaced when it exceeds a limit.
+"""The process in which reasoning-gym runs: a pool of one worker, started with the first call and replaced as need be.
 
-One JSON object a line goes in, one comes out: `{"value": ...}`, or `{"failure": name, "detail": ...}` with the names
+A reply is `{"value": ...}`, or `{"failure": name, "detail": ...}` with the names
 
     timeout         no reply within the limit, or too much computing for one answer (see worker)
     memory          the limit of memory was hit
@@ -14,27 +14,22 @@ Its hash seed is fixed, so that tasks which walk through sets give the same item
 from __future__ import annotations
 
 import atexit
-import contextlib
 import importlib.util
-import json
 import os
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ponder.types import PonderError
+from ponder.workers.pool import Pool
 
-START_SECONDS = 120.0
+# Bytes beyond the imports, and seconds of computing for one request of any kind; one answer may cost less (worker).
+MEMORY, SECONDS = 4 * 2**30, 600.0
+_FIXED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 
 _lock = threading.Lock()
-_process: subprocess.Popen[bytes] | None = None
-_owner = 0  # the process id that started it: a forked child must not share the pipes
+_pool: Pool | None = None
+_owner = 0  # the process id that made it: a forked child must not share the pipes
 
 
 def call(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -42,77 +37,29 @@ def call(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     if importlib.util.find_spec("reasoning_gym") is None:
         raise PonderError("gym: problems need the package reasoning-gym; install it with: pip install 'ponder[gym]'")
     with _lock:
-        try:
-            process = _started()
-        except OSError as error:
-            return {"failure": "infrastructure", "detail": f"cannot start a process: {error}"}
-        reply = _exchange(process, request, seconds)
-        if reply.get("failure") in ("timeout", "crash"):
-            _end()
-        return reply
-
-
-def _started() -> subprocess.Popen[bytes]:
-    global _process, _owner
-    if _process is None or _owner != os.getpid() or _process.poll() is not None:
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-        fixed = {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-        _process, _owner = (
-            subprocess.Popen(
-                [sys.executable, "-P", "-m", "ponder.problems.gym.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **fixed},
-                start_new_session=True,  # Ctrl-C reaches the parent alone
-            ),
-            os.getpid(),
-        )
-        ready = _read(_process, START_SECONDS)
-        if ready.get("value") != "ready":
-            _end()
-            raise OSError(ready.get("detail", "no sign of life"))
-    return _process
-
-
-def _exchange(process: subprocess.Popen[bytes], request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-        process.stdin.flush()
-    except OSError:
-        return {"failure": "crash", "detail": "the process has died"}
-    return _read(process, seconds)
-
-
-def _read(process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
-    """One line of reply, before `seconds` are over."""
-    assert process.stdout is not None
-    until, received = time.monotonic() + seconds, b""
-    while not received.endswith(b"\n"):
-        left = until - time.monotonic()
-        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
-            return {"failure": "timeout", "detail": f"no reply within {seconds:g} seconds"}
-        data = os.read(process.stdout.fileno(), 65536)
-        if not data:
-            timed_out = process.wait() == -signal.SIGPROF
-            return {"failure": "timeout" if timed_out else "crash", "detail": "the process ended over it"}
-        received += data
-    reply: dict[str, Any] = json.loads(received)
+        (result,) = _ours().map([dict(request)], wall=seconds)
+        if result.failure == "infrastructure":
+            _end()  # a pool gives up after some attempts; the next call may try again
+    if result.failure is not None:
+        return {"failure": result.failure, "detail": result.detail}
+    reply: dict[str, Any] = result.value
     return reply
 
 
+def _ours() -> Pool:
+    global _pool, _owner
+    if _pool is None or _owner != os.getpid():
+        _pool = Pool("ponder.problems.gym.worker:reply", memory=MEMORY, seconds=SECONDS, environment=_FIXED)
+        _owner = os.getpid()
+    return _pool
+
+
 def _end() -> None:
-    """Kill the process, if it is ours."""
-    global _process
-    if _process is not None and _owner == os.getpid():
-        _process.kill()
-        _process.wait()
-        for pipe in (_process.stdin, _process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-    _process = None
+    """End the process, if it is ours."""
+    global _pool
+    if _pool is not None and _owner == os.getpid():
+        _pool.close()
+    _pool = None
 
 
 atexit.register(_end)

@@ -1,4 +1,4 @@
-"""What runs in the process behind `gym_process`: makes items of reasoning-gym and scores answers.
+"""What runs in the process behind `process`: makes items of reasoning-gym and scores answers.
 
 Items are named by (task, level, parameters, item seed) and made again whenever they are needed, so that a key is a
 few numbers and a replaced process can go on.
@@ -7,11 +7,9 @@ few numbers and a replaced process can go on.
 from __future__ import annotations
 
 import json
-import os
 import random
 import resource
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from functools import lru_cache
@@ -28,7 +26,6 @@ from ponder.problems.splits import draw
 from ponder.types import PonderError
 
 DATASETS, CURRICULA = task_classes()
-MEMORY = 4 * 2**30
 # Seconds of computing that one answer may cost. Counted in processor time: a busy machine must not turn a right answer
 # into a failure.
 SCORE_SECONDS = 1.8
@@ -152,26 +149,17 @@ def serve(request: Mapping[str, Any]) -> Any:
     return score(*setting, request["item"], request["answer"])
 
 
-def _reply(line: bytes) -> dict[str, Any]:
+def reply(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The value under "value", or the failure "generator" with its reason. A MemoryError is the pool's affair."""
     try:
-        return {"value": serve(json.loads(line))}
+        return {"value": serve(request)}
     except MemoryError:
-        return {"failure": "memory", "detail": f"more than {MEMORY >> 30} GiB"}
+        raise
     except Exception as error:  # bad parameters come as whatever the package raises
         return {"failure": "generator", "detail": str(error) or type(error).__name__}
 
 
-def main() -> None:
-    """Requests on the standard input, replies on the standard output, until the input ends."""
-    replies = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a task prints must not be taken for a reply
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+def prepare() -> None:
+    """Before the first request: scorers that evaluate are disarmed, and nothing can write a file."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     disarm()
-    replies.write(b'{"value": "ready"}\n')
-    for line in sys.stdin.buffer:
-        replies.write(json.dumps(_reply(line)).encode() + b"\n")
-
-
-if __name__ == "__main__":
-    main()

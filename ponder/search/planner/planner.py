@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ponder.names import pick
 from ponder.protocols import Account, Judge, Propose
+from ponder.search.catalogue import CATALOGUE, build
 from ponder.search.planner import table as planner_table
 from ponder.search.planner.table import STOP, Difficulty, Plan, Row, difficulty
 from ponder.search.progress import Progress
@@ -111,14 +113,13 @@ class Planning(Thinking):
         return list(unforced([*seen, *found])) if seen else found
 
     def _strategy(self, spec: str, judged: bool, most: int) -> Thinking:
-        from ponder.search.registry import make, needs_judge  # the registry lists this file too
-
         name, params = planner_table.parsed(spec)
         if name == "auto":
             raise PonderError(f"the plan chooses {spec!r}, which is the planner itself; fit another plan")
-        if not judged and needs_judge(name):
+        if not judged and pick("strategy of a plan", name, CATALOGUE).needs_judge:
             name, params = "vote", {}
-        made = make(name, **{"max_tokens": self.max_tokens, "answer_reserve": self.answer_reserve, **params})
+        limits = {"max_tokens": self.max_tokens, "answer_reserve": self.answer_reserve}
+        made = build(CATALOGUE, name, {**limits, **params})
         changes: Any = {"n_max": min(most, getattr(made, "n_max", most))} if hasattr(made, "n_max") else {}
         return replace(made, **changes)
 

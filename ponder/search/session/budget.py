@@ -7,6 +7,7 @@ Strategies plan by worst cases (`affordable`), so a charge beyond the limit is a
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ponder.types import PonderError, Usage
 
@@ -65,3 +66,14 @@ class Budget:
 def affordable(remaining: float, cost: float) -> int:
     """How many things of at most `cost` fit into `remaining`; 0 if none does."""
     return max(0, int(remaining // cost))
+
+
+def largest(low: int, high: int, fits: Callable[[int], bool]) -> int:
+    """The largest number above `low` and up to `high` that fits, or `low` if none does.
+
+    By bisection: whatever is smaller than a number that fits must fit too, as costs do not fall with length.
+    """
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low

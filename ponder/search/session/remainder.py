@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ponder.search.session.budget import affordable
+from ponder.search.session.budget import affordable, largest
 from ponder.search.session.choose import Candidate
 from ponder.search.session.session import Desk
 from ponder.search.session.within_budget import ended
@@ -41,9 +41,6 @@ def _next(desk: Desk, waiting: Sequence[Trajectory], wanted: int) -> tuple[int, 
     most, left = desk.limits.max_tokens, desk.remaining - desk.owed(waiting)
     if n := min(wanted, affordable(left, most + desk.cost(most))):
         return n, most
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if middle + desk.cost(middle) <= left else (low, middle - 1)
+    longest = largest(0, most, lambda tokens: tokens + desk.cost(tokens) <= left)
     usual = max(desk.limits.least, desk.pace.length) if desk.pace.known else most
-    return (1, low) if low >= usual else (0, 0)
+    return (1, longest) if longest >= usual else (0, 0)

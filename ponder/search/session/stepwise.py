@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ponder.search.common import together
+from ponder.search.session.budget import largest
 from ponder.search.session.choose import Candidate
 from ponder.search.session.session import Desk
 from ponder.types import StopReason, Trajectory
@@ -173,10 +174,10 @@ def _needs(desk: Desk, leaf: Trajectory) -> float:
 
 def _affords(desk: Desk, leaf: Trajectory, share: float) -> int:
     """The most thinking tokens that `leaf` may still have so that closing and judging it fits into `share`; or -1."""
-    reserve, unread, low, high = desk.limits.answer_reserve, desk.unread(leaf), -1, _full(desk, leaf)
-    while low < high:  # the largest that fits, since costs do not fall with length
-        middle = (low + high + 1) // 2
-        new = middle + reserve
-        fits = new + desk.cost(len(leaf) + new, unread + new) <= share
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return low
+    reserve, unread = desk.limits.answer_reserve, desk.unread(leaf)
+
+    def fits(tokens: int) -> bool:
+        new = tokens + reserve
+        return new + desk.cost(len(leaf) + new, unread + new) <= share
+
+    return largest(-1, _full(desk, leaf), fits)

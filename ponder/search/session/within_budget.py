@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ponder.search.session.budget import affordable
+from ponder.search.session.budget import affordable, largest
 from ponder.search.session.choose import Candidate
 from ponder.search.session.session import Desk
 from ponder.types import StopReason, Trajectory
@@ -80,11 +80,7 @@ def _plan(desk: Desk, drawn: Sequence[Trajectory], most: int) -> tuple[int, int]
 def _affordable_length(desk: Desk, drawn: Sequence[Trajectory]) -> int:
     """The longest trajectory that fits with its judge."""
     left = desk.remaining - _held_back(desk, drawn)
-    low, high = 0, desk.limits.max_tokens
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if middle + desk.cost(middle) <= left else (low, middle - 1)
-    return low
+    return largest(0, desk.limits.max_tokens, lambda tokens: tokens + desk.cost(tokens) <= left)
 
 
 def _held_back(desk: Desk, drawn: Sequence[Trajectory]) -> float:

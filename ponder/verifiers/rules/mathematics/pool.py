@@ -12,7 +12,7 @@ from itertools import islice
 from ponder.types import Verdict
 from ponder.verifiers.rules.mathematics.equivalence import GoldError, settle
 from ponder.verifiers.rules.mathematics.extraction import Extraction, extract
-from ponder.verifiers.workers.pool import SECONDS, Pool, Result
+from ponder.workers.pool import SECONDS, Pool, Result
 
 SHOWN = 500  # characters of an extracted answer that a verdict shows
 CHUNK = 256  # responses that are looked at together

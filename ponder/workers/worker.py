@@ -1,8 +1,8 @@
-"""One worker process: `python -m ponder.verifiers.workers.worker module:function MEMORY_BYTES SECONDS WALL_SECONDS`.
+"""One worker process: `python -m ponder.workers.worker module:function MEMORY_BYTES SECONDS`.
 
 Protocol, JSON lines on the standard streams: it says `{"ready": true}` once the function is imported, then for each
-line in, one line out: `{"value": ...}` or `{"failure": type, "detail": text}`. It ends when its input closes. Nothing
-is pickled and nothing is forked, so a parent full of torch threads is safe.
+line `[WALL_SECONDS, item]` in, one line out: `{"value": ...}` or `{"failure": type, "detail": text}`. It ends when its
+input closes. Nothing is pickled and nothing is forked, so a parent full of torch threads is safe.
 
 Limits: address space at most MEMORY_BYTES above what stands after the imports; SECONDS of processor time for one item,
 after which the kernel ends the process with SIGPROF (the default action, no Python needed, so a long call into C ends
@@ -27,15 +27,15 @@ ALARM_SLACK = 0.5  # seconds after the parent's own deadline
 def serve(
     function: Callable[[Any], Any],
     seconds: float,
-    wall: float,
     lines: Any,
     answer: Callable[[dict[str, Any]], None],
 ) -> None:
     """Answer each line until the input ends. A MemoryError leaves a damaged heap: report it, then stop."""
     for line in lines:
+        wall, item = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.setitimer(signal.ITIMER_REAL, wall + ALARM_SLACK)
-        reply = _call(function, line)
+        reply = _call(function, item)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         answer(reply)
@@ -43,9 +43,9 @@ def serve(
             return
 
 
-def _call(function: Callable[[Any], Any], line: str) -> dict[str, Any]:
+def _call(function: Callable[[Any], Any], item: Any) -> dict[str, Any]:
     try:
-        return {"value": function(json.loads(line))}
+        return {"value": function(item)}
     except MemoryError:
         return {"failure": "memory", "detail": "the memory limit was reached"}
     except Exception as error:  # whatever a hostile item provokes must end as a typed failure, not as a dead pool
@@ -71,7 +71,7 @@ def limit_memory(extra: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def main(path: str, memory: int, seconds: float, wall: float) -> None:
+def main(path: str, memory: int, seconds: float) -> None:
     # Replies go out on a private copy; whatever else prints to stdout goes nowhere and cannot forge one.
     private = os.fdopen(os.dup(1), "w", encoding="ascii")
     devnull = os.open(os.devnull, os.O_WRONLY)
@@ -88,8 +88,8 @@ def main(path: str, memory: int, seconds: float, wall: float) -> None:
         return
     limit_memory(memory)
     answer({"ready": True})
-    serve(function, seconds, wall, sys.stdin, answer)
+    serve(function, seconds, sys.stdin, answer)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

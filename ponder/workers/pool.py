@@ -1,9 +1,10 @@
 """A pool of killable worker processes: hostile work in, a result or a typed failure out, always in input order.
 
-Mathematics, code and constraints of unknown origin may hang, eat memory or crash; none of that may touch the trainer.
-Each item runs in a worker with a limit on memory, one on processor time and a wider one on the wall clock, counted from
-the moment an idle worker gets it; a worker that exceeds one is killed and replaced, and only that item fails. Processor
-time is what the item is charged for: on a machine whose cores are taken by something else it may wait, and is not late.
+Mathematics of unknown origin and other people's generators may hang, eat memory or crash; none of that may touch the
+trainer. Each item runs in a worker with a limit on memory, one on processor time and a wider one on the wall clock,
+counted from the moment an idle worker gets it; a worker that exceeds one is killed and replaced, and only that item
+fails. Processor time is what the item is charged for: on a machine whose cores are taken by something else it may wait,
+and is not late.
 Failures:
 
     timeout         the item used more than `seconds` of processor time, or waited or slept `patience` times as long
@@ -11,8 +12,8 @@ Failures:
     crash           the worker died or the function raised
     infrastructure  no worker could be started
 
-Workers start lazily, are replaced after `recycle` items (caches inside libraries grow) and end when the parent's end
-of the pipe closes, so that even a killed parent leaves nothing behind.
+Workers start lazily, are replaced after `recycle` items (caches inside libraries grow) or when they died between two
+items, and end when the parent's end of the pipe closes, so that even a killed parent leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,21 +57,21 @@ class Result:
 class Worker:
     """The parent's end of one process."""
 
-    def __init__(self, function: str, seconds: float, wall: float, memory: int) -> None:
-        limits = [str(memory), str(seconds), str(wall)]
-        command = [sys.executable, "-P", "-m", "ponder.verifiers.workers.worker", function, *limits]
+    def __init__(self, function: str, seconds: float, memory: int, environment: Mapping[str, str]) -> None:
+        limits = [str(memory), str(seconds)]
+        command = [sys.executable, "-P", "-m", "ponder.workers.worker", function, *limits]
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        variables = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment}
         # Its own session: Ctrl-C in a terminal reaches the parent alone, which then ends its workers.
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=variables,
             start_new_session=True,
         )
-        self.wall = wall
+        self.wall = 0.0
         self.ready = False
         self.served = 0
         self.item: int | None = None
@@ -89,12 +90,12 @@ class Worker:
             return self.started + STARTUP_SECONDS
         return self.started + self.wall if self.item is not None else float("inf")
 
-    def give(self, index: int, payload: Any) -> None:
-        self.item, self.started = index, time.monotonic()
+    def give(self, index: int, payload: Any, wall: float) -> None:
+        self.item, self.started, self.wall = index, time.monotonic(), wall
         assert self.process.stdin is not None
         # A dead worker shows itself as a closed output, where it is handled.
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(payload).encode() + b"\n")
+            self.process.stdin.write(json.dumps([wall, payload]).encode() + b"\n")
             self.process.stdin.flush()
 
     def read(self) -> dict[str, Any] | None:
@@ -126,7 +127,10 @@ class Worker:
 
 
 class Pool:
-    """Up to `workers` processes that call `function` ("package.module:name", JSON in, JSON out)."""
+    """Up to `workers` processes that call `function` ("package.module:name", JSON in, JSON out).
+
+    `environment` are variables that they have beside this process's own.
+    """
 
     def __init__(
         self,
@@ -137,9 +141,11 @@ class Pool:
         patience: float = PATIENCE,
         memory: int = MEMORY,
         recycle: int = 2000,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.function, self.workers, self.memory, self.recycle = function, max(1, workers), memory, recycle
         self.seconds, self.wall = seconds, seconds * patience
+        self.environment = dict(environment or {})
         self._alive: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._failed_starts = 0
@@ -156,19 +162,20 @@ class Pool:
         for worker in list(self._alive):
             self._remove(worker)
 
-    def map(self, payloads: Iterable[Any]) -> Iterator[Result]:
+    def map(self, payloads: Iterable[Any], *, wall: float | None = None) -> Iterator[Result]:
         """A result for each payload, in order, as soon as it and all before it are there. Reads `payloads` lazily.
 
-        If the caller stops early, the workers still at work are killed. One `map` at a time.
+        `wall` replaces the limit on the wall clock for these items. If the caller stops early, the workers still at
+        work are killed. One `map` at a time.
         """
         todo = enumerate(payloads)
         following = next(todo, None)
         done: dict[int, Result] = {}
-        turn = 0
+        turn, limit = 0, self.wall if wall is None else wall
         try:
             while following is not None or done or self._busy():
                 while following is not None and following[0] - turn < WINDOW and (worker := self._idle()):
-                    worker.give(*following)
+                    worker.give(*following, limit)
                     following = next(todo, None)
                 if following is not None and self._failed_starts >= START_ATTEMPTS and not self._alive:
                     done[following[0]] = Result(failure="infrastructure", detail=self._start_error)
@@ -187,16 +194,18 @@ class Pool:
 
     def _idle(self) -> Worker | None:
         """A worker that waits for work; else start one, if there is room, for a later turn."""
-        for worker in self._alive:
+        for worker in list(self._alive):
             if worker.ready and worker.item is None:
-                return worker
+                if worker.process.poll() is None:
+                    return worker
+                self._remove(worker)
         if len(self._alive) < self.workers and self._failed_starts < START_ATTEMPTS:
             self._start()
         return None
 
     def _start(self) -> None:
         try:
-            worker = Worker(self.function, self.seconds, self.wall, self.memory)
+            worker = Worker(self.function, self.seconds, self.memory, self.environment)
         except OSError as error:
             self._failed_starts, self._start_error = self._failed_starts + 1, f"cannot start a worker: {error}"
             return
@@ -222,7 +231,7 @@ class Pool:
                 over.update(self._settle(worker, reply))
         now = time.monotonic()
         for worker in [worker for worker in self._alive if worker.deadline <= now]:
-            over.update(self._settle(worker, {"late": f"{self.wall:g} s"}))
+            over.update(self._settle(worker, {"late": f"{worker.wall:g} s"}))
         return over
 
     def _settle(self, worker: Worker, reply: dict[str, Any]) -> dict[int, Result]:

@@ -1,1 +1,0 @@
-"""Killable worker processes for hostile work."""
