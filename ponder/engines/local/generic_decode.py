@@ -38,7 +38,8 @@ class GenericDecoder:
         self.reset()
 
     def refresh(self) -> None:
-        """Nothing is derived from the weights; the module itself is used."""
+        """Nothing is derived from the weights (the module itself is used), but rows hold what older ones computed."""
+        self.reset()
 
     @property
     def kept(self) -> Kept:
