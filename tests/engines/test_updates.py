@@ -16,7 +16,7 @@ from ponder.engines.loop import gather_all, run
 from ponder.engines.parity import module_logprobs
 from ponder.protocols import Completion, Request, WeightSource
 from ponder.types import PonderError
-from tests.engines.factory import A, B, EOS, Pieces, markov, mixed, model, reference, request
+from tests.engines.factory import EOS, A, B, Pieces, markov, mixed, model, reference, request
 
 NAMES = ("llama", "wide qwen3", "gpt2")
 

@@ -66,7 +66,7 @@ _GEMMA: dict[str, Any] = {
 _EXPERTS: dict[str, Any] = {
     "num_experts": 4,
     "num_experts_per_tok": 2,
-    "moe_intermediate_size": 20,
+    "moe_intermediate_size": 24,  # grouped products in bfloat16 want multiples of 8
     "norm_topk_prob": True,
 }
 

@@ -7,7 +7,7 @@ import pytest
 from ponder.policy.codec import Codec
 from ponder.policy.prompts import Prompts
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
-from tests.policy.tokenizers_of import BASES, CHATS, CHATML, byte_level
+from tests.policy.tokenizers_of import BASES, CHATML, CHATS, byte_level
 
 QUESTION = Question("q", "x", "What is 1 + 2?", "Answer with a number.")
 TAKES_SYSTEM = {"qwen2.5", "qwen3", "llama3", "smollm2"}

@@ -35,7 +35,7 @@ class Probe:
         """
         if source.logprobs is not None:
             return tuple(source.logprobs(self.tokens))
-        load = AutoModelForCausalLM.from_pretrained
+        load: Any = AutoModelForCausalLM.from_pretrained  # its annotation knows no weights in memory
         options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": False}
         if source.tensors is not None:
             held = {name: tensor.detach().cpu() for name, tensor in source.tensors.items()}
