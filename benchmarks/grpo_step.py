@@ -88,6 +88,7 @@ class Endless:
     """A tokenizer for an engine that is asked for ids alone and must never end early."""
 
     eos_id = 1
+    end_ids = ()  # TRL's side is kept from ending by `min_new_tokens`
 
     def encode(self, text: str) -> Ids:
         raise NotImplementedError(text)
@@ -110,7 +111,6 @@ class Ours:
     @staticmethod
     def of(model: PreTrainedModel, precision: str) -> Ours:
         engine = LocalEngine(copy.deepcopy(model), Endless())
-        engine._scheduler._eos_id = -1  # noqa: SLF001  (TRL's side is kept from ending by `min_new_tokens`)
         return Ours(learner(copy.deepcopy(model), precision), engine, prompts(model.config.vocab_size))
 
     def step(self) -> None:

@@ -23,6 +23,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ponder.config import Strict
+from ponder.names import pick
 from ponder.types import PonderError
 
 
@@ -65,9 +66,7 @@ class Registry(Generic[S]):
         return iter(self._classes)
 
     def __getitem__(self, kind: str) -> type[S]:
-        if kind not in self._classes:
-            raise PonderError(self._unknown(kind))
-        return self._classes[kind]
+        return pick(self.what, kind, self._classes)
 
     @property
     def settings_classes(self) -> list[type[S]]:
@@ -82,15 +81,12 @@ class Registry(Generic[S]):
         if not isinstance(table, dict):
             raise PydanticCustomError("plugin", "a table with kind = one of {kinds}", {"kinds": ", ".join(self)})
         kind = table.get("kind", self.default)
-        if not isinstance(kind, str) or kind not in self._classes:
-            raise PydanticCustomError("plugin", "{sentence}", {"sentence": self._unknown(kind)})
+        try:
+            chosen = self[str(kind)]
+        except PonderError as error:
+            raise PydanticCustomError("plugin", "{sentence}", {"sentence": str(error)}) from None
         # JSON mode is strict about types, yet takes lists for tuples (see `config.load`).
-        return self._classes[kind].model_validate_json(json.dumps({**table, "kind": kind}, default=str), strict=True)
-
-    def _unknown(self, kind: object) -> str:
-        near = get_close_matches(str(kind), list(self), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"there is no {self.what} of kind {kind!r}.{hint} Allowed are: {', '.join(self)}"
+        return chosen.model_validate_json(json.dumps({**table, "kind": kind}, default=str), strict=True)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(

@@ -10,11 +10,14 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from ponder.types import Credit, Group, Problem, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
+from ponder.types import Group, Problem, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
 
 Until = Literal["step", "end", "answer", "think"]
+# How an engine takes new weights: tensors of this process, or the path of a checkpoint folder that it reads itself.
+Way = Literal["tensors", "path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,13 @@ class Request:
 class Completion:
     """The tokens that were drawn, their log-probabilities under the sampler, why it ended and by which weights.
 
-    `computed` and `reused` count prompt tokens that went through the model and that came out of a cache.
+    A log-probability is that of the distribution which the token was drawn from: at the request's temperature, and
+    within the nucleus if `top_p` is below 1 (renormalised). A greedy one is given at temperature 1, over the whole
+    vocabulary.
+
+    `version` is that of the weights that drew the first token. `versions` has one for each token if the weights
+    changed on the way, and is empty otherwise. `computed` and `reused` count prompt tokens that went through the model
+    and that came out of a cache; of a request that outlived an update, also what the new weights read again.
     """
 
     tokens: tuple[int, ...]
@@ -46,12 +55,20 @@ class Completion:
     version: int
     computed: int = 0
     reused: int = 0
+    versions: tuple[int, ...] = ()
 
 
 class Tokenizer(Protocol):
-    """The part of a tokenizer that Ponder needs; a transformers tokenizer is wrapped by `policy.codec`."""
+    """The part of a tokenizer that Ponder needs; a transformers tokenizer is wrapped by `policy.codec`.
 
-    eos_id: int
+    Each of `end_ids` ends a turn when it is drawn (there may be none); `eos_id` is the one that we write ourselves.
+    """
+
+    @property
+    def eos_id(self) -> int: ...
+
+    @property
+    def end_ids(self) -> tuple[int, ...]: ...
 
     def encode(self, text: str) -> tuple[int, ...]: ...
 
@@ -77,8 +94,37 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """New weights, in as many ways as the sender has them: `tensors` by transformers name, `path` of a folder.
+
+    The folder is one that `save_pretrained` wrote; an engine has read it when `update_weights` returns. `logprobs`
+    gives the log-probabilities of a text's tokens after its first by the sender's own forward over these weights, for
+    an engine that checks its updates and would otherwise load the weights a second time.
+    """
+
+    tensors: Mapping[str, Any] | None = None
+    path: Path | None = None
+    logprobs: Callable[[tuple[int, ...]], Sequence[float]] | None = None
+
+
 class WeightedEngine(Engine, Protocol):
-    """An engine whose weights Ponder may replace, and that counts its work."""
+    """An engine whose weights Ponder may replace, and that counts its work.
+
+    The weight-sync protocol: `takes` says in which ways it takes weights, the cheapest first. `update_weights` may be
+    called at any time, also while requests run; when it returns, `version` is live: every request made from then on is
+    drawn by the new weights alone. What happens to requests under way is the engine's to say (they end under the old
+    weights or go on under the new ones), and `Completion.versions` tells it for every token. An update is all or
+    nothing: if it raises, no token is drawn from weights that are neither the old nor the new ones. A version older
+    than the live one is refused, so an update that arrives late does no harm; the same version again is loaded again.
+    """
+
+    @property
+    def takes(self) -> tuple[Way, ...]: ...
+
+    async def update_weights(self, source: WeightSource, version: int) -> None:
+        """Replace the weights. PonderError if `source` has none of the ways, does not fit, or is older."""
+        ...
 
     @property
     def tokens_generated(self) -> int: ...
@@ -92,7 +138,7 @@ class WeightedEngine(Engine, Protocol):
         ...
 
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
-        """Copy the tensors of `state` (transformers parameter names) over the engine's own, in place."""
+        """`update_weights` from tensors, for plain code outside of any event loop."""
         ...
 
 
@@ -382,9 +428,3 @@ class ProblemSource(Protocol):
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on exactly where `state` was read."""
         ...
-
-
-class AssignCredit(Protocol):
-    """Verdicts to credit per token; one short file a method in `algorithms/`."""
-
-    def __call__(self, group: Group) -> list[Credit]: ...

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.remote.address import is_address, parse
+from ponder.models.ends import end_tokens, end_tokens_of
 from ponder.models.load import Loaded, load
 from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec
@@ -47,7 +48,7 @@ def load_policy(
     """Load `name` (tiny, a folder or a hub id) and put an engine in front of it."""
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     loaded: Loaded = load(name, device=device, dtype=dtype)
-    codec = Codec(loaded.tokenizer)
+    codec = Codec(loaded.tokenizer, end_tokens(loaded.model))
     engine = LocalEngine(copy.deepcopy(loaded.model), codec, device=device)
     propose = PolicyPropose(engine, codec, canonical_answer, temperature, top_p, separator)
     return Policy(name, loaded.model, loaded.tokenizer, codec, engine, propose)
@@ -112,7 +113,7 @@ def _vllm(name: str, temperature: float) -> Source:
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise PonderError(f"model {name!r}: no tokenizer ({reason}); give a model folder after {_VLLM}") from None
-    codec = Codec(tokenizer)
+    codec = Codec(tokenizer, end_tokens_of(folder))
     engine = VllmEngine(folder, codec)
     propose = PolicyPropose(engine, codec, canonical_answer, temperature)
     return Source(name, propose, codec.decode, lambda: {"generated": engine.tokens_generated, "exact": True})

@@ -64,7 +64,7 @@ class PolicyPropose:
             for i in range(n)
         ]
         leaves = [
-            self._splitter.chain(c.tokens, c.logprobs, version=c.version, stop=c.stop, parent=prefix)
+            self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=prefix)
             for c in await asyncio.gather(*draws)
         ]
         return [self._splitter.apart(leaf, THINK_CLOSE) for leaf in leaves] if until == "think" else leaves
@@ -104,7 +104,8 @@ class PolicyPropose:
     def revising(self, attempt: Trajectory, critique: str = "") -> tuple[PolicyPropose, int]:
         """The same policy with `attempt` and the request to answer again in its prompt; how long that request is."""
         request = self.prompts.again(attempt, critique)
-        said = attempt.tokens[:-1] if attempt.tokens[-1:] == (self.codec.eos_id,) else attempt.tokens
+        ended = bool(attempt.tokens) and attempt.tokens[-1] in self.codec.end_ids
+        said = attempt.tokens[:-1] if ended else attempt.tokens
         view = copy.copy(self)
         view.after = self.after + said + request
         return view, len(request)

@@ -105,5 +105,5 @@ def test_credits_that_do_not_fit_their_batch_are_refused():
 
 
 def test_an_unknown_kind_names_the_nearest_one():
-    with pytest.raises(PonderError, match=r"no algorithm of kind 'rlo'\. Did you mean 'rloo'"):
+    with pytest.raises(PonderError, match=r"unknown algorithm 'rlo'\. Did you mean 'rloo'"):
         ALGORITHMS["rlo"]
