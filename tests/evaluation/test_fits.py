@@ -55,9 +55,9 @@ def test_the_tail_error_stands_beside_that_of_no_change():
 
 
 def test_an_asymptote_that_the_bound_set_is_flagged():
-    rising = fit_sigmoid([(c, 0.1 + 0.004 * i * i) for i, c in enumerate(np.geomspace(1, 1e4, 12))])
+    rising = fit_sigmoid(curve(0.1, 1.0, 1e3, 1.0, np.geomspace(1, 1e4, 12)))
     assert isinstance(rising, SigmoidFit)
-    assert rising.is_at_bound  # points that have not begun to bend say nothing of a ceiling
+    assert rising.is_at_bound
     bent = fit_sigmoid(curve(0.3, 0.7, 1e4, 1.5, np.geomspace(200, 1e6, 16)))
     assert isinstance(bent, SigmoidFit)
     assert not bent.is_at_bound
