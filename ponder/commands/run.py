@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.api.families import ground_truth, load_families
 from ponder.api.machine import set_threads
 from ponder.api.policies import Policy, load_policy
+from ponder.api.problems import ground_truth, load_families
 from ponder.commands.summary import ControlArm, Measured, summarise
 from ponder.config import resolved
 from ponder.engines.local.prefix.reader import reader_of

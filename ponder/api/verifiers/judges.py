@@ -104,7 +104,7 @@ def same_trunk(model: PreTrainedModel, policy: PreTrainedModel) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def load_verifier(folder: Path, policy: Policy) -> Judge:
+def stored_verifier(folder: Path, policy: Policy) -> Judge:
     """The verifier in `folder` for `policy`'s tokens. A folder without a spec is a step verifier of `ponder run`."""
     print_ = fingerprint(policy.tokenizer.get_vocab())
     assumed = None if (folder / FILE).exists() else _assumed(folder, policy)
