@@ -35,10 +35,10 @@ import torch
 from transformers import PreTrainedModel
 
 from benchmarks.machine import RESULTS, about, keep
-from ponder.api.families import load_families
 from ponder.api.machine import set_threads
 from ponder.api.policies import Policy, load_policy
-from ponder.api.verifiers.judges import load_verifier
+from ponder.api.problems import load_families
+from ponder.api.verifiers.loading import load_verifier
 from ponder.engines.local.prefix.reader import reader_of
 from ponder.engines.loop import run as run_async
 from ponder.models.depth import shallower

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import GetCoreSchemaHandler

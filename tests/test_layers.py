@@ -35,11 +35,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "losses": set(),
     "evaluation": {"problems", "search", "rollout"},
     "selfplay": {
+        "engines",
+        "environments",
         "problems",
         "policy",
         "models",
         "search",
-        "environments",
         "rollout",
         "labels",
         "rewards",

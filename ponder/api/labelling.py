@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ponder.api.families import draw_problems, ground_truth, load_families
 from ponder.api.policies import Policy, load_policy
-from ponder.api.verifiers.judges import load_verifier
+from ponder.api.problems import draw_problems, ground_truth, load_families
+from ponder.api.verifiers.loading import load_verifier
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.intervals import ratio_interval
 from ponder.labels import parquet

@@ -7,6 +7,8 @@ import os
 
 import torch
 
+from ponder.types import PonderError
+
 
 def cores() -> int:
     """Cores that this process may use."""
@@ -17,6 +19,24 @@ def set_threads(threads: int) -> None:
     """`threads` for torch; 0 takes every core this process may use."""
     _keep_freed_memory()
     torch.set_num_threads(threads or cores())
+
+
+def check_device(device: str) -> str:
+    """`device` itself, if this machine has it: cpu, cuda or cuda:N. Raises PonderError otherwise."""
+    kind, _, number = device.partition(":")
+    if device != "cpu" and (kind != "cuda" or (":" in device and not number.isdigit())):
+        hint = "; write cuda for an NVIDIA or AMD GPU" if kind in ("gpu", "nvidia", "rocm", "hip") else ""
+        raise PonderError(f"device {device!r} is unknown; allowed are cpu, cuda and cuda:N{hint}")
+    if kind == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if not found:
+            raise PonderError(
+                f"device {device!r}: torch finds no GPU on this machine; use device cpu, or install a "
+                "torch that is built for the GPU"
+            )
+        if number and int(number) >= found:
+            raise PonderError(f"device {device!r}: this machine has {found}, cuda:0 to cuda:{found - 1}")
+    return device
 
 
 def _keep_freed_memory() -> None:

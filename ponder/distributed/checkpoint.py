@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
+from torch.distributed.checkpoint.state_dict_loader import load as read_shards
+from torch.distributed.checkpoint.state_dict_saver import save as write_shards
 
 from ponder.learning.policy import PolicyTrainer
 from ponder.types import PonderError
@@ -31,7 +32,7 @@ def save(trainer: PolicyTrainer, folder: Path | str) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
         hidden.parent.mkdir(parents=True, exist_ok=True)
     _wait()
-    dcp.save(_state(trainer), checkpoint_id=str(hidden))
+    write_shards(_state(trainer), checkpoint_id=str(hidden))
     _wait()
     if first:
         hidden.rename(target)
@@ -44,7 +45,7 @@ def load(trainer: PolicyTrainer, folder: Path | str) -> None:
     if not (path / ".metadata").is_file():
         raise PonderError(f"checkpoint {path}: it is not whole (no .metadata); choose an earlier one")
     state = _state(trainer)
-    dcp.load(state, checkpoint_id=str(path))
+    read_shards(state, checkpoint_id=str(path))
     with torch.no_grad():
         for name, parameter in trainer.core.parameters.items():
             parameter.copy_(state["weights"][name])

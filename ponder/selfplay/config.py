@@ -9,6 +9,7 @@ from pydantic import Field
 from ponder.algorithms import AnyAlgorithm
 from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.config import Strict
+from ponder.engines.settings import EngineSettings, LocalSettings
 from ponder.environments import AnyEnvironment, SingleTurn
 from ponder.learning.critic import CriticTraining
 from ponder.learning.settings import JudgeTraining, TrainerSettings
@@ -109,12 +110,27 @@ class Noise(Strict):
     per: Literal["answer", "call"] = "answer"
 
 
+class Parity(Strict):
+    """The check that the engine samples from what is trained, after every `every`-th update (0: never).
+
+    `texts` of the update's own samples, each cut to `tokens` tokens, are scored by the engine and by the trainer's
+    model. `allowed` is the largest difference of log-probabilities in nats (0: 1e-3 in float32; 0.05 on average where
+    either side computes in bfloat16). Above it the run stops.
+    """
+
+    every: Annotated[int, Field(ge=0)] = 1
+    texts: Positive = 4
+    tokens: Positive = 256
+    allowed: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Run(Strict):
     """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id.
 
-    `algorithm` turns rewards into credit, `loss` credit into a gradient, and `rewards` are added up by their weights;
-    `ponder list` shows all kinds. `keep_policies` leaves the policy of each round in RUN/policies (2.5 MB each for the
-    embedded model), so that `ponder eval --grid RUN` can compare more training with more thinking.
+    `engine` samples, `environment` is what the policy acts in. `algorithm` turns rewards into credit, `loss` credit
+    into a gradient, and `rewards` are added up by their weights; `ponder list` shows all kinds. `keep_policies` leaves
+    the policy of each round in RUN/policies (2.5 MB each for the embedded model), so that `ponder eval --grid RUN` can
+    compare more training with more thinking.
     """
 
     model: str = "tiny"
@@ -126,6 +142,8 @@ class Run(Strict):
     threads: Annotated[int, Field(ge=0)] = 0
     keep_policies: bool = True
     allow_unsafe_code: bool = False
+    engine: EngineSettings = LocalSettings()
+    parity: Parity = Parity()
     environment: AnyEnvironment = SingleTurn()
     sampling: Sampling = Sampling()
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (Outcome(),)

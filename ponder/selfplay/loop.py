@@ -76,6 +76,10 @@ class SelfPlay:
         """What the engine did since it was last asked."""
         return Meter(self.generator.engine, self.generator.model.config)
 
+    def forget_meter(self) -> None:
+        """The generator has another engine: count from its own start."""
+        self.__dict__.pop("meter", None)
+
     def start(self) -> dict[str, Any]:
         """The row before any training: where the ladder begins."""
         ladder = self.climb()
@@ -149,7 +153,11 @@ class SelfPlay:
             self.ledger.policy += critic.flops
             self._did("critic_update", Part(critic.flops, critic.seconds))
             metrics["critic_loss"] = critic.loss or 0.0
-        self.generator.publish(self.generator.engine.version + 1)
+        texts = [(prompt(t.question), t.tokens) for group in groups for t in group.trajectories]
+        gap = self.run(self.generator.publish(self.generator.engine.version + 1, texts))
+        self._sampled("measuring")  # scoring for the check is no work of training
+        if gap is not None:
+            metrics["parity_gap"] = gap
         return Improvement(tuple(groups), report, packed.dead, metrics)
 
     def reward_grade(self, seed: int) -> Grade:

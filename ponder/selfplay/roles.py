@@ -7,14 +7,17 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from ponder.engines.parity import Parity, module_logprobs
+from ponder.engines.publish import publish
 from ponder.labels.labelled import Labelled
 from ponder.learning.checkpoints.state import LearnerState, restore_weights
 from ponder.learning.critic import CriticReport, CriticTrainer
@@ -30,6 +33,7 @@ from ponder.models.size import forward_flops, parameters, training_flops
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Judge, WeightedEngine
 from ponder.seeds import derive_seed
+from ponder.selfplay.config import Parity as ParitySettings
 from ponder.selfplay.config import Run
 from ponder.types import Sample, Trajectory, Verdict
 from ponder.verifiers.learned.common.batched import step_ends
@@ -90,18 +94,47 @@ class CriticRole(Protocol):
     def counters(self) -> dict[str, int]: ...
 
 
+Texts = Sequence[tuple[Sequence[int], Sequence[int]]]  # prompts and continuations
+
+
 @dataclass
 class Generator:
-    """The policy: `trainer` changes its weights, `propose` asks the engine that samples from them."""
+    """The policy: `trainer` changes its weights, `propose` asks the engine that samples from them.
+
+    `check` (None: there is no check) compares the engine with the trainer's model on some texts after an update; it
+    returns the difference of their log-probabilities, and raises PonderError if it is too large.
+    """
 
     trainer: Trainer
     propose: PolicyPropose
     engine: WeightedEngine
     model: PreTrainedModel
+    check: Callable[[Texts, int], Awaitable[float | None]] | None = None
 
-    def publish(self, version: int) -> None:
-        """Hand the trainer's weights to the engine."""
-        self.engine.replace_weights(self.trainer.weights(), version)
+    async def publish(self, version: int, texts: Texts = ()) -> float | None:
+        """Make the trainer's weights live in the engine as `version`, then check them on `texts`."""
+        await publish(self.engine, self.trainer.weights(), version, self.model.config)
+        return await self.check(texts, version) if self.check is not None else None
+
+
+def parity_check(
+    engine: WeightedEngine, model: PreTrainedModel, settings: ParitySettings, *, half: bool, seed: int
+) -> Callable[[Texts, int], Awaitable[float | None]]:
+    """The check of a run; the number is what is compared with what is allowed."""
+    parity = Parity(
+        half=half,
+        allowed=settings.allowed or None,
+        every=settings.every,
+        texts=settings.texts,
+        tokens=settings.tokens,
+        seed=seed,
+    )
+
+    async def check(texts: Texts, version: int) -> float | None:
+        gap = await parity.check(engine, partial(module_logprobs, model), texts, version)
+        return None if gap is None else gap.measure
+
+    return check
 
 
 def policy_trainer(model: PreTrainedModel, config: Run, loss: Loss | None = None) -> PolicyTrainer:

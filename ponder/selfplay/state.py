@@ -52,5 +52,5 @@ def restore(play: SelfPlay, saved: Saved) -> int:
         play.critic.load(tensors, state["critic"])
     play.source.load_state(state["curriculum"])
     play.ledger = Ledger.of(state["ledger"])
-    play.generator.publish(saved.ref.version)
+    play.run(play.generator.publish(saved.ref.version))
     return int(state["rounds"])

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ponder.api.families import draw_problems, ground_truth, load_families
 from ponder.api.machine import set_threads
 from ponder.api.policies import load_policy
+from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.engines.loop import run
 from ponder.evaluation.intervals import Interval, ratio_interval
 from ponder.labels.labelled import Labelled

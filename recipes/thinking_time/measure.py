@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from ponder.api.families import ground_truth, load_families
 from ponder.api.machine import set_threads
 from ponder.api.policies import load_policy
-from ponder.api.verifiers.judges import load_verifier
+from ponder.api.problems import ground_truth, load_families
+from ponder.api.verifiers.loading import load_verifier
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.curves.cheapness import cheapness
 from ponder.evaluation.curves.doubling import doubling

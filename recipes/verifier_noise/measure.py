@@ -18,9 +18,9 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from ponder.api.families import draw_problems, ground_truth, load_families
 from ponder.api.machine import set_threads
 from ponder.api.policies import load_policy
+from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.intervals import Interval, mean_interval, stratified_interval
 from ponder.evaluation.metrics import accepted_at_n, verifier_ceiling

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ponder.api.families import draw_problems, ground_truth, load_families
 from ponder.api.machine import set_threads
 from ponder.api.policies import Policy, load_policy
+from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.api.verifiers import cases as judged
 from ponder.api.verifiers import training
 from ponder.api.verifiers.cases import Case

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ponder.api.thinking import recorded_planner, search
-from ponder.api.thinking.asked import Asked
+from ponder.api.thinking import recorded_planner
+from ponder.api.thinking.asked import Asked, refuse_impossible
 from ponder.api.thinking.recorder import SearchRecorder
-from ponder.api.thinking.search import think
+from ponder.api.thinking.search import search
 from ponder.reports.tree import page, terminal
 from ponder.reports.tree.data import SearchTree, validated
 from ponder.reports.tree.plan import Chosen, sentences
@@ -24,7 +24,7 @@ from ponder.search.session.budget import Budget
 from ponder.types import PonderError, Question
 from tests.search.toys import Digits, Scores
 
-ASKED = Asked("Which digits?", strategy="auto", budget=900.0, max_tokens=64, seed=3, verifier=Path("judge"))
+ASKED = Asked("Which digits?", strategy="auto", budget=900.0, max_tokens=64, seed=3, verifier="judge")
 
 
 def plan(folder: Path, choices: Sequence[str], cuts: Sequence[Any] = ()) -> Path:
@@ -39,7 +39,7 @@ def plan(folder: Path, choices: Sequence[str], cuts: Sequence[Any] = ()) -> Path
 
 def chosen(file: Path, judged: bool = True, budget: float = 900.0) -> tuple[Chosen, SearchTree]:
     """What the planner chose, out of the file that it was written to."""
-    solved = think(replace(ASKED, plan=file, budget=budget), Digits(), Scores() if judged else None)
+    solved = search(replace(ASKED, plan=file, budget=budget), Digits(), Scores() if judged else None)
     tree = validated(json.dumps(solved.tree.as_data()), "the tree")
     assert tree.plan is not None
     return tree.plan, tree
@@ -70,7 +70,7 @@ def test_a_plan_with_kinds_says_which_kind_and_what_looking_cost(tmp_path: Path)
 
 def test_watching_the_planner_changes_nothing_of_what_it_does(tmp_path: Path) -> None:
     file = plan(tmp_path, ["vote", "best_of_n"], [["agreement", [0.0]]])
-    solved = think(replace(ASKED, plan=file), Digits(), Scores())
+    solved = search(replace(ASKED, plan=file), Digits(), Scores())
     bare = make("auto", max_tokens=64, plan=str(file))
     alone = asyncio.run(bare(Question("asked", "", ASKED.text), Digits(), Scores(), Budget(900.0), seed=3))
     assert (alone.answer, alone.usage) == (solved.result.answer, solved.result.usage)
@@ -99,7 +99,7 @@ def test_terminal_and_page_both_say_it(tmp_path: Path, width: int) -> None:
 
 
 def test_other_strategies_have_no_plan_and_files_from_before_are_read() -> None:
-    tree = think(replace(ASKED, strategy="vote"), Digits(), None).tree
+    tree = search(replace(ASKED, strategy="vote"), Digits(), None).tree
     assert tree.plan is None and "planner" not in page.render(tree)
     before = {key: value for key, value in tree.as_data().items() if key != "plan"}
     assert validated(json.dumps(before), "the tree").plan is None
@@ -112,6 +112,6 @@ def test_before_the_planner_began_there_is_no_choice() -> None:
 
 def test_a_plan_that_cannot_be_read_or_is_for_nobody_is_refused_before_a_model_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(PonderError, match="cannot be read"):
-        search.solve(replace(ASKED, plan=tmp_path / "none.json"))
+        refuse_impossible(replace(ASKED, plan=tmp_path / "none.json"))
     with pytest.raises(PonderError, match="--plan is for --strategy auto"):
-        search.solve(replace(ASKED, plan=tmp_path, strategy="vote"))
+        refuse_impossible(replace(ASKED, plan=tmp_path, strategy="vote"))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ponder.api.policies import load_policy
 from ponder.api.verifiers import cases as judged
 from ponder.api.verifiers import training
-from ponder.api.verifiers.judges import load_verifier
+from ponder.api.verifiers.loading import load_verifier
 from ponder.api.verifiers.request import Request
 from ponder.cli import app
 from ponder.labels import parquet

@@ -14,9 +14,9 @@ from ponder.api.evaluating import cells as drawing
 from ponder.api.evaluating.cells import Bench, Cell
 from ponder.api.evaluating.metrics import metrics_of
 from ponder.api.evaluating.request import Request, checks_itself, refuse_impossible
-from ponder.api.families import draw_problems, ground_truth, load_families
 from ponder.api.policies import Source, load_source
-from ponder.api.verifiers.judges import load_verifier
+from ponder.api.problems import draw_problems, ground_truth, load_families
+from ponder.api.verifiers.loading import load_verifier
 from ponder.engines.loop import run as run_async
 from ponder.evaluation import planning, self_check
 from ponder.evaluation.pools.drawing import replayable
@@ -35,7 +35,7 @@ def evaluate(request: Request, tell: Callable[[int, int, str], None]) -> dict[st
     refuse_impossible(request)
     families = load_families(request.problems)
     problems = draw_problems(families, request.split, request.limit, request.seed)
-    judge: Judge | None = self_check.self_check(problems) if checks_itself(request) else None
+    judge: Judge | None = self_check.self_check([p.question for p in problems]) if checks_itself(request) else None
     source = load_source(request.model, device=request.device, temperature=request.temperature)
     if request.verifier is not None and judge is None:
         judge = load_verifier(request.verifier, source.readable())

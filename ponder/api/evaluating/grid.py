@@ -14,9 +14,9 @@ from typing import Any
 
 from ponder.api.evaluating.cells import Bench
 from ponder.api.evaluating.request import Request
-from ponder.api.families import draw_problems, ground_truth, load_families
 from ponder.api.policies import load_policy
-from ponder.api.verifiers.judges import load_verifier
+from ponder.api.problems import draw_problems, ground_truth, load_families
+from ponder.api.verifiers.loading import load_verifier
 from ponder.evaluation.curves import grid
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.curves.grid import Cell

@@ -105,7 +105,10 @@ def _work(source: Source, judge: Judge | None) -> dict[str, Any] | None:
     if source.policy is None:
         return None
     engine, config = source.policy.engine, source.policy.model.config
-    rate = accounts.peak(config, str(engine.device), engine.dtype)
+    model = source.policy.model
+    rate = accounts.peak(config, str(model.device), model.dtype)
+    if not isinstance(engine, accounts.Counting):
+        return None
     parts = {"policy": Part(engine.work.flops, engine.work.seconds)}
     if isinstance(judge, BatchedJudge):
         parts["verifier"] = Part(accounts.tokens_flops(judge.model.config, judge.tokens_scored), None)

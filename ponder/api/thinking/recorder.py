@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from ponder.api.thinking import recorded_planner
-from ponder.api.thinking.asked import Asked, question, strategy_of
+from ponder.api.thinking.asked import Asked, question_of, strategy_of
 from ponder.protocols import Judge, Price, Propose
 from ponder.reports.tree.data import Bill, Node, SearchTree, State
 from ponder.runlog import files
@@ -62,9 +62,13 @@ class SearchRecorder(Progress):
         result = self._now()
         note = "stopped by Ctrl-C with the best answer so far" if result.trajectory else "stopped by Ctrl-C"
         result = replace(result, degraded="; ".join(filter(None, [result.degraded, note])))
+        self.settle(result)
+        return result
+
+    def settle(self, result: SearchResult) -> None:
+        """Take `result` as the end of the search."""
         self.attach(lambda: result)
         self.ended(result.trajectory)
-        return result
 
     def tree(self) -> SearchTree:
         """The search as it stands."""
@@ -77,7 +81,7 @@ class SearchRecorder(Progress):
             strategy=asked.strategy,
             settings=files.plain(self._settings),
             model=asked.model,
-            verifier=None if asked.verifier is None else str(asked.verifier),
+            verifier=asked.verifier,
             seed=asked.seed,
             budget=self.budget.limit,
             seconds=asked.seconds,
@@ -106,7 +110,7 @@ class SearchRecorder(Progress):
 
     def _now(self) -> SearchResult:
         """What the search would return now; an empty result before it began."""
-        result = self.best or SearchResult(question(self.asked), None, None, self.budget.usage(0))
+        result = self.best or SearchResult(question_of(self.asked), None, None, self.budget.usage(0))
         return result if result.usage.seconds else result.with_seconds(time.monotonic() - self._started)
 
     def _place(self, step: Step) -> str:

@@ -1,7 +1,7 @@
-"""`ponder solve`: think about one question, show the tree as it grows, and leave it as a file and as a page.
+"""Run one search with the parts given, watch its tree grow, and end it well.
 
 Ctrl-C and a deadline end the thinking and not the program: the best answer that was finished by then is returned, with
-its bill, and the tree is written all the same.
+its bill.
 """
 
 from __future__ import annotations
@@ -12,71 +12,86 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.api.policies import load_source
-from ponder.api.thinking import recorded_planner
-from ponder.api.thinking.asked import Asked, question, refuse_impossible, strategy_of
+from ponder.api.thinking import checks, recorded_planner
+from ponder.api.thinking.asked import Asked, question_of, strategy_of
 from ponder.api.thinking.recorder import SearchRecorder, StepScoreTap
-from ponder.api.verifiers.judges import load_verifier
 from ponder.engines.loop import run as run_async
 from ponder.protocols import Judge, Propose
 from ponder.reports.tree import page
 from ponder.reports.tree.data import SearchTree
 from ponder.reports.tree.live import View, follow
-from ponder.runlog import files
 from ponder.search.session.budget import Budget
 from ponder.types import SearchResult
 
 
 @dataclass(frozen=True)
-class Solved:
-    """A search that has ended: its result, its tree, and whether Ctrl-C ended it."""
+class Thought:
+    """A search that has ended.
+
+    `result` has the answer, its trajectory, all finished candidates and the bill; `tree` is the whole search.
+    `checked` says whether the answer is right, told from the question alone (None: this question cannot be checked
+    without its key). `score` is the verifier's of the answer. `warnings` are sentences that a reader should know.
+    """
 
     result: SearchResult
     tree: SearchTree
-    interrupted: bool
+    interrupted: bool = False
+    checked: bool | None = None
+    score: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str | None:
+        """The answer; None if nothing was finished."""
+        return self.result.answer
+
+    @property
+    def text(self) -> str:
+        """The whole response that the answer stands in, thinking included; empty if there is none."""
+        return "" if self.result.trajectory is None else self.result.trajectory.text
+
+    def as_data(self, out: Path | None = None) -> dict[str, Any]:
+        """The tree as plain data for JSON, with the steps of the answer and where the files in `out` are."""
+        where = None if out is None else {"json": str(out / page.JSON), "page": str(out / page.PAGE)}
+        return {
+            **self.tree.as_data(),
+            "steps": [node.text for node in self.tree.chosen],
+            "checked": self.checked,
+            "score": self.score,
+            "warnings": list(self.warnings),
+            "interrupted": self.interrupted,
+            "files": where,
+        }
 
 
-def solve(asked: Asked, view: View | None = None) -> Solved:
-    """Think, and write `asked.out`/tree.json and tree.html if a folder is named."""
-    refuse_impossible(asked)
-    source = load_source(asked.model, temperature=asked.temperature)
-    judge = load_verifier(asked.verifier, source.readable()) if asked.verifier else None
-    if asked.out is not None:
-        with files.explained(asked.out):
-            asked.out.mkdir(parents=True, exist_ok=True)
-    solved = think(asked, source.propose, judge, view, exact=lambda: bool(source.told()["exact"]))
-    if asked.out is not None:
-        page.write(solved.tree, asked.out)
-    return solved
-
-
-def think(
+def search(
     asked: Asked,
     propose: Propose,
     judge: Judge | None,
     view: View | None = None,
     *,
     exact: Callable[[], bool] = lambda: True,
-) -> Solved:
+) -> Thought:
     """Search with these parts. The tree is shown in `view` while it grows; Ctrl-C (a cancellation) ends it."""
     strategy = recorded_planner.recorded(strategy_of(asked))
-    watch = SearchRecorder(asked, propose, Budget(asked.limit), exact, strategy)
-    search = strategy(
-        question(asked),
+    recorder = SearchRecorder(asked, propose, Budget(asked.limit), exact, strategy)
+    question = question_of(asked)
+    running = strategy(
+        question,
         propose,
-        None if judge is None else StepScoreTap(judge, watch.heard),
-        watch.budget,
+        None if judge is None else StepScoreTap(judge, recorder.heard),
+        recorder.budget,
         seed=asked.seed,
-        progress=watch,
+        progress=recorder,
         seconds=asked.seconds,
     )
 
     async def watched() -> tuple[SearchResult, bool]:
-        shown = None if view is None else asyncio.create_task(follow(watch.tree, view))
+        shown = None if view is None else asyncio.create_task(follow(recorder.tree, view))
         try:
-            return await search, False
+            return await running, False
         except asyncio.CancelledError:
-            return watch.stopped(), True
+            return recorder.stopped(), True
         finally:
             if shown is not None:
                 shown.cancel()
@@ -86,15 +101,8 @@ def think(
     else:
         with view:
             result, interrupted = run_async(watched())
-    return Solved(result, watch.tree(), interrupted)
-
-
-def as_data(solved: Solved, out: Path | None) -> dict[str, Any]:
-    """The tree as plain data, for --json, with the steps of the answer and where the files are."""
-    where = None if out is None else {"json": str(out / page.JSON), "page": str(out / page.PAGE)}
-    return {
-        **solved.tree.as_data(),
-        "steps": [node.text for node in solved.tree.chosen],
-        "interrupted": solved.interrupted,
-        "files": where,
-    }
+    result, right, note = checks.checked_first(result, [propose.answer(t) for t in result.trajectories])
+    recorder.settle(result)
+    score = checks.chosen_score(result)
+    said = checks.warnings(question, asked.model, score, right)
+    return Thought(result, recorder.tree(), interrupted, right, score, tuple([note, *said] if note else said))

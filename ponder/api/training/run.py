@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ponder.api.families import ground_truth, load_families
 from ponder.api.machine import set_threads
+from ponder.api.problems import ground_truth, load_families
 from ponder.api.training.arms import cloning_arm, rejection_arm
 from ponder.api.training.measuring import measure_run
-from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, prepared
+from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, check_engine, prepared
 from ponder.api.training.summary import summarise
 from ponder.config import resolved
 from ponder.labels.rows import fingerprint
@@ -37,6 +37,7 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     """Everything, start to report; returns the summary. A finished run is not measured again, only its page is."""
     started, clock = time.time(), time.monotonic()
     needs.check(config)
+    check_engine(config)
     set_threads(config.threads)
     families = load_families(config.problems)
     for held_out in ("validation", "test"):
@@ -60,6 +61,7 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
 def _stages(stage: Stage, start: Start, started: float, clock: float) -> dict[str, Any]:
     """Train, run the control arms, measure; each goes on where an earlier process of this run stopped."""
     rounds = _train(stage)
+    stage.own_weights()
     cloned = cloning_arm(stage)
     kept = rejection_arm(stage)
     after_arms = time.monotonic()

@@ -74,7 +74,7 @@ def summarise(
     """The summary as plain data."""
     base, final, seed = measured.base, measured.final, config.seed
     token = flops_per_token(policy.model.config, 128)
-    rate = accounts.peak(policy.model.config, str(policy.engine.device), policy.engine.dtype)
+    rate = accounts.peak(policy.model.config, str(policy.model.device), policy.model.dtype)
     control_flops, rejection_flops = (
         arm.cloning["flops"] if arm else None for arm in (measured.control_arm, measured.rejection_arm)
     )

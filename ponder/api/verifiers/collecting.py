@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ponder.api.families import ground_truth, load_families
 from ponder.api.policies import Policy
+from ponder.api.problems import ground_truth, load_families
 from ponder.api.verifiers.cases import Case, cases_of
 from ponder.api.verifiers.request import Request
 from ponder.engines.loop import run as run_async

@@ -17,7 +17,7 @@ from ponder.engines.local.prefix.reader import reader_of
 from ponder.labels.rows import fingerprint
 from ponder.models import lean
 from ponder.models.size import parameters
-from ponder.protocols import Engine, Judge
+from ponder.protocols import Engine, HiddenEngine, Judge
 from ponder.types import PonderError, Verdict
 from ponder.verifiers.learned import folder as folders
 from ponder.verifiers.learned.common.reader import EngineReader
@@ -35,6 +35,7 @@ def _judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: i
         # An engine owns its weights.
         return LocalEngine(copy.deepcopy(stored.model), policy.codec, device=str(stored.model.device))
 
+    own = reader_of(stored.model)
     serving = Serving(
         prompt_tokens=policy.propose.prompts.tokens,
         policy_parameters=policy_parameters,
@@ -42,7 +43,7 @@ def _judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: i
         decode=policy.codec.decode,
         engine=engine,
         shared=shared,
-        reader=EngineReader(policy.engine) if shared else reader_of(stored.model),
+        reader=EngineReader(policy.engine) if shared and isinstance(policy.engine, HiddenEngine) else own,
         # Both models of an implicit verifier read with memory or neither: they are of one architecture.
         reference_reader=None if stored.reference is None else reader_of(stored.reference),
     )
@@ -61,7 +62,8 @@ def reads_the_policy(stored: Stored, policy: Policy) -> bool:
     Its trunk must be the policy's still, and a causal head one linear layer on it, as in the lean families.
     """
     linear = kind_of(stored.spec.kind).form != "causal" or lean.supports(stored.model)
-    return stored.spec.trunk != "separate" and linear and same_trunk(stored.model, policy.model)
+    shows = isinstance(policy.engine, HiddenEngine)
+    return shows and stored.spec.trunk != "separate" and linear and same_trunk(stored.model, policy.model)
 
 
 def same_trunk(model: PreTrainedModel, policy: PreTrainedModel) -> bool:
@@ -70,7 +72,7 @@ def same_trunk(model: PreTrainedModel, policy: PreTrainedModel) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def load_verifier(folder: Path, policy: Policy) -> Judge:
+def stored_verifier(folder: Path, policy: Policy) -> Judge:
     """The verifier in `folder` for `policy`'s tokens. A folder without a spec is a step verifier of `ponder run`."""
     print_ = fingerprint(policy.tokenizer.get_vocab())
     assumed = None if (folder / FILE).exists() else _assumed(folder, policy)

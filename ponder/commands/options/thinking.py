@@ -15,13 +15,15 @@ from ponder.commands.options.shared import (
     Limit,
     MaxTokens,
     Model,
+    Overwrite,
     PlanFile,
     Seed,
     Specs,
     Split,
     Temperature,
+    Threads,
     UnsafeCode,
-    VerifierFolder,
+    Verifier,
     names,
     print_json,
     watched,
@@ -42,39 +44,45 @@ def solve(
         str | None, typer.Option(help="Instead of --budget: low, medium, high (1, 4, 16 longest answers) or a number.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Deadline of the thinking; then the best so far.")] = None,
-    verifier: VerifierFolder = None,
+    verifier: Verifier = None,
     problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
     plan: PlanFile = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree as tree.json and as a page.")] = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
+    device: Device = "cpu",
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Think about one question; Ctrl-C returns the best answer so far."""
-    from ponder.api.thinking import search
-    from ponder.api.thinking.asked import Asked
+    from ponder.api.machine import set_threads
+    from ponder.api.thinking.think import think
     from ponder.commands import solve as printed
     from ponder.reports.tree import live as tree_live
 
-    asked = Asked(
-        text=question,
-        model=model,
+    set_threads(threads)
+    thought = think(
+        question,
+        model,
         strategy=strategy,
         budget=budget,
         effort=effort,
         seconds=seconds,
         verifier=verifier,
-        problems=problems,
+        family=problems,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,
-        out=out,
+        device=device,
         plan=plan,
+        out=out,
+        overwrite=overwrite,
+        view=tree_live.view(Console(stderr=True), quiet=as_json),
     )
-    solved = search.solve(asked, tree_live.view(Console(stderr=True), quiet=as_json))
-    print_json(search.as_data(solved, out)) if as_json else printed.show(solved, out, Console())
-    if solved.interrupted:
+    print_json(thought.as_data(out)) if as_json else printed.show(thought, out, Console())
+    if thought.interrupted:
         raise typer.Exit(130)
 
 
