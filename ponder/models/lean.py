@@ -134,7 +134,8 @@ def hidden_states(model: PreTrainedModel, ids_BT: Tensor) -> Tensor:
     shape = Shape.of(model)
     cos, sin = rotary(model, ids_BT.shape[1])
     cos, sin = cos.to(model.dtype)[:, None], sin.to(model.dtype)[:, None]
-    x = F.embedding(ids_BT, _decoder(model).embed_tokens.weight)
+    embedding = _decoder(model).embed_tokens
+    x = F.embedding(ids_BT, embedding.weight, embedding.padding_idx)
     grouped = shape.heads != shape.kv_heads
     for layer in layers(model):
         q, k, v = project(x, layer, shape)

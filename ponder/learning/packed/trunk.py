@@ -33,7 +33,9 @@ def hidden_states(
     decoder: Any = model.base_model
     shape, rounded = lean.Shape.of(model), numbers.rounded
     turns = _turns(model, layout.positions)
-    x: Tensor = F.embedding(layout.ids, decoder.embed_tokens.weight)
+    embedding = decoder.embed_tokens
+    # The library learns nothing for the padding token, wherever it stands; often it starts as zeros.
+    x: Tensor = F.embedding(layout.ids, embedding.weight, embedding.padding_idx)
 
     def layer(x: Tensor, block: Any, last: bool) -> Tensor:
         attended = attend(_project(x, block, shape, numbers), turns, layout, shape, rounded)
