@@ -47,11 +47,17 @@ def run(
 def report(
     run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False
 ) -> None:
-    """Build report.html again from a run folder."""
+    """Build report.html and samples.html again from a run folder."""
+    from ponder.commands.samples import browse
     from ponder.reports.run.page import render
 
+    samples = browse(run_folder)
     page = render(run_folder)
-    print_json({"report": str(page)}) if as_json else Console().print(f"Report: {page}")
+    written = {"report": str(page), "samples": None if samples is None else str(samples)}
+    if as_json:
+        print_json(written)
+        return
+    Console().print(f"Report: {page}" + ("" if samples is None else f"   Samples: {samples}"))
 
 
 def reflect(
@@ -61,7 +67,7 @@ def reflect(
 ) -> None:
     """How often a run's samples go back or correct, over training and over budget, and what that did."""
     from ponder.commands import reflect as reflecting
-    from ponder.reports.thinking.reflection import DATA, PICTURE
+    from ponder.reports.thinking.reflection import DATA, PAGE, PICTURE
 
     found = reflecting.reflect(run_folder, out)
     if as_json:
@@ -69,4 +75,4 @@ def reflect(
         return
     folder = out or run_folder
     Console().print(reflecting.shown(found), highlight=False)
-    Console().print(f"Written: {folder / DATA}, {folder / PICTURE}")
+    Console().print(f"Written: {folder / PAGE}, {folder / DATA}, {folder / PICTURE}")
