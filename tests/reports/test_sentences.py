@@ -11,8 +11,11 @@ def said(name: str, data: dict[str, Any]) -> str:
 def test_the_headline_is_one_sentence_with_the_interval_of_the_gain():
     assert said("headline", synthetic.summary()) == (
         "A 0.61M-parameter model went from 32 % to 77 % of the test problems solved at temperature 1: a gain of +45 "
-        "points (95 % interval +42 to +48). With greedy answers it is 41 % to 76 % (+35), with each model at its best "
-        "temperature 44 % to 78 % (+34)."
+        "points (95 % interval +42 to +48)."
+    )
+    assert said("breath", synthetic.summary()) == (
+        "With greedy answers 41 % to 76 % (+35, +32 to +38), with each model at its best temperature 44 % to 78 % (+34, "
+        "+31 to +38)."
     )
 
 
@@ -29,6 +32,7 @@ def test_where_other_ways_of_drawing_were_not_measured_the_headline_is_of_one():
     assert said("headline", data).endswith(
         "of the test problems solved: a gain of +45 points (95 % interval +42 to +48)."
     )
+    assert said("breath", data) == ""
     assert said("decoding", data) == "Other ways of drawing an answer were not measured."
     assert "(base 0.3, final 0.8; 0 is greedy)" in said("decoding", synthetic.summary())
 

@@ -41,25 +41,30 @@ def headline(summary: Summary) -> str:
     ending = "" if _above(gain) else ", which does not stand out from chance"
     change = f"a {word} of {say.points(gain.y, 0)} points (95{say.SPACE}% interval {say.points_range(gain, 0)})"
     sampled = "" if number(row, "temperature") != 1 or _way(summary, "best") is None else " at temperature 1"
-    return f"{moved} of the test problems solved{sampled}: {change}{ending}.{_in_one_breath(summary)}"
+    return f"{moved} of the test problems solved{sampled}: {change}{ending}."
 
 
-def _in_one_breath(summary: Summary) -> str:
-    """The gains with greedy answers and at each model's best temperature: some of the first gain is decoding alone."""
+def breath(summary: Summary) -> str:
+    """What stands right below the headline: the gains with greedy answers and at each model's best temperature.
+
+    Some of the gain at temperature 1 is decoding alone. Empty where neither was measured.
+    """
     greedy, best = _way(summary, "greedy"), _way(summary, "best")
     parts = []
     if greedy is not None:
-        parts.append(f"With greedy answers it is {_change(greedy)}")
+        parts.append(f"with greedy answers {_change(greedy)}")
     if best is not None:
-        start = "with" if parts else "With"
-        parts.append(f"{start} each model at its best temperature {_change(best)}")
-    return f" {', '.join(parts)}." if parts else ""
+        parts.append(f"with each model at its best temperature {_change(best)}")
+    told = ", ".join(parts)
+    return f"{told[0].upper()}{told[1:]}." if told else ""
 
 
 def _change(row: Mapping[str, Any]) -> str:
     base, final, gain = (estimate(row, name) for name in ("base", "final", "gain"))
     assert base is not None and final is not None and gain is not None  # `_way` saw to it
-    return f"{say.percent(base.y, 0)} to {say.percent(final.y, 0)} ({say.points(gain.y, 0)})"
+    return (
+        f"{say.percent(base.y, 0)} to {say.percent(final.y, 0)} ({say.points(gain.y, 0)}, {say.points_range(gain, 0)})"
+    )
 
 
 def _way(summary: Summary, name: str) -> Mapping[str, Any] | None:

@@ -22,8 +22,8 @@ from ponder.runlog import files
 from ponder.types import Curve
 
 SENTENCES = (
-    "headline", "conditions", "decoding", "control", "unsolved", "coverage", "verifier_gain", "verifier_gain_before",
-    "fit",
+    "headline", "breath", "conditions", "decoding", "control", "unsolved", "coverage", "verifier_gain",
+    "verifier_gain_before", "fit",
 )  # fmt: skip
 TRAINED = tuple(("train_time", name) for name in ("curve", "control", "rejection"))
 SAMPLES = "samples.html"  # the browser of the run's samples, beside the report

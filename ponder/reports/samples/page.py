@@ -25,6 +25,7 @@ from ponder.reports import formatting as say
 from ponder.reports.run.summary_reader import printable
 from ponder.reports.templates import environment
 from ponder.runlog import files
+from ponder.thinking import THINK_CLOSE
 
 PAGE = "samples.html"
 MOST = 3000  # samples in the page
@@ -77,7 +78,7 @@ def script() -> str:
 def _sample(row: Row) -> dict[str, Any]:
     outcome = row["outcome"]
     verdict = "right" if outcome is not None and outcome > 0.5 else "wrong" if outcome is not None else "not judged"
-    response = printable("".join(row["steps"]))
+    response = printable("".join(row["steps"])).replace(THINK_CLOSE, "answer: ")
     if len(response) > LONGEST:
         response = f"{response[:LONGEST]} … ({len(response) - LONGEST:,} more characters)"
     return {

@@ -43,7 +43,7 @@ WORDS = (
     "weighted vote",
     "beam",
     "coverage",
-    "95 % interval",
+    "95\u00a0% interval",
     "points",
 )
 STEPS = "Points of accuracy for each doubling, from each budget to the next."

@@ -51,12 +51,9 @@ def render(folder: Path) -> Path:
         .render(
             eyebrow="reflection",
             title=_title(known),
-            told=[f"What counts: {text(data, 'rule') or 'not recorded'}."],
+            told=[f"What counts: {text(data, 'rule') or 'not recorded'}.", *_never(known)],
             plots=plots,
-            tables=[
-                (say.human(name), "Every round; shares with 95 % intervals", _grid(some))
-                for name, some in known.items()
-            ],
+            tables=[(say.human(name), CAPTION, _grid(some)) for name, some in known.items() if _goes_back(some)],
             words={},
             made={"Samples": "those that the run kept in its folder trajectories"},
         )
@@ -78,9 +75,17 @@ def _title(known: Mapping[str, Known]) -> str:
     return f"Steps that go back, from the first round to the last: {say.joined(said)}"
 
 
+def _goes_back(some: Known) -> bool:
+    return any(number(one, "reflecting") for _, one in some)
+
+
+def _never(known: Mapping[str, Known]) -> list[str]:
+    never = [say.human(name) for name, some in known.items() if not _goes_back(some)]
+    return [f"Never goes back, in any round: {say.joined(never)}."] if never else []
+
+
 def _plots(data: Summary) -> Iterator[Plot]:
     """The panels of the picture as plots of their own, so that they stack on a phone."""
-    titles = ("Steps that go back", "What it did", "Within the first tokens")
     captions = (
         "Share of all steps of a round's samples. Bands are 95 % intervals over problems.",
         "Of the family that goes back most: what stood before a step that goes back, and what stands at its end.",
@@ -89,9 +94,11 @@ def _plots(data: Summary) -> Iterator[Plot]:
     for index, draw in enumerate(panels(data)):
         figure, (axes,) = canvas(height=3.9)
         draw(axes)
-        alt = f"{titles[index]}. {in_words(figure)}"
+        title = axes.get_title(loc="left")
+        axes.set_title("")  # the page says it
+        alt = f"{title}. {in_words(figure)}"
         settle(figure)
-        yield Plot(titles[index], captions[index], alt, Markup(svg(figure, f"reflection-{index}")), None)
+        yield Plot(title, captions[index], alt, Markup(svg(figure, f"reflection-{index}")), None)
 
 
 def _grid(some: Known) -> Grid:
@@ -131,7 +138,7 @@ def drawing(data: Summary) -> Figure:
 def panels(data: Summary) -> list[Callable[[Axes], None]]:
     """What draws each panel: one where nothing ever goes back, else three."""
     known = families(data)
-    reflecting = [name for name, some in known.items() if any(number(one, "reflecting") for _, one in some)]
+    reflecting = [name for name, some in known.items() if _goes_back(some)]
 
     def share(axes: Axes) -> None:
         for index, (name, some) in enumerate(known.items()):
