@@ -14,8 +14,8 @@ def test_the_headline_is_one_sentence_with_the_interval_of_the_gain():
         "points (95 % interval +42 to +48)."
     )
     assert said("breath", synthetic.summary()) == (
-        "With greedy answers 41 % to 76 % (+35, +32 to +38), with each model at its best temperature 44 % to 78 % (+34, "
-        "+31 to +38)."
+        "With greedy answers 41 % to 76 % (+35, +32 to +38), with each model at its best temperature 44 % to 78 % "
+        "(+34, +31 to +38)."
     )
 
 
@@ -41,10 +41,10 @@ def test_both_controls_are_told_and_what_the_final_model_has_beyond_the_stronger
     told = said("control", synthetic.summary())
     assert told.startswith("The control, which spent the same compute on more behaviour cloning, reached 38.0 %")
     assert "imitating its own right answers (rejection sampling), reached 70.3 % (67.6 to 73.0 %)" in told
-    assert told.endswith("The final model is +7.1 points (+4.7 to +9.5) beyond it.")
+    assert told.endswith("The final model differs from it by +7.1 points (+4.7 to +9.5).")
     data = synthetic.summary()
     data["accuracy"][-1]["over_rejection"] = {"y": 0.01, "low": -0.02, "high": 0.04}
-    assert said("control", data).endswith("beyond it, which does not stand out from chance.")
+    assert said("control", data).endswith("(−2.0 to +4.0), which does not stand out from chance.")
 
 
 def test_a_loss_is_not_called_a_gain():

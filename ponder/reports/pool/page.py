@@ -32,7 +32,7 @@ NAMES = {
 }
 SERIES = {"majority": "vote", "best_of_n": "best_of_n", "weighted_vote": "weighted_vote", "pass": "pass"}
 CAPTION = (
-    "Expected accuracy of each way to choose one of N samples, over all subsets of the samples given. Bands are 95 % "
+    "Expected accuracy of each way to choose one of N samples, over all subsets of the samples given. Bands are 95 % "
     "intervals over problems. With one sample all ways are the same. Any right is what a perfect choice would reach."
 )
 
@@ -51,9 +51,7 @@ def render(folder: Path) -> Path:
             told=list(_told(metrics)),
             plots=plots,
             tables=[("Numbers", "Expected accuracy for each number of samples N", _grid(metrics))],
-            words={
-                term: GLOSSARY[term] for term in ("majority vote", "best of n", "weighted vote", "95\u00a0% interval")
-            },
+            words={term: GLOSSARY[term] for term in ("majority vote", "best of n", "weighted vote", "95 % interval")},
             made=_made(metrics),
         )
     )

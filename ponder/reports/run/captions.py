@@ -11,7 +11,8 @@ CAPTIONS = {
         "Accuracy by family",
         (
             "Dots are shares of test problems solved, bars their 95 % intervals over problems. Base: before self-play. "
-            "Control: the base after more behaviour cloning for the same compute. Final: after self-play."
+            "More cloning: the base after more behaviour cloning for the same compute. Rejection sampling: the base "
+            "after imitating its own right answers for the same compute. Final: after self-play."
         ),
     ),
     "train_time": (
@@ -41,7 +42,7 @@ CAPTIONS = {
         "Many tries",
         (
             "Share of harder test problems that are solved at least once in k tries (pass@k), for both models on the "
-            "same problems. Bands are 95 % intervals over problems. Training that only makes likely what the base "
+            "same problems. Bands are 95 % intervals over problems. Training that only makes likely what the base "
             "can already do shows as two lines that meet on the right."
         ),
     ),

@@ -126,7 +126,7 @@ def _rejection(row: Mapping[str, Any] | None) -> str:
     beyond = ""
     if over is not None:
         verdict = "" if _above(over) else ", which does not stand out from chance"
-        beyond = f" The final model is {_points_with_interval(over)} beyond it{verdict}."
+        beyond = f" The final model differs from it by {_points_with_interval(over)}{verdict}."
     return (
         "The stronger control, which spent the same compute on imitating its own right answers (rejection sampling), "
         f"reached {_with_interval(found)}{change}.{beyond}"

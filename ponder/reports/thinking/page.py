@@ -24,7 +24,7 @@ from ponder.types import Curve, PonderError
 PAGE, PICTURE = "curves.html", "curves.png"
 CAPTION = (
     "All strategies on the same axes, against what they spend on a question: tokens kept, tokens discarded and the "
-    "verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved if any sample was "
+    "verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved if any sample was "
     "right: it is the upper envelope of every choice among samples, and no strategy."
 )
 NATURAL = (
@@ -33,7 +33,7 @@ NATURAL = (
 )
 CHEAP = (
     "Tokens needed for what the vote reaches. The vote is charged for the cheapest budget at which it is not "
-    "measurably worse than at its largest; the share is of its tokens, with a 95 % interval over problems."
+    "measurably worse than at its largest; the share is of its tokens, with a 95 % interval over problems."
 )
 DOUBLING = "Points of accuracy for each doubling of the tokens, over all budgets of a strategy."
 WORDS = (
@@ -43,7 +43,7 @@ WORDS = (
     "weighted vote",
     "beam",
     "coverage",
-    "95\u00a0% interval",
+    "95 % interval",
     "points",
 )
 STEPS = "Points of accuracy for each doubling, from each budget to the next."
@@ -165,7 +165,7 @@ def _tables(metrics: Summary) -> Iterator[tuple[str, str, Grid]]:
     """Title, caption and rows."""
     yield (
         "Results",
-        "Every strategy at every budget, 95 % intervals over problems",
+        "Every strategy at every budget, 95 % intervals over problems",
         Grid(
             ("Strategy", "Budget", "Accuracy", "Spent", "Seconds"),
             tuple(_result(row) for row in rows(metrics, "results")),

@@ -23,7 +23,7 @@ from ponder.runlog import files
 from ponder.types import PonderError
 
 DATA, PAGE, PICTURE = "reflection.json", "reflection.html", "reflection.png"
-CAPTION = "Shares of every round, 95 % intervals over problems"
+CAPTION = "Shares of every round, 95 % intervals over problems"
 EFFECTS = {
     "useful": Mark(HUES["teal"], "^"),
     "idle": Mark(HUES["slate"], "s"),
@@ -87,7 +87,7 @@ def _never(known: Mapping[str, Known]) -> list[str]:
 def _plots(data: Summary) -> Iterator[Plot]:
     """The panels of the picture as plots of their own, so that they stack on a phone."""
     captions = (
-        "Share of all steps of a round's samples. Bands are 95 % intervals over problems.",
+        "Share of all steps of a round's samples. Bands are 95 % intervals over problems.",
         "Of the family that goes back most: what stood before a step that goes back, and what stands at its end.",
         "The same share in the first tokens of each response alone: what a chain with that limit would have held.",
     )
