@@ -241,8 +241,8 @@ def _said(outcome: float | None) -> str:
 
 def console(summary: Summary) -> Group:
     """What `ponder run` prints at its end; give it to `rich.console.Console.print`."""
-    told = [sentences.headline(summary), sentences.breath(summary)]
-    parts: list[Any] = [*(Text(line, style="bold") for line in told if line), ""]
+    first = [sentences.headline(summary), sentences.breath(summary)]
+    parts: list[Any] = [*(Text(line, style="bold") for line in first if line), ""]
     grids = {
         "Test accuracy": accuracy(summary),
         "Gains of the controls": controls(summary),
