@@ -37,15 +37,8 @@ CHEAP = (
 )
 DOUBLING = "Points of accuracy for each doubling of the tokens, over all budgets of a strategy."
 WORDS = (
-    "token-equivalent",
-    "majority vote",
-    "best of n",
-    "weighted vote",
-    "beam",
-    "coverage",
-    "95 % interval",
-    "points",
-)
+    "token-equivalent", "majority vote", "best of n", "weighted vote", "beam", "coverage", "95 % interval", "points",
+)  # fmt: skip
 STEPS = "Points of accuracy for each doubling, from each budget to the next."
 
 
@@ -95,9 +88,10 @@ def _load(path: Path) -> Summary:
 def _title(metrics: Summary) -> str:
     """What was measured, short enough for a phone: of a path only its end; the whole one stands in how it was made."""
     n, split = number(metrics, "n"), text(metrics, "split")
-    model = (text(metrics, "model") or "a model").rstrip("/")
+    parts = (text(metrics, "model") or "a model").rstrip("/").split("/")
+    model = "/".join(parts[-2:] if parts[-1] == "model" else parts[-1:])  # a run calls its model "model"
     problems = f"{say.count(n)} {split} problems" if split else f"{say.count(n)} problems"
-    return f"Thinking time of {say.human(model.rsplit('/', 1)[-1] or model)} on {problems}"
+    return f"Thinking time of {say.human(model)} on {problems}"
 
 
 def _told(metrics: Summary) -> list[str]:
@@ -124,13 +118,15 @@ def _told(metrics: Summary) -> list[str]:
 
 def _plots(metrics: Summary, folder: Path) -> Iterator[Plot]:
     panels = tables.strategies(metrics)
-    bounds = [curve(metrics, "curves", name) for name in ("coverage", "natural")]
-    lines = panels.get("all", [])
-    together = plots.thinking({"all": lines}, *bounds)
+    ceiling, natural = (curve(metrics, "curves", name) for name in ("coverage", "natural"))
+    together = plots.thinking({"all": lines}, ceiling)
     if together is not None:
         settle(together)
         png(together, folder / PICTURE)
-        yield _plot("all", "Accuracy against thinking", CAPTION, together, [*lines, *(b for b in bounds if b)])
+        yield _plot("all", "Accuracy against thinking", CAPTION, together, [*lines, *([ceiling] if ceiling else [])])
+    single = plots.natural(natural)
+    if single is not None and natural is not None:
+        yield _plot("natural", "Long and short answers", NATURAL, single, [natural])
     for name, some in panels.items():
         figure = plots.thinking({name: some}) if name != "all" else None
         if figure is not None:
