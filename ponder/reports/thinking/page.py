@@ -118,6 +118,7 @@ def _told(metrics: Summary) -> list[str]:
 
 def _plots(metrics: Summary, folder: Path) -> Iterator[Plot]:
     panels = tables.strategies(metrics)
+    lines = panels.get("all", [])
     ceiling, natural = (curve(metrics, "curves", name) for name in ("coverage", "natural"))
     together = plots.thinking({"all": lines}, ceiling)
     if together is not None:
