@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 
 import pytest
 
+from ponder.verifiers.rules.code import isolation
 from ponder.verifiers.rules.code.isolation import probe, self_test
 from ponder.verifiers.rules.code.limits import Cause, Limits
 from ponder.verifiers.rules.code.sandbox import Sandbox
@@ -43,7 +45,7 @@ def test_no_attack_is_found_right_or_does_harm(tmp_path, monkeypatch):
 
 def test_every_group_of_attacks_has_a_case(tmp_path):
     groups = {int(name[1:3]) for name in attacks(tmp_path, 1)}
-    assert groups == set(range(79))
+    assert groups == {*range(79), *range(81, 85)}
 
 
 def test_without_the_filter_the_self_test_finds_the_open_door(monkeypatch):
@@ -52,3 +54,30 @@ def test_without_the_filter_the_self_test_finds_the_open_door(monkeypatch):
     allow_all = seccomp.program(fork=True)
     monkeypatch.setattr(box, "program", lambda fork: allow_all)
     assert "new processes" in self_test(box.Place(shutil.which("bwrap")))
+
+
+@pytest.mark.parametrize("nobody", [True, False])
+def test_without_a_control_group_the_limit_on_tasks_binds_once_root_is_given_up(nobody, monkeypatch):
+    if os.geteuid() != 0:
+        pytest.skip("an unprivileged user has nothing to give up")
+    place = isolation.Place(shutil.which("bwrap"), nobody=nobody)
+    assert self_test(place) == ([] if nobody else ["any number of threads"])
+    monkeypatch.setattr(isolation.cgroups, "parents", lambda: None)
+    monkeypatch.setattr(isolation, "_best", lambda _: (place, self_test(place)))
+    isolation.probe.cache_clear()
+    try:
+        assert isolation.probe().level == ("namespaces + seccomp + limits" if nobody else "unsafe, limits only")
+    finally:
+        isolation.probe.cache_clear()
+
+
+def test_a_box_leaves_the_hosts_null_device_as_it_was():
+    before = os.stat("/dev/null")
+    source = "import os\nfor d in (0, '/dev/null'):\n    try: os.chmod(d, 0o644), os.utime(d, (1, 1))\n    except OSError: pass\n"
+    with Sandbox(limits=LIMITS) as sandbox:
+        assert sandbox.run(TASK, source + HONEST).cause is Cause.RIGHT
+        # What one box writes into its own is not there in the next one.
+        assert sandbox.run(TASK, "open('/dev/null', 'w').write('x')\n" + HONEST).cause is Cause.RIGHT
+        assert sandbox.run(TASK, "assert open('/dev/null').read() == ''\n" + HONEST).cause is Cause.RIGHT
+    after = os.stat("/dev/null")
+    assert (after.st_mode, after.st_uid, after.st_mtime) == (before.st_mode, before.st_uid, before.st_mtime)

@@ -18,7 +18,7 @@ from typing import TypeVar
 from ponder.verifiers.rules.code.box import Box
 from ponder.verifiers.rules.code.cgroups import Group
 from ponder.verifiers.rules.code.functions import TESTER, Tester, run_function
-from ponder.verifiers.rules.code.isolation import Isolation, require
+from ponder.verifiers.rules.code.isolation import Isolation, require, settle
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, Limits
 from ponder.verifiers.rules.code.programs import run_program
 from ponder.verifiers.rules.code.tasks import FunctionTask, Task
@@ -55,6 +55,7 @@ class Sandbox:
 
     def _settle(self) -> None:
         """What a new thread of ours begins with."""
+        settle(self.isolation.place)
         group = self._group()
         bench = _Bench(Tester(lambda: self._tester_box(group)), group)
         self._here.bench = bench
