@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from ponder.verifiers.rules.code import isolation
 from ponder.verifiers.rules.code.isolation import probe, self_test
 from ponder.verifiers.rules.code.limits import Cause, Limits
 from ponder.verifiers.rules.code.sandbox import Sandbox
-from tests.verifiers.code.attacks import HONEST, SLOW, TASK, attacks, leftovers
+from tests.verifiers.code.attacks import HONEST, SLOW, TASK, attacks, attacks_on_rows, leftovers
 
 pytestmark = pytest.mark.skipif(probe().place.bubblewrap is None, reason=f"no isolation on this machine: {probe().why}")
 # Own seconds, few; wall clock, many: the tests must not fail because the machine is busy.
@@ -41,6 +42,19 @@ def test_no_attack_is_found_right_or_does_harm(tmp_path, monkeypatch):
     assert canary.read_text() == "untouched"
     assert [path.name for path in tmp_path.iterdir()] == ["canary"]
     assert set(leftovers()) <= set(before)
+
+
+def test_tests_that_lean_on_helpers_exceptions_and_arguments_are_not_fooled():
+    with Sandbox(limits=LIMITS, workers=2) as sandbox:
+        tried = attacks_on_rows()
+        endings = list(sandbox.map(lambda case: sandbox.run(*case), tried.values()))
+    told = dict(zip(tried, endings, strict=True))
+    assert {name: ending for name, ending in told.items() if ending.cause not in (Cause.WRONG, Cause.GOLD)} == {
+        "A87 objects that are equal to all": told["A87 objects that are equal to all"]
+    }
+    assert told["A87 objects that are equal to all"].cause is Cause.REFUSED
+    # Whether a result kept beside a changed argument is right cannot be told from outside.
+    assert [name for name, ending in told.items() if ending.cause is Cause.GOLD] == ["A87 an argument emptied"]
 
 
 def test_every_group_of_attacks_has_a_case(tmp_path):
@@ -72,12 +86,13 @@ def test_without_a_control_group_the_limit_on_tasks_binds_once_root_is_given_up(
 
 
 def test_a_box_leaves_the_hosts_null_device_as_it_was():
-    before = os.stat("/dev/null")
-    source = "import os\nfor d in (0, '/dev/null'):\n    try: os.chmod(d, 0o644), os.utime(d, (1, 1))\n    except OSError: pass\n"
+    before = Path("/dev/null").stat()
+    change = "    try: os.chmod(d, 0o644), os.utime(d, (1, 1))\n    except OSError: pass\n"
+    source = f"import os\nfor d in (0, '/dev/null'):\n{change}"
     with Sandbox(limits=LIMITS) as sandbox:
         assert sandbox.run(TASK, source + HONEST).cause is Cause.RIGHT
         # What one box writes into its own is not there in the next one.
         assert sandbox.run(TASK, "open('/dev/null', 'w').write('x')\n" + HONEST).cause is Cause.RIGHT
         assert sandbox.run(TASK, "assert open('/dev/null').read() == ''\n" + HONEST).cause is Cause.RIGHT
-    after = os.stat("/dev/null")
+    after = Path("/dev/null").stat()
     assert (after.st_mode, after.st_uid, after.st_mtime) == (before.st_mode, before.st_uid, before.st_mtime)

@@ -51,7 +51,8 @@ def arguments(place: Place, limits: Limits, filter_fd: int, info_fd: int, empty_
     `/dev/null` is a file of the box's own: the host's device would carry changes of its mode and times to other boxes.
     """
     return [
-        *(stage.command() if place.nobody else ()), str(place.bubblewrap), *_NAMESPACES, "--unshare-cgroup-try", "--as-pid-1", "--die-with-parent", "--new-session",
+        *(stage.command() if place.nobody else ()), str(place.bubblewrap), *_NAMESPACES, "--unshare-cgroup-try",
+        "--as-pid-1", "--die-with-parent", "--new-session",
         "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--hostname", "box",
         "--size", str(limits.disk), "--tmpfs", "/dev", "--perms", "0666", "--file", str(empty_fd), "/dev/null",
         "--size", str(limits.disk), "--tmpfs", "/tmp",

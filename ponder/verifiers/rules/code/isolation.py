@@ -28,6 +28,7 @@ from ponder.verifiers.rules.code.tasks import FunctionTask
 from ponder.verifiers.rules.code.wire import Malformed, decode
 
 _CANARY = "PONDER_CANARY"
+_PACKAGES = "PONDER_CODE_PACKAGES"
 _TASKS = "any number of threads"
 # Runs in the box. Each line tries one door; what works is reported.
 _SELF_TEST = f"""
@@ -92,6 +93,17 @@ def require(allow_unsafe: bool = False) -> Isolation:
     return found
 
 
+def with_packages(isolation: Isolation, packages: tuple[str, ...] | None = None) -> Isolation:
+    """The same with installed packages in the box. Raises PonderError for a name that is not installed."""
+    if packages is None:
+        packages = tuple(name.strip() for name in os.environ.get(_PACKAGES, "").split(",") if name.strip())
+    if not packages:
+        return isolation
+    runtime.sources(packages)
+    level = f"{isolation.level} + {', '.join(packages)}"
+    return replace(isolation, level=level, place=replace(isolation.place, packages=packages))
+
+
 @lru_cache(maxsize=1)
 def probe() -> Isolation:
     """Try what there is. Takes a tenth of a second, once."""
@@ -144,7 +156,7 @@ def _self_test(place: Place) -> list[str]:
                 candidate = Candidate(box, task, _SELF_TEST)
                 candidate.load()
                 port = server.getsockname()[1]
-                answer = candidate.call(marshal.dumps(("doors", (canary.name, port), {}, False)))
+                answer = candidate.call(marshal.dumps(("doors", (canary.name, port), {}, False, False)))
                 return list(decode(answer.decode().partition(" ")[2]))
             finally:
                 box.kill()

@@ -93,7 +93,9 @@ def _package(name: str) -> list[tuple[Path, Path]]:
     try:
         found = metadata.distribution(name)
     except metadata.PackageNotFoundError:
-        raise PonderError(f"--allow-packages {name}: no package of that name is installed beside Ponder") from None
+        raise PonderError(
+            f"PONDER_CODE_PACKAGES: {name!r} is not installed beside Ponder; install it or take it off the list"
+        ) from None
     tops = {file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")}
     paths = [Path(str(found.locate_file(top))).resolve() for top in sorted(tops)]
     return [(path, Path(PACKAGES) / path.name) for path in paths if path.exists()]

@@ -1,11 +1,12 @@
 """The system calls that a box refuses, as a classic BPF program for bubblewrap's `--seccomp`.
 
 A deny list: calls that reach other processes, namespaces, mounts, keys, kernel programs, raw devices or shared memory
-return EPERM (so does `io_setup`, whose slots are counted for the whole machine), and so do those that change priorities: who lowers his own would look like a victim of a busy machine and
-not like one who is late (see `channel.Clock`). `clone3` returns ENOSYS, so that the C library falls back to `clone`,
-whose flags a filter can read. A candidate may start threads and no processes: memory and processor limits of one
-process are then limits of the run, and nothing can outlive it. The tester (see `tester`) runs trusted code and forks
-for each test, so `fork=True` there.
+return EPERM, and so does `io_setup`, whose slots are counted for the whole machine. So do those that change priorities:
+who lowers his own would look like a victim of a busy machine and not like one who is late (see `channel.Clock`). Only
+sockets of the network and of files open. `clone3` returns ENOSYS, so that the C library falls back to `clone`, whose
+flags a filter can read. A candidate may start threads and no processes: memory and processor limits of one process are
+then limits of the run, and nothing can outlive it. The tester (see `tester`) runs trusted code and forks for each test,
+so `fork=True` there.
 
 x86-64 and arm64 only; elsewhere `program` is None and the box counts as incomplete. What it leaves out: it is no allow
 list, so a kernel bug behind an ordinary call is not covered.
@@ -22,7 +23,8 @@ _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 DENIED: dict[str, tuple[int, int]] = {
     "acct": (163, 89), "add_key": (248, 217), "adjtimex": (159, 171), "bpf": (321, 280), "chroot": (161, 51),
     "clock_adjtime": (305, 266), "clock_settime": (227, 112), "delete_module": (176, 106), "fanotify_init": (300, 262),
-    "finit_module": (313, 273), "io_setup": (206, 0), "fsconfig": (431, 431), "fsmount": (432, 432), "fsopen": (430, 430),
+    "finit_module": (313, 273), "fsconfig": (431, 431), "fsmount": (432, 432), "fsopen": (430, 430),
+    "io_setup": (206, 0),
     "fspick": (433, 433), "init_module": (175, 105), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425), "ioperm": (173, -1), "iopl": (172, -1), "kcmp": (312, 272),
     "kexec_file_load": (320, 294), "kexec_load": (246, 104), "keyctl": (250, 219), "lookup_dcookie": (212, 18),

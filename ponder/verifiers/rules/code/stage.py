@@ -3,9 +3,9 @@
 Left to itself, bubblewrap started by root makes a user namespace whose only user is root outside: such a box may change
 what root owns and is not bound by the limit on processes. Here `setpriv` gives up root before bubblewrap starts.
 
-A stranger may not read an interpreter that lies in root's home, so the thread that starts boxes first moves into a mount
-namespace of its own, in which the runtime is bound to a small file system over `/mnt` that everybody can enter. The
-namespace is the thread's alone and ends with it: nothing is mounted for anybody else, and nothing is left behind.
+A stranger may not read an interpreter that lies in root's home, so the thread that starts boxes first moves into a
+mount namespace of its own, in which the runtime is bound to a small file system over `/mnt` that everybody can enter.
+The namespace is the thread's alone and ends with it: nothing is mounted for anybody else, nothing is left behind.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ the candidate, that results meet expected values.
 
 Messages, each a frame that starts with one letter: in come `J` job, `R` result, `X` abandon; out go, with the four
 bytes that name the job, `H` when it stands, `C` call and `V` verdict: `{"passed", "detail"}`, with `"foreign"` or
-`"limit"` where that is what ended it.
+`"limit"` where that is what ended it, and `"unfit"` where the tests do what cannot be done from here.
 """
 
 from __future__ import annotations
@@ -27,20 +27,45 @@ from ponder.verifiers.rules.code.wire import Malformed, decode
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), list, tuple, dict, set, frozenset)
 
 
+class CandidateError(Exception):
+    """What a candidate raised and the tests do not name.
+
+    None of Python's own exceptions: many of them steer the machinery (`StopIteration` ends an `all`, `IndexError` a
+    loop, `AttributeError` a `getattr`), and so would decide what a test finds.
+    """
+
+
 class Object:
-    """Stands for an object of the candidate's: a test may pass it back and do nothing else with it."""
+    """Stands for an object of the candidate's: its attributes are read and its methods called where it is.
 
-    __slots__ = ("_number",)
+    Nothing else can be done with it: `==` would be the candidate's own opinion. `built` says that the tests made it by
+    calling a class by its name, so that whatever they do with it is their style and not the candidate's doing.
+    """
 
-    def __init__(self, number: int) -> None:
+    __slots__ = ("_built", "_number")
+
+    def __init__(self, number: int, built: bool) -> None:
         object.__setattr__(self, "_number", number)
+        object.__setattr__(self, "_built", built)
+
+    def __getattr__(self, name: str) -> Any:
+        if name[:2] == "__":
+            raise AttributeError(name)
+        target = (object.__getattribute__(self, "_number"), name)
+        found = asked(target, None, {})
+        return (lambda *args, **keywords: asked(target, args, keywords)) if found is METHOD else found
 
     def _refuse(self, *_: Any) -> NoReturn:
-        end({"foreign": True, "detail": "a test looks into an object of the candidate's own"})
+        what = "a test looks into an object of the candidate's own"
+        end({"unfit" if object.__getattribute__(self, "_built") else "foreign": True, "detail": what})
 
     __bool__ = __len__ = __iter__ = __hash__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __add__ = __radd__ = __sub__ = __call__ = __getitem__ = __contains__ = __str__ = __repr__ = _refuse
-    __getattr__ = __setattr__ = _refuse
+    __setattr__ = _refuse
+
+
+METHOD = object()  # what an attribute is that can be called
+_OBJECTS: dict[int, Object] = {}
 
 
 def take() -> bytes:
@@ -74,19 +99,29 @@ def proxy(name: str) -> Callable[..., Any]:
     """A function for tests to call in the candidate's place."""
 
     def ask(*args: Any, **keywords: Any) -> Any:
-        special: list[bool] = []
-        give(b"C", marshal.dumps((name, _plain(args, special), _plain(keywords, special), bool(special))))
-        reply = take()
-        if reply[:1] == b"X":
-            os._exit(0)
-        return _result(reply[1:].decode())
+        return asked(name, args, keywords)
 
     ask.__name__ = name
     return ask
 
 
+def asked(what: Any, args: tuple[Any, ...] | None, keywords: dict[str, Any]) -> Any:
+    """Call the candidate's function or method `what`; without `args` read an attribute."""
+    special: list[bool] = []
+    sent = None if args is None else _plain(args, special)
+    give(b"C", marshal.dumps((what, sent, _plain(keywords, special), bool(special), bool(TASK["changes"]))))
+    reply = take()
+    if reply[:1] == b"X":
+        os._exit(0)
+    told, _, changes = reply[1:].decode().partition("\n")
+    result = _result(told, type(what) is str and what[:1].isupper())
+    if changes and args is not None:
+        _adopt(changes, args)
+    return result
+
+
 def _plain(value: Any, special: list[bool]) -> Any:
-    """`value` as data; built-in types and candidate's objects become `(..., what, which)`, noted in `special`."""
+    """`value` as data; types, arrays and candidate's objects become `(..., what, which)`, noted in `special`."""
     kind = type(value)
     if kind is Object:
         special.append(True)
@@ -94,8 +129,17 @@ def _plain(value: Any, special: list[bool]) -> Any:
     if kind is type and getattr(builtins, name := str(getattr(value, "__name__", "")), None) is value:
         special.append(True)
         return (..., "type", name)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)) and value.dtype.kind in "biufc":
+        special.append(True)
+        return (..., "array", (value.dtype.str, value.tolist()))
     if kind not in _PLAIN:
-        end({"detail": f"the tests pass a {kind.__name__} to the candidate; only plain data can be passed"})
+        end(
+            {
+                "unfit": True,
+                "detail": f"the tests pass a {kind.__name__} to the candidate; only plain data can be passed",
+            }
+        )
     if kind in (list, tuple, set, frozenset):
         return kind(_plain(part, special) for part in value)
     if kind is dict:
@@ -103,29 +147,61 @@ def _plain(value: Any, special: list[bool]) -> Any:
     return value
 
 
-def _result(reply: str) -> Any:
-    """What a call gave: a value, a numbered object or, raised, an exception of the nearest built-in class."""
+def _result(reply: str, built: bool) -> Any:
+    """What a call gave: a value, a numbered object or, raised, an exception."""
     word, _, rest = reply.partition(" ")
     try:
         if word == "value":
             return decode(rest)
         if word == "object":
-            return Object(int(rest))
-        name, _, text = rest.partition(" ")
-        error = _error(getattr(builtins, name), str(decode(text)))
+            return _OBJECTS.setdefault(int(rest), Object(int(rest), built))
+        if word == "method":
+            return METHOD
+        kind, own, text = rest.split(" ", 2)
+        error = _error(getattr(builtins, kind), own, str(decode(text)))
     except (Malformed, ValueError, AttributeError) as fault:
         end({"detail": f"a forged result ({fault})"})
     raise error
 
 
-def _error(kind: Any, message: str) -> Exception:
-    """Never an AssertionError: that name is for the tests' own findings."""
-    if isinstance(kind, type) and issubclass(kind, Exception) and kind is not AssertionError:
-        try:
-            return kind(message)
-        except TypeError:  # UnicodeDecodeError and its kin want more
-            pass
-    return RuntimeError(message)
+def _error(kind: Any, own: str, message: str) -> Exception:
+    """The nearest exception that the tests name, so that they can expect it; for all others a `CandidateError`."""
+    for base in kind.__mro__ if isinstance(kind, type) else ():
+        if base.__name__ in TASK["caught"] and issubclass(base, Exception):
+            try:
+                return base(message)
+            except TypeError:  # UnicodeDecodeError and its kin want more
+                break
+    return CandidateError(f"{own}: {message}" if message else own)
+
+
+def _adopt(changes: str, args: tuple[Any, ...]) -> None:
+    """Note that the candidate changed its arguments, and change ours where that is what the tests ask for."""
+    CHANGED.append(True)
+    if TASK["changes"] != "adopt":
+        return
+    try:
+        for number, new in [(int(number), decode(json.dumps(packed))) for number, packed in json.loads(changes)]:
+            _become(args[number], new)
+    except (Malformed, ValueError, TypeError, IndexError) as fault:
+        end({"detail": f"a forged result ({fault})"})
+
+
+def _become(old: Any, new: Any) -> None:
+    """Give a container the content of another one; the containers in it stay the same objects where they can."""
+    if type(old) is not type(new):
+        raise TypeError("another type")
+    if type(old) is list and len(old) == len(new):
+        for place, part in enumerate(new):
+            if type(part) in (list, dict, set) and type(old[place]) is type(part):
+                _become(old[place], part)
+            else:
+                old[place] = part
+    elif type(old) in (list, bytearray):
+        old[:] = new
+    else:
+        old.clear()
+        old.update(new)
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -137,10 +213,15 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         for number, text in enumerate(job["tests"], start=1):
             place = f"test {number} of {len(job['tests'])}"
             exec(compile(text, "tests", "exec"), names)  # noqa: S102
-    except MemoryError:
+    except MemoryError as error:
+        if "MemoryError" in job["caught"]:  # the candidate may have raised it
+            return {"passed": False, "detail": f"{place}: {_what(error, '')}"}
         return {"passed": False, "limit": "memory", "detail": "the tests ran out of memory"}
     except BaseException as error:
-        return {"passed": False, "detail": f"{place}: {_what(error, text if place != 'the set-up' else '')}"}
+        told = f"{place}: {_what(error, text if place != 'the set-up' else '')}"
+        if CHANGED and job["changes"] == "watch":
+            return {"passed": False, "unfit": True, "detail": f"{told}; the tests look at an argument changed in place"}
+        return {"passed": False, "detail": told}
     return {"passed": True, "detail": ""}
 
 
@@ -157,7 +238,7 @@ def _what(error: BaseException, text: str) -> str:
 
 def serve() -> None:
     """A child for each job; if it ends without a verdict the verdict is that it was too much."""
-    global JOB
+    global JOB, TASK
     random.seed(0)  # every child begins with the same state
     give(b"H", b"")
     while True:
@@ -167,6 +248,7 @@ def serve() -> None:
         JOB, job = frame[1:5], marshal.loads(frame[5:])
         child = os.fork()
         if child == 0:
+            TASK = job
             for what, most in ((resource.RLIMIT_CPU, job["seconds"]), (resource.RLIMIT_AS, job["memory"])):
                 resource.setrlimit(what, (most, most))
             give(b"V", json.dumps(run(job)).encode())
@@ -178,6 +260,8 @@ def serve() -> None:
 
 
 INCOMING, OUTGOING, JOB = -1, -1, bytes(4)
+TASK: dict[str, Any] = {"changes": "", "caught": ()}
+CHANGED: list[bool] = []
 if __name__ == "tester":
     INCOMING, OUTGOING = int(sys.argv[1]), int(sys.argv[2])
     serve()
