@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ponder.verifiers.rules.code import isolation
+from ponder.verifiers.rules.code.boxes.box import Place
 from ponder.verifiers.rules.code.isolation import probe, self_test
 from ponder.verifiers.rules.code.limits import Cause, Limits
 from ponder.verifiers.rules.code.sandbox import Sandbox
@@ -63,20 +64,20 @@ def test_every_group_of_attacks_has_a_case(tmp_path):
 
 
 def test_without_the_filter_the_self_test_finds_the_open_door(monkeypatch):
-    from ponder.verifiers.rules.code import box, seccomp
+    from ponder.verifiers.rules.code.boxes import box, seccomp
 
     allow_all = seccomp.program(fork=True)
     monkeypatch.setattr(box, "program", lambda fork: allow_all)
-    assert "new processes" in self_test(box.Place(shutil.which("bwrap")))
+    assert "new processes" in self_test(Place(shutil.which("bwrap")))
 
 
 @pytest.mark.parametrize("nobody", [True, False])
 def test_without_a_control_group_the_limit_on_tasks_binds_once_root_is_given_up(nobody, monkeypatch):
     if os.geteuid() != 0:
         pytest.skip("an unprivileged user has nothing to give up")
-    place = isolation.Place(shutil.which("bwrap"), nobody=nobody)
+    place = Place(shutil.which("bwrap"), nobody=nobody)
     assert self_test(place) == ([] if nobody else ["any number of threads"])
-    monkeypatch.setattr(isolation.cgroups, "parents", lambda: None)
+    monkeypatch.setattr("ponder.verifiers.rules.code.boxes.cgroups.parents", lambda: None)
     monkeypatch.setattr(isolation, "_best", lambda _: (place, self_test(place)))
     isolation.probe.cache_clear()
     try:

@@ -14,15 +14,15 @@ from ponder.problems.files.jsonl import Jsonl
 from ponder.types import Key, PonderError, Problem, Question
 from ponder.verifiers.grade import grade_file
 from ponder.verifiers.rules.code import isolation
-from ponder.verifiers.rules.code.box import Place
+from ponder.verifiers.rules.code.boxes.box import Place
 from ponder.verifiers.rules.code.extract import program
-from ponder.verifiers.rules.code.inside import assemble
 from ponder.verifiers.rules.code.limits import Cause, Limits, printable
-from ponder.verifiers.rules.code.packing import Foreign, TooLarge, pack
 from ponder.verifiers.rules.code.sandbox import Sandbox
+from ponder.verifiers.rules.code.sent.inside import assemble
+from ponder.verifiers.rules.code.sent.packing import Foreign, TooLarge, pack
+from ponder.verifiers.rules.code.sent.wire import Malformed, decode
 from ponder.verifiers.rules.code.tasks import FunctionTask, ProgramTask, TaskError, read_task
 from ponder.verifiers.rules.code.verifier import CodeVerifier
-from ponder.verifiers.rules.code.wire import Malformed, decode
 from ponder.verifiers.truth import GroundTruth
 
 boxed = pytest.mark.skipif(

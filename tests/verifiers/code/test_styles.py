@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from ponder.types import Key, PonderError, Problem, Question
-from ponder.verifiers.rules.code import isolation, sandbox
+from ponder.verifiers.rules.code import isolation
 from ponder.verifiers.rules.code.extract import program
+from ponder.verifiers.rules.code.functions import TESTER
 from ponder.verifiers.rules.code.limits import Limits
 from ponder.verifiers.rules.code.sandbox import Sandbox
 from ponder.verifiers.rules.code.tasks import FunctionTask, TaskError, read_task
@@ -135,7 +136,9 @@ def test_a_test_may_expect_the_exceptions_that_it_names_and_no_other_arrives_as_
 
 def test_only_what_the_row_names_is_asked_of_the_candidate():
     def asked(tests, answer="", **row):
-        return read_task({"tests": [tests], **row}, "?", answer).asked
+        task = read_task({"tests": [tests], **row}, "?", answer)
+        assert isinstance(task, FunctionTask)
+        return task.asked
 
     assert asked("assert Counter(f(1)) == Counter([1])") == ("f",)
     assert asked("assert isclose(mean([1]), 1)") == ("mean",)  # both are of the library: the inner one is asked for
@@ -164,7 +167,7 @@ def test_rows_with_one_id_do_not_share_a_verdict_on_their_answers(grade):
 @boxed
 def test_a_tester_has_its_whole_time_again_for_each_row(monkeypatch):
     """Four rows of one second each, and a tester with three seconds for a row."""
-    monkeypatch.setattr(sandbox, "TESTER", replace(sandbox.TESTER, seconds=3.0, patience=100.0))
+    monkeypatch.setattr("ponder.verifiers.rules.code.sandbox.TESTER", replace(TESTER, seconds=3.0, patience=100.0))
     task = FunctionTask(("f",), "import time", ("assert f(1) == 1; time.sleep(1.0)",), entry="f")
     with Sandbox(limits=LIMITS) as box:
         assert [box.run(task, "def f(x): return x").detail for _ in range(4)] == ["1 calls"] * 4

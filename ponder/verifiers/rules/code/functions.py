@@ -16,16 +16,16 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from ponder.verifiers.rules.code import runtime
-from ponder.verifiers.rules.code.box import Box
-from ponder.verifiers.rules.code.channel import Channel, frame
+from ponder.verifiers.rules.code.boxes import runtime
+from ponder.verifiers.rules.code.boxes.box import Box
+from ponder.verifiers.rules.code.boxes.channel import Channel, frame
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, Limits, printable
 from ponder.verifiers.rules.code.tasks import FunctionTask
 
 # The tester's own limits: its server only waits, and each child has the candidate's limits once more.
 TESTER = Limits(seconds=60.0, result=2**24, output=2**40, threads=256)
-_INSIDE = (("ponder.verifiers.rules.code.packing", "packing.py"), ("inside", "inside.py"))
-_TESTER = (("ponder.verifiers.rules.code.wire", "wire.py"), ("tester", "tester.py"))
+_INSIDE = (("ponder.verifiers.rules.code.sent.packing", "packing.py"), ("inside", "inside.py"))
+_TESTER = (("ponder.verifiers.rules.code.sent.wire", "wire.py"), ("tester", "tester.py"))
 # A program that stands for itself, without a prompt to complete.
 _ALONE = {"entry": "", "prompt": "", "prelude": ""}
 # Packages that honest programs import without being told to; the operator may allow them (`PONDER_CODE_PACKAGES`).
@@ -69,7 +69,8 @@ class Tester:
         if self._channel is None:
             self._channel = Channel(self._start())
             self._guarded(lambda channel: channel.start(runtime.code(*_TESTER)))
-        self._guarded(lambda channel: (channel.begin(), channel.send(frame(body))))
+        self._guarded(lambda channel: channel.begin())
+        self._guarded(lambda channel: channel.send(frame(body)))
 
     def answer(self, text: bytes) -> None:
         self._guarded(lambda channel: channel.send(frame(b"R" + text)))

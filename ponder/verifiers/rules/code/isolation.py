@@ -19,13 +19,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from ponder.types import PonderError
-from ponder.verifiers.rules.code import cgroups, runtime, stage
-from ponder.verifiers.rules.code.box import Box, Place
+from ponder.verifiers.rules.code.boxes import cgroups, runtime, stage
+from ponder.verifiers.rules.code.boxes.box import Box, Place
+from ponder.verifiers.rules.code.boxes.seccomp import program
 from ponder.verifiers.rules.code.functions import Candidate
 from ponder.verifiers.rules.code.limits import Ended, Limits
-from ponder.verifiers.rules.code.seccomp import program
+from ponder.verifiers.rules.code.sent.wire import Malformed, decode
 from ponder.verifiers.rules.code.tasks import FunctionTask
-from ponder.verifiers.rules.code.wire import Malformed, decode
 
 _CANARY = "PONDER_CANARY"
 _PACKAGES = "PONDER_CODE_PACKAGES"

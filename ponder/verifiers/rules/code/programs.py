@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from ponder.verifiers.rules.code.box import Box
-from ponder.verifiers.rules.code.channel import Channel, frame
+from ponder.verifiers.rules.code.boxes.box import Box
+from ponder.verifiers.rules.code.boxes.channel import Channel, frame
 from ponder.verifiers.rules.code.functions import job_for, missing_package
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, printable
 from ponder.verifiers.rules.code.tasks import ProgramTask

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeVar
 
-from ponder.verifiers.rules.code.box import Box
-from ponder.verifiers.rules.code.cgroups import Group
+from ponder.verifiers.rules.code.boxes.box import Box
+from ponder.verifiers.rules.code.boxes.cgroups import Group
 from ponder.verifiers.rules.code.functions import TESTER, Tester, run_function
 from ponder.verifiers.rules.code.isolation import Isolation, require, settle, with_packages
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, Limits

@@ -17,7 +17,7 @@ import marshal
 import posix
 import sys
 
-from ponder.verifiers.rules.code.packing import Foreign, TooLarge, pack
+from ponder.verifiers.rules.code.sent.packing import Foreign, TooLarge, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing these takes as long as the interpreter's start

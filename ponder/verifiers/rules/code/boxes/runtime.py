@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ponder.types import PonderError
-from ponder.verifiers.rules.code import stage
+from ponder.verifiers.rules.code.boxes import stage
 
 PACKAGES = "/packages"  # where a box finds what the operator has allowed
 _SYSTEM = tuple(Path(path) for path in ("/usr/lib", "/usr/lib64", "/lib", "/lib64"))
@@ -35,7 +35,7 @@ for name, code in marshal.loads(read(int.from_bytes(read(4), 'big'))):
     module = sys.modules[name] = type(sys)(name)
     exec(code, module.__dict__)
 """
-_HERE = Path(__file__).parent
+_SENT = Path(__file__).parents[1] / "sent"
 
 
 def executable() -> str:
@@ -49,9 +49,9 @@ def command(incoming: int, outgoing: int) -> list[str]:
 
 @lru_cache(maxsize=2)
 def code(*modules: tuple[str, str]) -> bytes:
-    """The frame for `_BOOT` from pairs of (name in the box, file beside this one)."""
+    """The frame for `_BOOT` from pairs of (name in the box, file of `sent`)."""
     compiled = [
-        (name, compile((_HERE / file).read_text("utf-8"), file, "exec", dont_inherit=True)) for name, file in modules
+        (name, compile((_SENT / file).read_text("utf-8"), file, "exec", dont_inherit=True)) for name, file in modules
     ]
     data = marshal.dumps(compiled)
     return len(data).to_bytes(4, "big") + data

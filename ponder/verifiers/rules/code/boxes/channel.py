@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from ponder.verifiers.rules.code.box import Box
+from ponder.verifiers.rules.code.boxes.box import Box
 from ponder.verifiers.rules.code.limits import Cause, Ended
 
 _BLOCK = 65536

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ponder.verifiers.rules.code.wire import Malformed, decode
+from ponder.verifiers.rules.code.sent.wire import Malformed, decode
 
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), list, tuple, dict, set, frozenset)
 

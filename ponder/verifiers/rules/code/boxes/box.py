@@ -21,10 +21,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponder.verifiers.rules.code import runtime, stage
-from ponder.verifiers.rules.code.cgroups import Group
+from ponder.verifiers.rules.code.boxes import runtime, stage
+from ponder.verifiers.rules.code.boxes.cgroups import Group
+from ponder.verifiers.rules.code.boxes.seccomp import program
 from ponder.verifiers.rules.code.limits import Cause, Ending, Limits, printable
-from ponder.verifiers.rules.code.seccomp import program
 
 KILL_SECONDS = 2.0
 _CRASHES = {128 + number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
