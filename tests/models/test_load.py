@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ponder.models.load import load, save
 from ponder.types import PonderError
@@ -43,7 +45,41 @@ def pickle_weights(folder: Path) -> None:
     torch.save(model().state_dict(), folder / "pytorch_model.bin")
 
 
+def change_weights(change):
+    def broken(folder: Path) -> None:
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return broken
+
+
+def point_to_a_pickle(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    save_file(tensors, folder / "other.safetensors", metadata={"format": "pt"})
+    torch.save(tensors, folder / "evil.bin")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(tensors, "evil.bin")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def template(text: str):
+    return lambda folder: (folder / "chat_template.jinja").write_text(text)
+
+
+ENDLESS = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
+NORM = "model.layers.0.input_layernorm.weight"
 BROKEN = {
+    "a tensor is missing": (change_weights(lambda t: t.pop(NORM)), f"the model lacks {NORM}"),
+    "a tensor too many": (change_weights(lambda t: t.update(more=torch.zeros(2))), "the model has no place for more"),
+    "another shape": (
+        change_weights(lambda t: t.update({NORM: torch.zeros(3)})),
+        rf"of another shape are {NORM} \(\[3\] for",
+    ),
+    "an index of a pickle": (point_to_a_pickle, r"points to 'evil\.bin'; only \*\.safetensors"),
+    "a deep config": (lambda f: (f / "config.json").write_text("[" * 100_000), "nested too deeply"),
+    "an endless template": (template(ENDLESS), "its chat template does not end"),
+    "a template without measure": (template("{{ ('x' * 99999999) * 99999 }}"), "its chat template does not end"),
     "no tokenizer": (remove("tokenizer.json"), "no tokenizer"),
     "no config": (remove("config.json"), r"no config\.json"),
     "no weights": (remove("model.safetensors"), "no weights"),
@@ -112,3 +148,12 @@ def test_a_hub_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("ponder.models.load.AutoTokenizer.from_pretrained", unreachable)
     with pytest.raises(PonderError, match=r"'someone/model': no such folder, and the hub .* \(We couldn't"):
         load("someone/model")
+
+
+def test_a_tied_head_need_not_be_stored(tmp_path: Path):
+    config = copy.deepcopy(model().config)
+    config.tie_word_embeddings = True
+    save(type(model())(config), tokenizer(), tmp_path)
+    assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
+    loaded = load(str(tmp_path)).model
+    assert torch.equal(loaded.get_output_embeddings().weight, loaded.get_input_embeddings().weight)
