@@ -53,7 +53,9 @@ def library(source: Path, constants: tuple[tuple[str, int], ...] = ()) -> ctypes
                 cache.check(path)
                 return ctypes.CDLL(str(path))
             except OSError as error:
-                _log.warning("%s is compiled again: %s", path, error)
+                # Without a note it was made by a version that wrote none.
+                level = logging.INFO if isinstance(error, FileNotFoundError) else logging.WARNING
+                _log.log(level, "%s is compiled again: %s", path, error)
         _compile(command, path)
         cache.check(path)
         return ctypes.CDLL(str(path))

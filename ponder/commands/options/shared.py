@@ -41,7 +41,7 @@ def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], N
     from ponder.commands.progress import Bars
 
     set_threads(0)
-    with Bars(quiet=quiet) as bars:
+    with Bars(quiet=quiet, lines=True) as bars:
         return work(lambda done, total, note: bars.tell(stage, done, total, note))
 
 

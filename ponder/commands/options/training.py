@@ -36,6 +36,7 @@ def run(
     overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
     chosen = settings.load(Run, config, [*(set_ or []), *overrides])
     with Bars(quiet=as_json) as bars:
+        bars.starting("loading the model and measuring it before training")
         summary = run_all(chosen, out, resume=resume, tell=bars.tell)
     if as_json:
         print_json(summary)
