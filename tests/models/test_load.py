@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ponder.models.load import load, save
+from ponder.runlog import files
 from ponder.types import PonderError
 from tests.learning.factory import model, tokenizer
 
@@ -157,3 +159,30 @@ def test_a_tied_head_need_not_be_stored(tmp_path: Path):
     assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
     loaded = load(str(tmp_path)).model
     assert torch.equal(loaded.get_output_embeddings().weight, loaded.get_input_embeddings().weight)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_folder(tmp_path: Path):
+    disk = tmp_path / "small"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        with pytest.raises(PonderError, match=r"cannot write .*model: the disk is full; free some space"):
+            save(model(), tokenizer(), disk / "model")
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_saved_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[tuple[str, bool]] = []
+    real = files.sync
+
+    def sync(path: Path) -> None:
+        seen.append((path.name, (tmp_path / "model").exists()))
+        real(path)
+
+    monkeypatch.setattr(files, "sync", sync)
+    save(model(), tokenizer(), tmp_path / "model")
+    assert {("model.safetensors", False), ("config.json", False), ("tokenizer.json", False)} <= set(seen)
+    assert seen[-1] == (tmp_path.name, True)

@@ -68,7 +68,7 @@ def mounts(packages: tuple[str, ...] = (), *, staged: bool = False) -> tuple[str
             arguments += ["--ro-bind", str(path), str(path)]
     wanted = sources(packages)
     for number, (source, target) in enumerate(wanted):
-        found = stage.staged(number, [path for path, _ in wanted]) if staged else source
+        found = stage.staged(number, tuple(path for path, _ in wanted)) if staged else source
         arguments += ["--ro-bind", str(found), str(target)]
     if packages:
         arguments += ["--setenv", "PYTHONPATH", PACKAGES, *_ONE_THREAD]

@@ -13,8 +13,11 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,7 +42,7 @@ def command() -> list[str]:
     return [tool, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
 
 
-def staged(number: int, sources: Iterable[Path]) -> Path:
+def staged(number: int, sources: tuple[Path, ...]) -> Path:
     """Where the source of this number stands after `enter`."""
     return _place(sources) / str(number)
 
@@ -80,11 +83,12 @@ def apart(action: Callable[[], Done]) -> Done:
     return results[0]
 
 
-def _place(sources: Iterable[Path]) -> Path:
-    """An empty corner of the file system that hides none of `sources`."""
-    known = tuple(sources)
+@lru_cache(maxsize=8)
+def _place(sources: tuple[Path, ...]) -> Path:
+    """A corner of the file system that hides none of `sources`, and nothing that this process reads from."""
+    reads = [Path(entry or ".").resolve() for entry in (*sys.path, os.curdir, tempfile.gettempdir())]
     for place in map(Path, _PLACES):
-        if place.is_dir() and not any(source.is_relative_to(place) for source in known):
+        if place.is_dir() and not any(each.is_relative_to(place) for each in (*sources, *reads)):
             return place
     raise OSError(f"none of {', '.join(_PLACES)} can be mounted over")
 
