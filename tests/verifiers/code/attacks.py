@@ -32,7 +32,7 @@ EXACT = {
     "A38 memory by bits": Cause.MEMORY, "A41 flood of stdout": Cause.OUTPUT, "A42 flood of stderr": Cause.OUTPUT,
     "A42 flood of the pipe": Cause.OUTPUT, "A46 ignored signals": Cause.TIMEOUT, "A48 a crash": Cause.CRASH,
     "A49 huge power": Cause.TIMEOUT, "A50 huge list": Cause.OUTPUT, "A50 deep list": Cause.REFUSED,
-    "A51 endless generator": Cause.OUTPUT,
+    "A51 endless generator": Cause.WRONG,
     "A52 regular expression": Cause.TIMEOUT, "A77 patches": Cause.TIMEOUT,
 }  # fmt: skip
 # Those that run into a limit of time; the tests take the first two of them, the benchmark all.
@@ -120,6 +120,16 @@ _OF_ROWS: tuple[tuple[str, dict[str, Any], str], ...] = (
         "A87 an argument emptied in the assert",
         {"tests": ["xs = [3, 1, 2]\nassert f(xs) == sorted(xs)"]},
         "def f(x):\n    x.clear()\n    return []\n",
+    ),
+    (
+        "A87 an iterator that never ends",
+        {"tests": ["assert sum(f(3)) == 926"]},
+        "def f(x):\n    while True: yield 0\n",
+    ),
+    (
+        "A87 a class that has every instance",
+        {"tests": ["assert isinstance(f(3), Pair) and Pair"]},
+        "class Pair: pass\ndef f(x): return 0\n",
     ),
     (
         "A87 objects that are equal to all",

@@ -47,6 +47,8 @@ class Stack:
 """
 PAIR = "class Pair:\n    def __init__(self, x): pass\n"
 POINT = "from collections import namedtuple\nP = namedtuple('P', 'a b')\ndef f(x): return P(x, 2)"
+ENDLESS = "def f():\n    n = 0\n    while True:\n        yield n\n        n += 1\n"
+STATIC = "class Sums:\n    kind = 'sum'\n    @staticmethod\n    def add(a, b): return a + b\n"
 ROTATE = "def f(xs, k):\n    xs[:] = xs[k:] + xs[:k]\n"
 UNIQUE = "def f(xs):\n    xs[:] = sorted(set(xs))\n    return len(xs)\n"
 NAN = float("nan")
@@ -99,6 +101,26 @@ def asserts(*tests):
         (asserts("assert f(3) == [0, 1, 2]"), "def f(n): yield from range(n)", 0.0),
         (asserts("assert f({1: 2}) == {1}"), "def f(d): return d.keys()", 1.0),
         (asserts("assert f(1) == (1, 2)"), POINT, 1.0),
+        (
+            asserts("assert list(islice(f(), 3)) == [0, 1, 2]"),
+            "from itertools import count\ndef f(): return count()",
+            0.0,
+        ),
+        (asserts("assert list(islice(f(), 2500))[2400] == 2400"), ENDLESS, 1.0),
+        (asserts("assert sum(f(2500)) == 3123750 and next(f(1)) == 0"), "def f(n): yield from range(n)", 1.0),
+        (asserts("assert sum(f(2500)) == 1"), "def f(n): yield from range(n)", 0.0),
+        # coroutines, static methods, functions of the candidate's as arguments, classes
+        (asserts("assert asyncio.run(f(2)) == 4"), "async def f(x): return x * x", 1.0),
+        (asserts("assert asyncio.run(f(2)) == 5"), "async def f(x): return x * x", 0.0),
+        (asserts("assert Sums.add(1, 2) == 3 and Sums.kind == 'sum'"), STATIC, 1.0),
+        (asserts("assert apply(square, 3) == 9"), "def square(x): return x * x\ndef apply(f, x): return f(x)", 1.0),
+        (asserts("assert isinstance(make(1), Pair)"), PAIR + "def make(x): return Pair(x)", "gold"),
+        # what is not in the tests' own box is the row's fault, whenever it shows
+        (
+            asserts("assert f(1) == 1", "import pytest\nwith pytest.raises(ValueError):\n    f(-1)"),
+            "def f(x): return x",
+            "gold",
+        ),
         # a function cannot be passed to another process
         (asserts("assert f(lambda x: x) == 1"), "def f(g): return g(1)", "gold"),
         # a known package that is not in the box is no fault, a name that nobody knows is one

@@ -121,7 +121,7 @@ class Candidate:
     def call(self, packed: bytes) -> bytes:
         """The answer to one call, as the tester takes it."""
         word, text = self._opened(self._channel.ask(packed))
-        if word not in ("value", "object", "method", "raised"):
+        if word not in ("value", "object", "method", "raised", "lazy", "awaited"):
             raise Ended(Cause.WRONG, "a forged message")
         if word == "raised" and (cause := missing_package(told := _raised(text))):
             raise Ended(cause, told)

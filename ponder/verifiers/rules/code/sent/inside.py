@@ -17,7 +17,7 @@ import marshal
 import posix
 import sys
 
-from ponder.verifiers.rules.code.sent.packing import Foreign, TooLarge, pack
+from ponder.verifiers.rules.code.sent.packing import Foreign, TooLarge, is_iterator, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing these takes as long as the interpreter's start
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # importing these takes as long as the interpreter's start
     from typing import Any
 
 _AST_ONLY = 0x400
+PORTION = 1000  # items of an iterator that go out at once
 _BASES = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 
 
@@ -79,7 +80,8 @@ class Served:
     def call(self, what: Any, args: Any, keywords: dict[str, Any], special: bool, changes: bool) -> str:
         """One call, answered with a word for how it went and what it gave.
 
-        `what` is a name, or the number of an object and the name of an attribute, which is read if `args` is None.
+        `what` is a name; or a name or the number of an object with the name of an attribute, which is read if `args` is
+        None; or the number of an iterator and None, which asks for its next portion.
         With `changes` the arguments that the call has changed follow in a second line.
         """
         if special:
@@ -99,14 +101,24 @@ class Served:
     def _found(self, what: Any) -> Any:
         """A name of the module's, or a method of its class `Solution`."""
         if type(what) is tuple:
-            return getattr(self.objects[what[0]], what[1])
+            owner = self.objects[what[0]] if type(what[0]) is int else self._found(what[0])
+            return (lambda: self._portion(owner)) if what[1] is None else getattr(owner, what[1])
         solution = self.names.get("Solution")
         if what not in self.names and isinstance(solution, type) and hasattr(solution, what):
             return getattr(solution(), what)
         return self.names[what]
 
+    def _portion(self, iterator: Any) -> list[Any]:
+        return [part for _, part in zip(range(PORTION), iterator, strict=False)]
+
     def _told(self, result: Any) -> str:
         kind = type(result)
+        if kind.__name__ == "coroutine" and kind.__module__ == "builtins":
+            return "awaited " + self._told(__import__("asyncio").run(result))
+        if is_iterator(kind):
+            first = self._portion(result)
+            self.objects.append(result)
+            return f"lazy {len(self.objects) - 1} {pack(first, [self.largest])}"
         if kind.__module__ != "solution" or issubclass(kind, _BASES) or isinstance(result, type):
             return "value " + pack(result, [self.largest])
         number = self._numbers.setdefault(id(result), len(self.objects))
@@ -124,6 +136,8 @@ class Served:
     def _unpack(self, value: Any) -> Any:
         """Put types, arrays and numbered objects where the tester wrote `(..., what, which)`."""
         if type(value) is tuple and value and value[0] is ...:
+            if value[1] == "name":
+                return self._found(value[2])
             if value[1] == "array":
                 return __import__("numpy").array(value[2][1], dtype=value[2][0])
             return self.objects[value[2]] if value[1] == "object" else getattr(builtins, value[2])

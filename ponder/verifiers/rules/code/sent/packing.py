@@ -84,7 +84,7 @@ def _container(value: Any, kind: Any, room: list[int], depth: int) -> str:
         tag, parts = "Fraction", [value.numerator, value.denominator]
     elif _is_standard(kind, "decimal", ("Decimal",)):
         tag, parts = "Decimal", [str(value)]
-    elif kind in _ITERATORS or kind in _VIEWS or _is_standard(kind, "itertools", _ITERTOOLS):
+    elif is_iterator(kind) or kind in _VIEWS:
         tag, parts = _VIEWS.get(kind, "iterator"), _drawn(value, room)
     elif kind.__bases__ == (tuple,) and type(getattr(kind, "_fields", None)) is tuple:
         tag, parts = "tuple", [*tuple.__iter__(value)]
@@ -99,9 +99,14 @@ def _container(value: Any, kind: Any, room: list[int], depth: int) -> str:
 
 
 _ITERTOOLS = (
-    "accumulate", "chain", "combinations", "combinations_with_replacement", "compress", "dropwhile", "filterfalse",
-    "islice", "pairwise", "permutations", "product", "starmap", "takewhile", "zip_longest",
+    "accumulate", "chain", "combinations", "combinations_with_replacement", "compress", "count", "cycle", "dropwhile",
+    "filterfalse", "islice", "pairwise", "permutations", "product", "repeat", "starmap", "takewhile", "zip_longest",
 )  # fmt: skip
+
+
+def is_iterator(kind: Any) -> bool:
+    """Whether `kind` is an iterator of Python's own."""
+    return kind in _ITERATORS or _is_standard(kind, "itertools", _ITERTOOLS)
 
 
 def _drawn(value: Any, room: list[int]) -> list[Any]:

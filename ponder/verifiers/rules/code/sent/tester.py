@@ -19,11 +19,12 @@ import os
 import random
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from ponder.verifiers.rules.code.sent.wire import Malformed, decode
 
+_OF_TESTS = (ImportError, NameError, SyntaxError)
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), list, tuple, dict, set, frozenset)
 
 
@@ -49,11 +50,7 @@ class Object:
         object.__setattr__(self, "_built", built)
 
     def __getattr__(self, name: str) -> Any:
-        if name[:2] == "__":
-            raise AttributeError(name)
-        target = (object.__getattribute__(self, "_number"), name)
-        found = asked(target, None, {})
-        return (lambda *args, **keywords: asked(target, args, keywords)) if found is METHOD else found
+        return _attribute(object.__getattribute__(self, "_number"), name)
 
     def _refuse(self, *_: Any) -> NoReturn:
         what = "a test looks into an object of the candidate's own"
@@ -64,6 +61,30 @@ class Object:
     __setattr__ = _refuse
 
 
+class Named:
+    """A function or class of the candidate's, by its name: tests call it, read its attributes and pass it back."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return asked(self.__name__, args, keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        return _attribute(self.__name__, name)
+
+    def __instancecheck__(self, _: object) -> NoReturn:
+        end({"unfit": True, "detail": "the tests ask of what class something is, which the candidate decides"})
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    if name[:2] == "__":
+        raise AttributeError(name)
+    found = asked((owner, name), None, {})
+    return (lambda *args, **keywords: asked((owner, name), args, keywords)) if found is METHOD else found
+
+
+PORTION = 1000  # as in `inside`
 METHOD = object()  # what an attribute is that can be called
 _OBJECTS: dict[int, Object] = {}
 
@@ -95,16 +116,6 @@ def end(verdict: dict[str, Any]) -> NoReturn:
     os._exit(0)
 
 
-def proxy(name: str) -> Callable[..., Any]:
-    """A function for tests to call in the candidate's place."""
-
-    def ask(*args: Any, **keywords: Any) -> Any:
-        return asked(name, args, keywords)
-
-    ask.__name__ = name
-    return ask
-
-
 def asked(what: Any, args: tuple[Any, ...] | None, keywords: dict[str, Any]) -> Any:
     """Call the candidate's function or method `what`; without `args` read an attribute."""
     special: list[bool] = []
@@ -126,6 +137,9 @@ def _plain(value: Any, special: list[bool]) -> Any:
     if kind is Object:
         special.append(True)
         return (..., "object", object.__getattribute__(value, "_number"))
+    if kind is Named:
+        special.append(True)
+        return (..., "name", value.__name__)
     if kind is type and getattr(builtins, name := str(getattr(value, "__name__", "")), None) is value:
         special.append(True)
         return (..., "type", name)
@@ -157,11 +171,31 @@ def _result(reply: str, built: bool) -> Any:
             return _OBJECTS.setdefault(int(rest), Object(int(rest), built))
         if word == "method":
             return METHOD
+        if word == "awaited":
+            return _awaited(_result(rest, built))
+        if word == "lazy":
+            number, _, first = rest.partition(" ")
+            return _lazily(int(number), decode(first))
         kind, own, text = rest.split(" ", 2)
         error = _error(getattr(builtins, kind), own, str(decode(text)))
     except (Malformed, ValueError, AttributeError) as fault:
         end({"detail": f"a forged result ({fault})"})
     raise error
+
+
+async def _awaited(value: Any) -> Any:
+    return value
+
+
+def _lazily(number: int, portion: Any) -> Iterator[Any]:
+    """An iterator of the candidate's, portion by portion. A short portion is the last one."""
+    while True:
+        yield from portion
+        if len(portion) < PORTION:
+            return
+        portion = asked((number, None), (), {})
+        if type(portion) is not list:
+            end({"detail": "a forged result (no portion)"})
 
 
 def _error(kind: Any, own: str, message: str) -> Exception:
@@ -206,7 +240,7 @@ def _become(old: Any, new: Any) -> None:
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """Run one job's tests and say whether all passed."""
-    names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, **{n: proxy(n) for n in job["asked"]}}
+    names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, **{n: Named(n) for n in job["asked"]}}
     place = "the set-up"
     try:
         exec(compile(job["setup"], "setup", "exec"), names)  # noqa: S102 - trusted test code in a box of its own
@@ -219,6 +253,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         return {"passed": False, "limit": "memory", "detail": "the tests ran out of memory"}
     except BaseException as error:
         told = f"{place}: {_what(error, text if place != 'the set-up' else '')}"
+        # What a candidate raised has its own type unless the tests name it: these are faults of the tests.
+        if isinstance(error, _OF_TESTS) and not {"ImportError", "ModuleNotFoundError", "NameError"} & {*job["caught"]}:
+            return {"passed": False, "unfit": True, "detail": told}
         if CHANGED and job["changes"] == "watch":
             return {"passed": False, "unfit": True, "detail": f"{told}; the tests look at an argument changed in place"}
         return {"passed": False, "detail": told}
