@@ -43,6 +43,7 @@ def run(
             raise PonderError(f"--resume: {out} is no run folder, it has no config.toml; leave --resume out to begin one")
     chosen = settings.load(Run, started_with if resume else config, [*(set_ or []), *overrides])
     with Bars(quiet=as_json) as bars:
+        bars.starting("loading the model and measuring it before training")
         summary = run_all(chosen, out, resume=resume, tell=bars.tell)
     if as_json:
         print_json(summary)
