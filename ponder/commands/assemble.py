@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import os
 from collections.abc import Callable, Sequence
@@ -13,7 +12,9 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ponder.engines.local.engine import LocalEngine
+from ponder.engines.open import open_engine
 from ponder.engines.remote.address import is_address, parse
+from ponder.engines.settings import LocalSettings
 from ponder.models.ends import end_tokens, end_tokens_of
 from ponder.models.load import Loaded, load
 from ponder.policy.chat import TextPropose
@@ -30,7 +31,10 @@ _VLLM = "vllm:"
 
 @dataclass(frozen=True)
 class Policy:
-    """A model ready to be asked. `engine` holds a copy of the weights of `model`, which a learner may change."""
+    """A model ready to be asked. `engine` has a copy of the weights of `model`, which a learner may then change.
+
+    If it was made with `share`, the engine reads those of `model` itself.
+    """
 
     name: str
     model: PreTrainedModel
@@ -47,13 +51,20 @@ class Policy:
 
 
 def policy(
-    name: str, *, device: str = "cpu", temperature: float = 1.0, top_p: float = 1.0, separator: str = "\n"
+    name: str,
+    *,
+    device: str = "cpu",
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    separator: str = "\n",
+    share: bool = False,
 ) -> Policy:
     """Load `name` (tiny, a folder or a hub id) and put an engine in front of it."""
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     loaded: Loaded = load(name, device=device, dtype=dtype)
     codec = Codec(loaded.tokenizer, end_tokens(loaded.model))
-    engine = LocalEngine(copy.deepcopy(loaded.model), codec, device=device)
+    engine = open_engine(LocalSettings(share_weights=share), codec, model=loaded.model, device=device)
+    assert isinstance(engine, LocalEngine)  # as its settings say
     propose = PolicyPropose(engine, codec, canonical_answer, temperature, top_p, separator)
     return Policy(name, loaded.model, loaded.tokenizer, codec, engine, propose)
 
@@ -87,7 +98,7 @@ def source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> Sourc
         return _remote(name, temperature)
     if name.startswith(_VLLM):
         return _vllm(name, temperature)
-    made = policy(name, device=device, temperature=temperature)
+    made = policy(name, device=device, temperature=temperature, share=True)  # nobody here changes the weights
     engine = made.engine
     return Source(
         name, made.propose, made.codec.decode, lambda: {"generated": engine.tokens_generated, "exact": True}, made

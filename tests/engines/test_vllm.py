@@ -107,7 +107,7 @@ def test_one_stale_tensor_is_seen_in_half_precision_too() -> None:
     assert probe.gap(expected, reference(halved, probe.tokens[:1], probe.tokens[1:])) < probe.allowed
     stale = model("qwen2", tied=False, seed=1)
     stale.load_state_dict({**lm.state_dict(), "lm_head.weight": stale.lm_head.weight})
-    assert probe.gap(expected, reference(stale, probe.tokens[:1], probe.tokens[1:])) > 4 * probe.allowed
+    assert probe.gap(expected, reference(stale, probe.tokens[:1], probe.tokens[1:])) > 2 * probe.allowed
 
 
 def test_a_log_probability_that_is_no_number_never_passes() -> None:
