@@ -48,16 +48,14 @@ class Prompts:
 
     def again(self, attempt: Trajectory, critique: str = "") -> tuple[int, ...]:
         """The tokens that follow `attempt` when the model is asked to answer its question once more."""
-        before, after = self._turn(attempt.question.instructions, bool(critique))
-        return self.codec.encode(before) + self.codec.encode_plain(critique) + self.codec.encode(after)
+        return self._filled(self._turn(attempt.question.instructions, bool(critique)), critique)
 
     def observation(self, question: Question, text: str) -> tuple[int, ...]:
         """The tokens that follow a turn of the model when an environment answers it with `text`, as text from outside.
 
         They begin as the template ends a turn of the model, and end where the model's next thinking begins.
         """
-        before, after = self._user_turn(question.instructions, _SLOT)
-        return self.codec.encode(before) + self.codec.encode_plain(text) + self.codec.encode(after)
+        return self._filled(self._user_turn(question.instructions, _SLOT), text)
 
     def _tokens(self, question: Question) -> tuple[int, ...]:
         begin = self.codec.begin if self.codec.tokenizer.chat_template is None else ()
@@ -71,19 +69,25 @@ class Prompts:
             rendered = self._chat(instructions, {"role": "user", "content": _SLOT})
         return tuple(rendered.split(_SLOT))
 
-    def _render_turn(self, instructions: str, criticised: bool) -> tuple[str, str]:
-        """What stands between an attempt and a critique of it, and after that critique (or all of it, and nothing)."""
+    def _filled(self, ours: tuple[str, ...], outside: str) -> tuple[int, ...]:
+        """Tokens of the pieces of `ours`, which go on after other text, with `outside` between each two of them."""
+        tokens = self.codec.encode(ours[0])
+        for piece in ours[1:]:
+            tokens += self.codec.encode_plain(outside) + self.codec.encode(piece)
+        return tokens
+
+    def _render_turn(self, instructions: str, criticised: bool) -> tuple[str, ...]:
+        """What stands between an attempt and a critique of it, and after that critique; without one all of it."""
         return self._render_user_turn(instructions, CRITIQUE.format(critique=_SLOT) if criticised else REVISE)
 
-    def _render_user_turn(self, instructions: str, request: str) -> tuple[str, str]:
-        """What stands between an answer of the model and the slot in `request`, and after it (or all, and nothing)."""
+    def _render_user_turn(self, instructions: str, request: str) -> tuple[str, ...]:
+        """What stands between an answer of the model and the slot in `request`, and after it (and between several)."""
         if self.codec.tokenizer.chat_template is None:
             turn = _opened(_PLAIN_TURN.format(request=request))
         else:
             asked, said = {"role": "user", "content": "?"}, {"role": "assistant", "content": _ATTEMPT}
             turn = self._chat(instructions, asked, said, {"role": "user", "content": request}).rpartition(_ATTEMPT)[2]
-        before, _, after = turn.partition(_SLOT)
-        return before, after
+        return tuple(turn.split(_SLOT))
 
     def _chat(self, instructions: str, first: dict[str, str], *others: dict[str, str]) -> str:
         """The rendered turns, `instructions` as system message or, where that is refused, before the first turn."""

@@ -168,7 +168,7 @@ def test_settings_name_the_strategy_and_its_budget() -> None:
     ("override", "sentence"),
     [
         ("draws.strategy=vot", "did you mean 'vote'"),
-        ("draws.strategy=vote?wide=3", "strategy vote has no parameter 'wide'"),
+        ("draws.strategy=vote?wide=3", "unknown parameter of strategy vote 'wide'"),
         ("draws.budget=0", "draws.budget must be greater than 0"),
         ("draws.temperature=1", "unknown setting draws.temperature"),
     ],
@@ -176,7 +176,7 @@ def test_settings_name_the_strategy_and_its_budget() -> None:
 def test_wrong_settings_are_refused_with_their_path(override: str, sentence: str) -> None:
     with pytest.raises(PonderError) as error:
         load_settings(Config, overrides=["draws.kind=search", override])
-    assert sentence in str(error.value) and "draws" in str(error.value)
+    assert sentence.lower() in str(error.value).lower() and "draws" in str(error.value)
 
 
 def test_a_budget_is_no_setting_of_plain_draws() -> None:
