@@ -34,7 +34,7 @@ class MathVerifier:
             found = [(gold, extract(response)) for gold, response in chunk]
             settled = [_settled(gold, extraction) for gold, extraction in found]
             open_ = [pair for pair, verdict in zip(found, settled, strict=True) if verdict is None]
-            results = self._pool.map([gold, list(extraction.answers)] for gold, extraction in open_)
+            results = self._pool.map([gold, list(extraction.answers), extraction.listed] for gold, extraction in open_)
             for (_, extraction), verdict in zip(found, settled, strict=True):
                 yield _verdict(next(results), extraction) if verdict is None else verdict
 
@@ -44,7 +44,7 @@ def _settled(gold: str | None, extraction: Extraction) -> Verdict | None:
     if gold is None:
         return Verdict(failure="gold", detail="the problem has no gold answer")
     try:
-        right = settle(gold, list(extraction.answers))
+        right = settle(gold, list(extraction.answers), extraction.listed)
     except GoldError as error:
         return Verdict(failure="gold", extracted=_shown(extraction), detail=str(error))
     return None if right is None else _outcome(right, extraction)
@@ -64,5 +64,5 @@ def _outcome(right: bool, extraction: Extraction) -> Verdict:
 
 
 def _shown(extraction: Extraction) -> str | None:
-    text = " or ".join(extraction.answers)
+    text = extraction.listed or " or ".join(extraction.answers)
     return (text if len(text) <= SHOWN else text[:SHOWN] + "…") or None

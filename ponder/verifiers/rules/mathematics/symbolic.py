@@ -13,11 +13,16 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from ponder.verifiers.rules.mathematics.exact import rational
 from ponder.verifiers.rules.mathematics.input_limits import check_formula
 
 DIGITS = 60
 _POINTS = (Fraction(-7, 3), Fraction(5, 11), Fraction(13, 4))
 _DECIMAL = re.compile(r"(\d*)\.(\d+)|(\d+)\.(?!\d)")
+_REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\{(\d+)\}")
+_MIXED = re.compile(r"(?<![\d.{}])(\d+)\s*\\frac\{\s*(\d+)\s*\}\{\s*(\d+)\s*\}")
+# What the grammar would read as something else: two numbers side by side, dots over letters, derivatives.
+_MISREAD = re.compile(r"\d\.? +\.?\d|\\(?:dot|ddot|partial|ldots|dots|cdots|mathbb|approx|sim|to|mid)(?![A-Za-z])|\.\.")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\{\\circ\}")
 
 
@@ -35,26 +40,41 @@ def parse(text: str) -> Any:
     """A sympy expression; `i` is the imaginary unit. Raises UnreadableError or guard.RefusedError."""
     import sympy
     from latex2sympy2_extended import latex2sympy
+    from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
     check_formula(text)
     text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", text)
-    text = _DECIMAL.sub(_fraction, re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text))
-    if not text.strip() or re.search(r"\\text|\\\$|%|[#&\"';?@_]\s*$", text):
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    text = re.sub(r"(?<![\d.])(\d{1,3}(?: \d{3})+)(?![\d ])", lambda match: match.group().replace(" ", ""), text)
+    text = _DECIMAL.sub(_fraction, _REPEATING.sub(_repeating, text))
+    text = _MIXED.sub(r"(\1+\\frac{\2}{\3})", text)
+    if not text.strip() or _MISREAD.search(text) or re.search(r"\\text|\\\$|%|[#&\"';?@_]\s*$", text):
         raise UnreadableError(text[:60])
     try:
-        expression = latex2sympy(text, is_real=True, convert_degrees=False, normalization_config=None)
+        expression = latex2sympy(
+            text,
+            is_real=True,
+            convert_degrees=False,
+            normalization_config=None,
+            conversion_config=ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False),
+        )
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # the grammar raises bare Exception for what it cannot read
         raise UnreadableError(text[:60]) from error
     if not isinstance(expression, sympy.Expr):
         raise UnreadableError(text[:60])
-    return expression.subs({symbol: sympy.I for symbol in expression.free_symbols if symbol.name == "i"}).doit()
+    return expression.subs({symbol: sympy.I for symbol in expression.free_symbols if symbol.name in "iI"}).doit()
 
 
 def _fraction(match: re.Match[str]) -> str:
     whole, decimals, only = match.groups()
     return f"({only})" if only else rf"\frac{{{whole}{decimals}}}{{1{'0' * len(decimals)}}}"
+
+
+def _repeating(match: re.Match[str]) -> str:
+    value = rational(match.group())
+    return match.group() if value is None else rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 def equal(gold: str, answer: str) -> bool:
