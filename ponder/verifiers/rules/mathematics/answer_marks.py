@@ -82,8 +82,8 @@ def is_words(text: str) -> bool:
 
 def is_bare(text: str) -> bool:
     """Whether a text is a value alone, and no sum worked out in words."""
-    worked = ("=" in text or "<<" in text) and re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}", _untext(text))
-    return is_value(text) and not worked and "\n" not in text
+    worked = "=" in text and re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}", _untext(text))
+    return is_value(text) and not worked and "\n" not in text and "<<" not in text
 
 
 def _untext(text: str) -> str:
@@ -107,7 +107,7 @@ def _said(rest: str) -> tuple[Kind, str] | None:
 
 def _longer(folded: Folded, sentence: str, whole: str) -> tuple[Kind, str] | None:
     """What a sentence after a mark says that is more than a value."""
-    leading = _LEADING.match(sentence)
+    leading = None if "=" in sentence.partition(" since ")[0] else _LEADING.match(sentence)
     if leading and not re.match(r"\s*[-+*/^=×<>≤≥(,\d]|\s+(?:is|and|or|to)\b", sentence[leading.end() :]):
         if re.match(r"[.)]\s+[A-Z]", sentence[leading.end() :]):
             return None  # "3. Add them up" is a heading

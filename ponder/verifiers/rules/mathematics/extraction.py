@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from ponder.thinking import final_answer
 from ponder.verifiers.rules.mathematics.answer_marks import is_bare, is_words, marked
 from ponder.verifiers.rules.mathematics.final_sentence import conclude
+from ponder.verifiers.rules.mathematics.input_limits import is_program
 from ponder.verifiers.rules.mathematics.joined_boxes import last_run
 from ponder.verifiers.rules.mathematics.spans import fold
 
@@ -87,11 +88,15 @@ def _standing(text: str) -> Extraction:
     run, unclosed = last_run(text)
     if unclosed:
         return Extraction((), "a box that never closes")
+    if run is not None and not run.contents:
+        return Extraction((), "a list of boxes")
     if run is not None:
         later = text[run.end :]
         said = marked(later)
         # "the answer is correct" after a box says nothing new; a mark with a value does.
         more = said.answers if said is not None and said.kind == "value" else ()
+        if len(run.contents) > 1 and len(more) == 1 and more[0] in run.contents:
+            return Extraction(tuple(dict.fromkeys((*more, *_retracted(later)))), "mark")  # it settles on one of them
         answers = tuple(dict.fromkeys((*run.contents, *more, *_retracted(later))))
         return Extraction(answers, "box", run.listed if len(run.contents) > 1 and len(answers) == len(run.contents) else None)
     said = marked(text)
@@ -110,6 +115,8 @@ def _unmarked(text: str, said: tuple[str, ...]) -> Extraction:
         return Extraction((), "a list of numbers")
     if "=" not in text and "\n" not in text and not re.search(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", " ", tail)):
         return Extraction((_plain(text),), "whole text")
+    if len(text) <= SHORT and is_program(text):
+        return Extraction((text,), "whole text")
     concluded = conclude(tail)
     return Extraction((concluded,) if concluded else (), "conclusion" if concluded else "no number in the text")
 

@@ -58,7 +58,8 @@ def conclude_folded(folded: Folded, text: str) -> str | None:
         if len(numbers) > MOST_NUMBERS:
             return None
         if numbers:
-            return None if _denied(clause, numbers[-1]) else _choose(clause, numbers, marks[-1].strip() if marks else None)
+            held = [number for number in numbers if not _denied(clause, number)]
+            return _choose(clause, held, marks[-1].strip() if marks else None) if held else None
     return None
 
 
@@ -87,7 +88,7 @@ def _main_clause(sentence: str) -> str:
 
 def _denied(clause: str, number: re.Match[str]) -> bool:
     """`We can rule out 5`, `anything other than 5`, `5 is not the answer`: a number that is said not to be it."""
-    return denied(clause[: number.start()], clause[number.end() :])
+    return denied(clause[max(0, number.start() - _NEAR) : number.start()], clause[number.end() : number.end() + _NEAR])
 
 
 def _choose(clause: str, numbers: list[re.Match[str]], computed: str | None) -> str:

@@ -19,7 +19,7 @@ MOST_DIGITS = 4_000  # of one number that has to be computed with
 # Commands that read, write or define, and anything that only a program would contain.
 _PROGRAM = re.compile(
     r"\\(?:input|include|write|read|open|close|immediate|def|edef|gdef|let|catcode|csname|usepackage|newcommand|loop)"
-    r"(?![A-Za-z])|\\write18|__|\b(?:import|lambda|eval|exec|open|getattr|globals|subprocess|sympify)\b\s*[\s(]|\bos\.",
+    r"(?![A-Za-z])|\\write18|__|\b(?:import|lambda|eval|exec|open|getattr|globals|subprocess|sympify)\b\s*[\s(]|\bos\.|\blambda\b[^:\n]{0,40}:",
 )
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[{(]?\s*[-+]?\s*(\d+)")
 _POWER_IN_EXPONENT = re.compile(r"(?:\^|\*\*)[\s{(]*(\d+)[\s})]*(?:\^|\*\*)[\s{(]*(\d+)")
@@ -43,6 +43,11 @@ def check(text: str) -> None:
         raise RefusedError(f"more than {DEEPEST} nested brackets")
     if match := _PROGRAM.search(text):
         raise RefusedError(f"not mathematics: {match.group().strip()[:20]!r}")
+
+
+def is_program(text: str) -> bool:
+    """Whether a text is a piece of a program and no answer in words."""
+    return _PROGRAM.search(text) is not None
 
 
 def check_formula(text: str) -> None:

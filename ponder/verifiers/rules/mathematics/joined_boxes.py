@@ -33,7 +33,10 @@ _LABEL = re.compile(r"([A-Za-z](?:_\{?\w{1,3}\}?)?)\s*=[\s$({\\]{0,6}$")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The last boxes that belong together: each content once, and all of them as one list with their labels."""
+    """The last boxes that belong together: each content once, and all of them as one list with their labels.
+
+    No content if they are more than `MOST`.
+    """
 
     contents: tuple[str, ...]
     listed: str
@@ -52,6 +55,8 @@ def last_run(text: str) -> tuple[Run | None, bool]:
         if not _joined(text[before.end : run[0].start]) or len(run) > MOST:
             break
         run.insert(0, before)
+    if len(run) > MOST:
+        return Run((), "", run[0].start, run[-1].end), unclosed
     labels = [_LABEL.search(text[max(0, box.start - 24) : box.start]) for box in run]
     contents = tuple(dict.fromkeys(box.content for box in run))
     labelled = all(labels) and len({label.group(1) for label in labels if label}) > 1

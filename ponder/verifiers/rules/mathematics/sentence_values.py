@@ -34,7 +34,8 @@ _SUBJECT = re.compile(
     r"(?:solutions?|answers?|values?|results?|roots?|ones?|possibilit\w+|choices?|options?|numbers?)\b"
 )
 _DENIED_BEFORE = re.compile(
-    r"(?:\bnot|n['’]t|\brul\w{1,3}\s+out|\bother\s+than|\bexcept(?:\s+for)?|\bexclud\w{1,3}|\bup\s+to|\banything\s+but)"
+    r"(?:\bnot|n['’]t|\brul\w{1,3}\s+out|\bother\s+than|\bexcept(?:\s+for)?|\bexclud\w{1,3}|\banything\s+but"
+    r"|\b(?:any|every|all|some)\w*\s+(?:\w+\s+){0,2}up\s+to)"
     r"(?:\s+(?:be|the|equal|to|number|value|answer|just|only))*\s*[$\\(]*$",
     re.IGNORECASE,
 )
@@ -43,7 +44,7 @@ _DENIED_AFTER = re.compile(
     r"ruled\s+out|invalid|no\s+(?:answer|solution)))|\s*can(?:not|['’]t)\b",
     re.IGNORECASE,
 )
-_RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s?:\s?\d+(?:\.\d+)?)+")
+_RATIO = re.compile(r"(?<![A-Z]\w{2} )(?<![A-Z]\w{3} )(?<![\w.])\d+(?:\.\d+)?(?:\s?:\s?\d+(?:\.\d+)?)+(?![\d:]|\s?[ap]\.?m)")
 _RELATION_BEFORE = re.compile(r"(?<![A-Za-z])([A-Za-z])\s*(>=|<=|!=|≠|≥|≤|⩾|⩽|>|<)\s*$")
 _CLOSING = {")": "([", "]": "[(", "}": "{"}
 

@@ -144,6 +144,8 @@ def _closes(text: str, opened: tuple[str, int, int], match: re.Match[str]) -> bo
     content = text[end : match.start()]
     if not content.strip() or (mark in ("$", "$$") and _is_prose(content)):
         return False
+    if mark == "$" and ("\n" in content or content.rstrip()[-1] in "=+*/"):
+        return False
     one_sided = content[-1].isspace() and not content[0].isspace()
     return mark != "$" or not (one_sided or text[match.end() : match.end() + 1].isdigit())
 

@@ -45,7 +45,7 @@ _NOT_UNITS = frozenset(
     tens hundreds thousands millions billions trillions dozens score scores gross grand mil mill mills mille mln mn mm
     k g's lakhs lacs crores arab myriad myriads zillion quadrillion quintillion sextillion milliard milliards tausend
     millionen milliarden millones thou bps bp promille permille permil pct fold folds doubled tripled halved quadrupled
-    negative below inverse reciprocal inverted ths square cube root power exponent
+    negative below inverse reciprocal inverted ths cube root power exponent
     th nd st rd""".split()
 ) - {"mm"} | set(_ORDINALS)
 _TEXT_UNIT = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*(?:\^\s*\{?\s*([23])\s*\}?)?\s*$")
