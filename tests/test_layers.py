@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": set(),
     "native": set(),
     "engines": {"models", "native"},
-    "verifiers": {"models"},
+    "verifiers": {"models", "problems"},
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},

@@ -18,11 +18,11 @@ from ponder.models.load import Loaded, load
 from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.problems.answers import canonical_answer
 from ponder.problems.registry import parse_many
 from ponder.protocols import Family, Propose
 from ponder.types import PonderError
 from ponder.verifiers.truth import GroundTruth
+from ponder.verifiers.votes import canonical_answer
 
 _VLLM = "vllm:"
 
