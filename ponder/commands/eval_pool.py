@@ -1,21 +1,19 @@
 """`ponder eval --pool FILE`: what somebody else's samples are worth, without running a model.
 
-Rows are `{"problem", "answer", "responses": [text, ...], "scores"?: [number or list of step scores, ...], "id"?}`.
+Rows are `{"problem", "answer", "responses": [text, ...], "scores"?: [0 to 1, or a list of step scores, ...], "id"?}`.
 Every response is graded; then, for every number of samples N that all problems have, the expected accuracy of one
 sample, of the majority, of the best-scored, of the score-weighted vote, and the share of problems with a right sample.
 All are means over subsets without replacement: in closed form but for the weighted vote, which is over at most 2,000.
 
-Votes need to know which answers are the same. Answers are compared with each other by the mathematics verifier,
-never with the key, so that the vote knows no more than it would have known when it was taken.
+Votes count classes of answers (`verifiers.votes`), which depend on each answer alone and never on the key, so that the
+vote knows no more than it would have known when it was taken, and the order of the file changes nothing.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,14 @@ from rich.table import Table
 
 from ponder.evaluation.intervals import mean_interval
 from ponder.evaluation.metrics import best_of_n, majority_at_k, pass_at_k, weighted_vote_at_k
+from ponder.problems.files.jsonl import INSTRUCTIONS
+from ponder.problems.files.written import answer_text, loads
 from ponder.runlog import environment
 from ponder.runlog.files import write_json
 from ponder.types import Key, PonderError, Problem, Question
 from ponder.verifiers.aggregation import Aggregation, aggregate
 from ponder.verifiers.truth import GroundTruth
+from ponder.verifiers.votes import canonical_answer
 
 FORMAT = 'a row is {"problem", "answer", "responses": [text, ...], "scores": one a response (optional)}'
 MOST_NS = 24  # larger pools are shown at this many N, evenly on a logarithmic scale
@@ -120,57 +121,36 @@ def shown(most: int) -> list[int]:
 
 
 def _judge(rows: Sequence[Row], truth: GroundTruth, tell: Tell) -> tuple[list[Judged], dict[str, int]]:
-    """Grade all responses, then compare the answers of each problem with each other."""
+    """Grade all responses and tell the classes of their answers."""
     pairs = [(row, text) for row in rows for text in row.responses]
     verdicts = []
-    graded = truth.stream([_problem(row, row.answer) for row, _ in pairs], [text for _, text in pairs])
+    graded = truth.stream([_problem(row) for row, _ in pairs], [text for _, text in pairs])
     for done, verdict in enumerate(graded, start=1):
         verdicts.append(verdict)
         tell(done, len(pairs), "grading responses")
     failures = dict(truth.failures)
     each = iter(verdicts)
-    found = []
+    judged = []
     for row in rows:
-        mine = [next(each) for _ in row.responses]
-        held = [(v, s) for v, s in zip(mine, row.scores or [None] * len(mine), strict=True) if v.outcome is not None]
+        question, scores = _problem(row).question, row.scores or (None,) * len(row.responses)
+        trios = [(next(each).outcome, text, score) for text, score in zip(row.responses, scores, strict=True)]
+        held = [(y, canonical_answer(question, text), score) for y, text, score in trios if y is not None]
         if held:
-            answers = tuple(v.extracted for v, _ in held)
-            found.append((row, [v.outcome or 0.0 for v, _ in held], answers, [s for _, s in held]))
-    names = _same(
-        [(row, [a for a in dict.fromkeys(answers) if a is not None]) for row, _, answers, _ in found], truth, tell
-    )
-    judged = [
-        Judged(
-            tuple(outcomes),
-            tuple(None if a is None else name[a] for a in answers),
-            tuple(s for s in scores if s is not None) if row.scores is not None else None,
-        )
-        for (row, outcomes, answers, scores), name in zip(found, names, strict=True)
-    ]
+            outcomes, answers, kept = zip(*held, strict=True)
+            judged.append(Judged(outcomes, answers, None if row.scores is None else kept))
     return judged, failures
 
 
-def _same(asked: Sequence[tuple[Row, list[str]]], truth: GroundTruth, tell: Tell) -> list[dict[str, str]]:
-    """For each problem a map from every answer to the first one that is equal to it."""
-    pairs = [(k, one, other) for k, (_, answers) in enumerate(asked) for one, other in combinations(answers, 2)]
-    problems = [_problem(asked[k][0], one) for k, one, _ in pairs]
-    names = [{answer: answer for answer in answers} for _, answers in asked]
-    verdicts = truth.stream(problems, [f"\\boxed{{{other}}}" for _, _, other in pairs])
-    for done, ((k, one, other), verdict) in enumerate(zip(pairs, verdicts, strict=True), start=1):
-        tell(done, len(pairs), "comparing answers with each other")
-        if verdict.outcome == 1.0 and names[k][other] == other:  # a failed comparison leaves them different
-            names[k][other] = names[k][one]
-    return names
-
-
-def _problem(row: Row, answer: str | None) -> Problem:
-    return Problem(Question(row.id, "pool", row.text), Key(answer, {"verifier": row.verifier}))
+def _problem(row: Row) -> Problem:
+    question = Question(row.id, "pool", row.text, INSTRUCTIONS.get(row.verifier, ""))
+    return Problem(question, Key(row.answer, {"verifier": row.verifier}))
 
 
 def read(file: Path, aggregation: Aggregation = "last") -> list[Row]:
     """All rows, checked. Raises PonderError with file and line."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Only line feeds end a row: JSON text may hold U+2028 and its like as they are.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise PonderError(f"cannot read {file}: {error.strerror}; name an existing file") from error
     except UnicodeDecodeError as error:
@@ -186,7 +166,7 @@ def _rows(file: Path, lines: Sequence[str], aggregation: Aggregation) -> Iterato
         if line.strip():
             where = f"{file}, line {number}"
             try:
-                data = json.loads(line)
+                data = loads(line)
             except (ValueError, RecursionError) as error:
                 raise PonderError(f"{where}: not JSON ({error}); {FORMAT}") from error
             if not isinstance(data, dict):
@@ -204,15 +184,15 @@ def _row(data: dict[str, Any], where: str, number: int, aggregation: Aggregation
     if scores is not None and (not isinstance(scores, list) or len(scores) != len(responses)):
         got = len(scores) if isinstance(scores, list) else type(scores).__name__
         raise PonderError(f"{where}: scores must be a list as long as responses ({len(responses)}), got {got}")
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        answer = json.dumps(answer)
-    if not isinstance(answer, str | None):
-        raise PonderError(f"{where}: answer is {type(answer).__name__}; allowed are text, numbers and null")
+    if isinstance(answer, bool | dict):
+        raise PonderError(
+            f"{where}: answer is {type(answer).__name__}; allowed are text, numbers, lists of them and null"
+        )
     return Row(
         id=str(data.get("id", number)),
         where=where,
         text=str(data["problem"]),
-        answer=answer,
+        answer=answer_text(answer),
         responses=tuple(responses),
         scores=None if scores is None else tuple(_score(s, where, aggregation) for s in scores),
         verifier=str(data.get("verifier") or "math"),
@@ -222,10 +202,16 @@ def _row(data: dict[str, Any], where: str, number: int, aggregation: Aggregation
 def _score(value: Any, where: str, aggregation: Aggregation) -> float:
     """A score, or the aggregate of step scores."""
     steps = value if isinstance(value, list) else [value]
-    numbers = [s for s in steps if isinstance(s, int | float) and not isinstance(s, bool) and math.isfinite(s)]
+    numbers = [float(s) for s in steps if isinstance(s, int | float) and not isinstance(s, bool) and math.isfinite(s)]
     if not steps or len(numbers) < len(steps):
         raise PonderError(f"{where}: {value!r} is no score; a score is a finite number or a list of them, one a step")
-    return float(numbers[0]) if not isinstance(value, list) else aggregate(numbers, aggregation)
+    outside = [number for number in numbers if not 0 <= number <= 1]
+    if outside:
+        raise PonderError(
+            f"{where}: score {outside[0]:g} is outside 0 to 1, where votes weigh and step scores multiply; "
+            "map your scores into it (a logistic function keeps their order)"
+        )
+    return numbers[0] if not isinstance(value, list) else aggregate(numbers, aggregation)
 
 
 NAMES = {

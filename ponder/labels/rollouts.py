@@ -20,6 +20,7 @@ from ponder.rollout.collect import Grade
 from ponder.search.common import new_tokens
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
+from ponder.thinking import graded_text
 from ponder.types import Group, PonderError, Problem, Step, Trajectory, Verdict
 
 Prefix = tuple[int, ...]
@@ -67,7 +68,7 @@ class Source:
         """Verdicts of whole responses; calls that wait together are graded together, off the event loop."""
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in leaves]
-        texts = [Trajectory(problem.question, leaf).text for leaf in leaves]
+        texts = [graded_text(Trajectory(problem.question, leaf)) for leaf in leaves]
         self._waiting += [(problem, text, future) for text, future in zip(texts, futures, strict=True)]
         if self._pump is None or self._pump.done():
             self._pump = loop.create_task(self._run())

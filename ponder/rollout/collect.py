@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from ponder.protocols import Propose
+from ponder.thinking import graded_text, opens_thinking
 from ponder.types import Group, Problem, Trajectory, Verdict
 
 Grade = Callable[[Sequence[Problem], Sequence[str]], list[Verdict]]
@@ -27,7 +28,7 @@ async def collect(
     """
     sizes = [group_size] * len(problems) if isinstance(group_size, int) else list(group_size)
     trajectories_PG = await sample(problems, propose, n=sizes, max_tokens=max_tokens, seed=seed)
-    return judge(problems, trajectories_PG, grade)
+    return judge(problems, trajectories_PG, grade, opened=opens_thinking(propose))
 
 
 async def sample(
@@ -43,10 +44,19 @@ async def sample(
     return list(await asyncio.gather(*map(one, problems, n)))
 
 
-def judge(problems: Sequence[Problem], trajectories_PG: Sequence[Sequence[Trajectory]], grade: Grade) -> list[Group]:
-    """Grade all trajectories in one call. A problem for which nothing could be sampled has no group."""
+def judge(
+    problems: Sequence[Problem],
+    trajectories_PG: Sequence[Sequence[Trajectory]],
+    grade: Grade,
+    *,
+    opened: bool = True,
+) -> list[Group]:
+    """Grade all trajectories in one call. A problem for which nothing could be sampled has no group.
+
+    With `opened` (the prompt opens the thinking), one that was cut in its thinking has no answer and is wrong.
+    """
     pairs = [(p, t) for p, group in zip(problems, trajectories_PG, strict=True) for t in group]
-    verdicts = iter(grade([p for p, _ in pairs], [t.text for _, t in pairs]))
+    verdicts = iter(grade([p for p, _ in pairs], [graded_text(t, opened=opened) for _, t in pairs]))
     groups = []
     for problem, trajectories in zip(problems, trajectories_PG, strict=True):
         if trajectories:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ponder.protocols import Propose
 from ponder.rollout.collect import Grade
 from ponder.seeds import derive_seed
+from ponder.thinking import graded_text
 from ponder.types import Group, Problem, Step, StepLabel, Trajectory, Verdict
 
 
@@ -65,7 +66,7 @@ async def label(
     ]
     leaves = await asyncio.gather(*(_continue(propose, t, k, rollouts, max_tokens, seed) for _, t, k in jobs))
     flat = [(job[0], leaf) for job, some in zip(jobs, leaves, strict=True) for leaf in some]
-    verdicts = iter(grade([p for p, _ in flat], [Trajectory(p.question, leaf).text for p, leaf in flat]))
+    verdicts = iter(grade([p for p, _ in flat], [graded_text(Trajectory(p.question, leaf)) for p, leaf in flat]))
     values: dict[tuple[int, int], tuple[StepLabel | None, int]] = {}
     for (_, trajectory, k), some in zip(jobs, leaves, strict=True):
         spent = sum(_new_tokens(leaf, trajectory.steps[k]) for leaf in some)

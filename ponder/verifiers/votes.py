@@ -31,7 +31,7 @@ def canonical_answer(question: Question, response: str) -> str | None:
 
 
 def shown_answer(question: Question, response: str) -> str | None:
-    """The answer as the response wrote it, for people: the class of `\\frac{\\sqrt3}{2}` is a decimal number."""
+    r"""The answer as the response wrote it, for people: the class of `\frac{\sqrt3}{2}` is a decimal number."""
     answer = final_answer(response)
     if question.family in FAMILIES or question.family.startswith("gym:") or question.instructions in _TEXTS:
         return None if answer is None else " ".join(answer.split())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.verifiers.rules.mathematics.extraction import extract
-from ponder.verifiers.rules.mathematics.spans import boxes
+from ponder.verifiers.rules.mathematics.finding.spans import boxes
 
 
 @pytest.mark.parametrize(

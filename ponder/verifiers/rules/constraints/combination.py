@@ -31,7 +31,7 @@ class Checked:
 
 def judge(constraints: Any, response: str, *, loose: bool = False) -> Verdict:
     """The verdict on a whole response, thinking included. Constraints that cannot be checked are a failure ("gold")."""
-    answer = final_answer(response) or ""
+    answer = (final_answer(response) or "").replace("\r\n", "\n")
     try:
         results = check(constraints, answer)
     except ConstraintError as error:

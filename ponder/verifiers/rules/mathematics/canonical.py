@@ -3,8 +3,8 @@ r"""One spelling for all answers that are equal: the class of an answer in a vot
 A function of the answer alone, so the classes are transitive and do not depend on which answer came first. It follows
 the grader where the grader's rules are transitive, and decides where they are not: units, percent and money signs are
 dropped (5 cm, 5), `x =` is dropped, `x=1, y=2` is the pair (1, 2), an equation that is linear in y is solved for y.
-Formulas are told apart by their values at fixed points, to 25 digits (see `numeric`); a number in closed form is written
-as a fraction or as a decimal. What cannot be read is its own text.
+Formulas are told apart by their values at fixed points, to 25 digits (see `numeric`); a number is written as a
+fraction or as a decimal. What cannot be read is its own text.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from ponder.verifiers.rules.mathematics import numeric, units
+from ponder.verifiers.rules.mathematics.bounded import CONTEXT, as_complex
 from ponder.verifiers.rules.mathematics.exact import rational
 from ponder.verifiers.rules.mathematics.extraction import extract
 from ponder.verifiers.rules.mathematics.input_limits import RefusedError, check
@@ -24,7 +25,7 @@ from ponder.verifiers.rules.mathematics.structure import Shape, base_number, rea
 
 LONGEST = 2_000  # characters of an answer that is read; a longer one is its own text
 DIGITS = 25
-_CLOSE = numeric.CONTEXT.mpf(10) ** -32
+_CLOSE = CONTEXT.mpf(10) ** -32
 _PARTS = 200
 
 
@@ -115,10 +116,9 @@ def _solved_for_y(left: str, right: str) -> str | None:
         return None
 
 
-def _difference(left: str, right: str, point: int, y: Fraction) -> Any:
-    values = [numeric.value(side, point, {"y": y}) for side in (left, right)]
-    first, second = (numeric.CONTEXT.mpc(numeric.CONTEXT.mpf(v.numerator) / v.denominator if isinstance(v, Fraction) else v)
-                     for v in values)  # fmt: skip
+def _difference(left: str, right: str, point: int, y: Any) -> Any:
+    """Left side less right side at a point, as a complex number, with `y` as given."""
+    first, second = (as_complex(numeric.value(side, point, {"y": y})) for side in (left, right))
     return first - second
 
 
@@ -137,7 +137,7 @@ def _implicit(left: str, right: str) -> str:
 
 def _value(text: str) -> str:
     base, plain = base_number(text), words(text)
-    if base is not None or plain is not None and not re.fullmatch("[a-z]", plain):
+    if base is not None or (plain is not None and not re.fullmatch("[a-z]", plain)):
         return base or plain or ""
     held = units.quantity(text)
     exact = rational(held.number)
@@ -161,9 +161,9 @@ def _number(value: Any) -> str:
     """A number to 25 digits; a fraction with a small denominator where it is one to 32."""
     if isinstance(value, Fraction):
         return _fraction(value)
-    value = numeric.CONTEXT.mpc(value)
-    size = max(abs(value), numeric.CONTEXT.mpf(10) ** -20)
-    real, imaginary = (_real(part if abs(part) > size * _CLOSE else numeric.CONTEXT.mpf(0)) for part in (value.real, value.imag))
+    zero, value = CONTEXT.mpf(0), CONTEXT.mpc(value)
+    least = max(abs(value), CONTEXT.mpf(10) ** -20) * _CLOSE
+    real, imaginary = (_real(part if abs(part) > least else zero) for part in (value.real, value.imag))
     return real if imaginary == "0" else f"{real} + {imaginary}i"
 
 
@@ -176,7 +176,7 @@ def _fraction(value: Fraction) -> str:
 
 def _real(value: Any) -> str:
     if abs(value) < 10**12:
-        near = Fraction(numeric.CONTEXT.nstr(value, 38)).limit_denominator(10**5)
-        if abs(value - numeric.CONTEXT.mpf(near.numerator) / near.denominator) <= _CLOSE * max(abs(value), 1):
+        near = Fraction(CONTEXT.nstr(value, 38)).limit_denominator(10**5)
+        if abs(value - CONTEXT.mpf(near.numerator) / near.denominator) <= _CLOSE * max(abs(value), 1):
             return str(near)
-    return str(numeric.CONTEXT.nstr(value, DIGITS))
+    return str(CONTEXT.nstr(value, DIGITS))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ponder.verifiers.rules.mathematics import symbolic, units
 from ponder.verifiers.rules.mathematics.exact import digits, rational
+from ponder.verifiers.rules.mathematics.gold import GoldError as GoldError
 from ponder.verifiers.rules.mathematics.input_limits import RefusedError, check
 from ponder.verifiers.rules.mathematics.names import is_name
 from ponder.verifiers.rules.mathematics.notation import compact, normalise
@@ -20,8 +21,6 @@ from ponder.verifiers.rules.mathematics.structure import Shape, base_number, rea
 prepare = symbolic.prepare
 _MANY_DIGITS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d ])")
 _UNJOINED = re.compile(r"[\d.] +[\d.]")
-class GoldError(ValueError):
-    """The gold answer itself cannot be read; nothing can be graded against it."""
 
 
 def judge(payload: list[Any]) -> dict[str, str | bool]:

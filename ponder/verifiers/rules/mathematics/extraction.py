@@ -18,11 +18,11 @@ import re
 from dataclasses import dataclass
 
 from ponder.thinking import final_answer
-from ponder.verifiers.rules.mathematics.answer_marks import is_bare, is_words, marked
-from ponder.verifiers.rules.mathematics.final_sentence import conclude
+from ponder.verifiers.rules.mathematics.finding.answer_marks import is_bare, is_words, marked
+from ponder.verifiers.rules.mathematics.finding.final_sentence import conclude
+from ponder.verifiers.rules.mathematics.finding.joined_boxes import last_run
+from ponder.verifiers.rules.mathematics.finding.spans import fold
 from ponder.verifiers.rules.mathematics.input_limits import is_program
-from ponder.verifiers.rules.mathematics.joined_boxes import last_run
-from ponder.verifiers.rules.mathematics.spans import fold
 
 # Only the end of a text is searched for conclusions; marks and boxes are searched in all of it.
 TAIL = 20_000
@@ -98,7 +98,9 @@ def _standing(text: str) -> Extraction:
         if len(run.contents) > 1 and len(more) == 1 and more[0] in run.contents:
             return Extraction(tuple(dict.fromkeys((*more, *_retracted(later)))), "mark")  # it settles on one of them
         answers = tuple(dict.fromkeys((*run.contents, *more, *_retracted(later))))
-        return Extraction(answers, "box", run.listed if len(run.contents) > 1 and len(answers) == len(run.contents) else None)
+        return Extraction(
+            answers, "box", run.listed if len(run.contents) > 1 and len(answers) == len(run.contents) else None
+        )
     said = marked(text)
     if said is not None and said.kind != "prose":
         return Extraction(tuple(dict.fromkeys((*said.answers, *_retracted(text[said.end :])))), "mark")

@@ -9,9 +9,9 @@ import re
 
 from ponder.verifiers.rules.mathematics.notation import closing
 
-_FUNCTIONS = "sin cos tan sec csc cot log ln exp arcsin arccos arctan sinh cosh tanh sqrt frac sum prod int lim".split()
+_FUNCTIONS = "sin|cos|tan|sec|csc|cot|log|ln|exp|arcsin|arccos|arctan|sinh|cosh|tanh|sqrt|frac|sum|prod|int|lim"
 _INDEX = r"(?:_\{[^{}]{1,12}\}|'){0,2}"
-_GREEK = r"\\(?!(?:" + "|".join(_FUNCTIONS) + r"|cdot|pi|infty|text|angle|triangle)(?![A-Za-z]))[A-Za-z]{2,8}"
+_GREEK = r"\\(?!(?:" + _FUNCTIONS + r"|cdot|pi|infty|text|angle|triangle)(?![A-Za-z]))[A-Za-z]{2,8}"
 _LETTER = rf"(?:[A-Za-z]|{_GREEK}){_INDEX}"
 _PRIMED = r"(?:\^\{(?:-1|\\prime|\(\d\))\})?"
 _LETTERS = re.compile(_LETTER)
@@ -20,8 +20,12 @@ _GEOMETRY = re.compile(
     rf"m?\s?\\(?:angle|triangle|measuredangle)\s?{_POINTS}|\\(?:overline|vec|overrightarrow|widehat)\{{{_POINTS}\}}"
     rf"|\[{_POINTS}\]|\|{_POINTS}\||{_POINTS}"
 )
-_WORDS = re.compile(r"(?:\\text\{[A-Za-z .'-]+\}|[A-Za-z]{3,}(?: [A-Za-z]+){0,4})(?:\s*(?:\([A-Z]{1,4}\)|[A-Z]{1,4}|\([A-Za-z ]+\)))?")
-_CALL = re.compile(rf"((?:{_LETTER}|\\Pr|\\text\{{[A-Za-z]+\}}|[A-Za-z]{{2,4}}|\\(?:det|deg|dim|gcd|max|min))){_PRIMED}\s*\(")
+_WORDS = re.compile(
+    r"(?:\\text\{[A-Za-z .'-]+\}|[A-Za-z]{3,}(?: [A-Za-z]+){0,4})(?:\s*(?:\([A-Z]{1,4}\)|[A-Z]{1,4}|\([A-Za-z ]+\)))?"
+)
+_CALL = re.compile(
+    rf"((?:{_LETTER}|\\Pr|\\text\{{[A-Za-z]+\}}|[A-Za-z]{{2,4}}|\\(?:det|deg|dim|gcd|max|min))){_PRIMED}\s*\("
+)
 _COORDINATES = re.compile(rf"[(\{{]?(?:\s*{_LETTER}\s*,)+\s*{_LETTER}\s*[)\}}]?")
 
 
@@ -44,4 +48,4 @@ def _is_call(text: str) -> bool:
     if match is None or closing(text, match.end() - 1) != len(text) - 1:
         return False
     called, inside = match.group(1), text[match.end() : -1]
-    return len(called) > 1 or called in "fghpqPEFGHSTNVARrsu" and called not in re.sub(r"\\[A-Za-z]+", "", inside)
+    return len(called) > 1 or (called in "fghpqPEFGHSTNVARrsu" and called not in re.sub(r"\\[A-Za-z]+", "", inside))

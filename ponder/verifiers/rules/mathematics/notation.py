@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ponder.verifiers.rules.mathematics.vocabulary import word_set
+
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣʸ", "0123456789+-=()nixy")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₕₖₗₘₙₚₛₜᵢⱼᵣᵤᵥ", "0123456789+-=()aeoxhklmnpstijruv")
 _RAISED_RUN = re.compile(f"[{''.join(map(chr, _RAISED))}]+")
@@ -21,22 +23,27 @@ _GREEK = {
 }  # fmt: skip
 _SIGNS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "×": r"\cdot ", "·": r"\cdot ", "⋅": r"\cdot ",
-    "∗": r"\cdot ", "•": r"\cdot ", "÷": "/", "∞": r"\infty ", "≤": r"\leq ", "≥": r"\geq ", "⩽": r"\leq ", "⩾": r"\geq ",
-    "≦": r"\leq ", "≧": r"\geq ", "≠": r"\neq ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "±": r"\pm ",
+    "∗": r"\cdot ", "•": r"\cdot ", "÷": "/", "∞": r"\infty ", "≤": r"\leq ", "≥": r"\geq ",
+    "⩽": r"\leq ", "⩾": r"\geq ", "≦": r"\leq ",
+    "≧": r"\geq ", "≠": r"\neq ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "±": r"\pm ",
     "∓": r"\mp ", "°": r"^{\circ}", "∅": r"\emptyset ", "∨": r"\lor ", "∧": r"\land ", "≈": r"\approx ",
     "⟨": r"\langle ", "⟩": r"\rangle ", "∠": r"\angle ", "△": r"\triangle ", "′": "'", "∣": r"\mid ",
     "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "ℝ": r"\mathbb{R}", "∖": r"\setminus ",
     "€": r"\text{ euro}", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]",
     **{letter: rf"\{name} " for letter, name in _GREEK.items()},
 }  # fmt: skip
-_FUNCTIONS = frozenset("sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh ln log exp".split())
+_FUNCTIONS = word_set(
+    "sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh ln log exp",
+)
 _SHORT_NAMES = {
-    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "infinity": "infty", "inf": "infty", "oo": "infty", "pi": "pi",
-    "theta": "theta", "alpha": "alpha", "beta": "beta",
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "infinity": "infty", "inf": "infty", "oo": "infty",
+    "pi": "pi", "theta": "theta", "alpha": "alpha", "beta": "beta",
 }  # fmt: skip
 # Single letters that name a unit where they stand behind a number; elsewhere a letter in upright type is a letter.
 _UNIT_LETTERS = frozenset("mgshlLAVNKJWCFT")
-_FONTS = r"text|mbox|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|operatorname|operatorname\*|textsf|mathsf|bf|rm"
+_FONTS = (
+    r"text|mbox|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|operatorname|operatorname\*|textsf|mathsf|bf|rm"
+)
 _FONT = re.compile(rf"\\(?:{_FONTS})\s*\{{([^{{}}]*)\}}|\{{\s*\\(?:rm|bf|it|sf)(?![A-Za-z])\s*([^{{}}]*)\}}")
 _AMOUNT = re.compile(r"([-+]?\s*(?:\\?\$)?\s*\d[\d,]*(?:\.\d+)?(?:/\d+)?)\s*([A-Za-z][A-Za-z.]*(?: [A-Za-z]+)*)")
 # Applied in order. Sizing and spacing first, then synonyms.
@@ -99,7 +106,7 @@ def normalise(text: str) -> str:
 
 
 def compact(text: str) -> str:
-    """A normalised text without the spaces that mean nothing; those between digits and letters stay (`1 2` is no 12)."""
+    """A normalised text without spaces that mean nothing; those between digits and letters stay (`1 2` is no 12)."""
     return re.sub(r"(?<![0-9A-Za-z.]) | (?![0-9A-Za-z.])", "", text)
 
 

@@ -1,9 +1,9 @@
 r"""A formula's value by a second reading: small recursive descent over LaTeX or plain text, exact while it can be.
 
 Nothing here is shared with `symbolic` (no grammar, no algebra), so that a fault in one reading shows as a disagreement.
-Whole numbers, decimals and fractions stay `Fraction`; roots, pi, functions and letters are complex numbers of 40 digits,
-letters at points that depend on their names alone. What it does not know (words, units, relations, infinity) is None: no
-opinion, never "wrong". Size and cost are bounded, so a vote may read any text with it.
+Whole numbers, decimals and fractions stay `Fraction`; roots, pi, functions and letters are complex numbers of 40
+digits, letters at points that depend on their names alone. What it does not know (words, units, relations, infinity)
+is None: no opinion, never "wrong". Size and cost are bounded, so a vote may read any text with it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,22 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-import mpmath
+from ponder.verifiers.rules.mathematics.bounded import (
+    CONTEXT,
+    LARGEST,
+    Number,
+    UnreadError,
+    as_complex,
+    binomial,
+    factorial,
+    over,
+    plus,
+    raised,
+    times,
+)
+from ponder.verifiers.rules.mathematics.vocabulary import word_set
 
-Number = Fraction | Any  # a Fraction, or a complex number of `CONTEXT`
-CONTEXT = mpmath.mp.clone()
-CONTEXT.dps = 40
 LONGEST = 400
-MOST_BITS = 20_000  # of an exact power; larger ones are not computed
-LARGEST = 40_000  # binary exponent of a value
-MOST_FACTORIAL = 400
 POINTS = 3
 DEEPEST = 60  # nested brackets or signs
 _TOKEN = re.compile(
@@ -37,8 +44,9 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "cosh": CONTEXT.cosh, "tanh": CONTEXT.tanh, "ln": CONTEXT.ln, "log": CONTEXT.log10, "exp": CONTEXT.exp,
 }  # fmt: skip
 _INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega Delta Omega".split()
+_GREEK = word_set(
+    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega Delta",
+    "Omega",
 )
 _ENCLOSING = {"\\lfloor": ("\\rfloor", CONTEXT.floor), "\\lceil": ("\\rceil", CONTEXT.ceil)}
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\s*\\circ\s*\}?")
@@ -55,17 +63,14 @@ _BARE = re.compile(rf"(?<![\\A-Za-z])(?:{'|'.join((*_FUNCTIONS, 'sqrt', 'pi'))})
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
-class UnreadError(ValueError):
-    """The text is not a formula that this reading knows."""
-
-
 UNREADABLE = (UnreadError, ArithmeticError, ValueError, RecursionError)
 
 
 def agree(gold: str, answer: str) -> bool | None:
     """Whether two answers have the same value; None if either cannot be read here.
 
-    A list is compared part by part, in any order unless it stands in parentheses. `x = 5` is read as 5.
+    A list is compared part by part, in any order unless it stands in parentheses. `x = 5` is read as 5. A mixed number
+    is None: some read it as a product.
     """
     try:
         expected, given = _parts(gold), _parts(answer)
@@ -97,7 +102,7 @@ def _is_letter(token: str) -> bool:
 
 
 def _equal(expected: list[list[str]], given: list[list[str]], point: int, ordered: bool) -> bool:
-    first, second = ([_Reader(part, point, {}).whole() for part in parts] for parts in (expected, given))
+    first, second = ([_Reader(part, point, {}, mixed=False).whole() for part in parts] for parts in (expected, given))
     if ordered:
         return all(_same(a, b) for a, b in zip(first, second, strict=True))
     left = list(second)
@@ -112,17 +117,8 @@ def _equal(expected: list[list[str]], given: list[list[str]], point: int, ordere
 def _same(first: Number, second: Number) -> bool:
     if isinstance(first, Fraction) and isinstance(second, Fraction):
         return first == second
-    a, b = _complex(first), _complex(second)
+    a, b = as_complex(first), as_complex(second)
     return bool(abs(a - b) <= max(abs(a), abs(b), 1) * CONTEXT.mpf(10) ** -25)
-
-
-def _complex(number: Number) -> Any:
-    """A number as a complex one of the context; refuses what is too large to go on with."""
-    if isinstance(number, Fraction):
-        return CONTEXT.mpc(CONTEXT.mpf(number.numerator) / number.denominator)
-    if not CONTEXT.isfinite(number) or (number != 0 and abs(CONTEXT.mag(number)) > LARGEST):
-        raise UnreadError("a value out of bounds")
-    return CONTEXT.mpc(number)
 
 
 def _parts(text: str) -> list[list[str]]:
@@ -163,7 +159,8 @@ def _tokens(text: str) -> list[str]:
 class _Reader:
     """One pass over the tokens: sum, product, power, atom."""
 
-    def __init__(self, tokens: list[str], point: int, letters: Mapping[str, Number]) -> None:
+    def __init__(self, tokens: list[str], point: int, letters: Mapping[str, Number], *, mixed: bool = True) -> None:
+        self.mixed = mixed
         self.tokens, self.point, self.letters, self.at, self.depth = list(tokens), point, letters, 0, 0
 
     def whole(self) -> Number:
@@ -189,7 +186,7 @@ class _Reader:
         found = self._product()
         while self._peek() in ("+", "-"):
             sign, right = self._take(), self._product()
-            found = _plus(found, right if sign == "+" else _times(Fraction(-1), right))
+            found = plus(found, right if sign == "+" else times(Fraction(-1), right))
         self.depth -= 1
         return found
 
@@ -198,13 +195,13 @@ class _Reader:
         found = self._power()
         if self._peek() == "\\frac" and self.at == first + 1 and re.fullmatch(r"\d+", self.tokens[first]):
             # `2\frac{1}{3}` is a sum, wherever a mixed number may stand.
-            part = self._power()
+            part = self._power() if self.mixed else None
             if not isinstance(part, Fraction):
                 raise UnreadError("a mixed number or a product")
-            found = _plus(found, part)
+            found = plus(found, part)
         while (token := self._peek()) and self._goes_on(token):
             operator = self._take() if token in "*/" else "*"
-            found = _times(found, self._power()) if operator == "*" else _over(found, self._power())
+            found = times(found, self._power()) if operator == "*" else over(found, self._power())
         return found
 
     def _goes_on(self, token: str) -> bool:
@@ -218,17 +215,17 @@ class _Reader:
             self.depth += 1
             if self.depth > DEEPEST:
                 raise UnreadError("many signs")
-            found = _times(sign, self._power())
+            found = times(sign, self._power())
             self.depth -= 1
             return found
         base = self._atom()
         while self._peek() == "!":
             self._take()
-            base = _factorial(base)
+            base = factorial(base)
         if self._peek() != "^":
             return base
         self._take()
-        return _raised(base, self._power())
+        return raised(base, self._power())
 
     def _group(self) -> Number:
         """What stands in braces, or one digit or letter."""
@@ -252,7 +249,7 @@ class _Reader:
         if token == "|":
             found = self._sum()
             self._take("|")
-            return abs(found) if isinstance(found, Fraction) else CONTEXT.mpc(abs(_complex(found)))
+            return abs(found) if isinstance(found, Fraction) else CONTEXT.mpc(abs(as_complex(found)))
         if token[0] == "\\":
             return self._command(token)
         if token in self.letters:
@@ -263,11 +260,11 @@ class _Reader:
     def _command(self, token: str) -> Number:
         name = token[1:]
         if token == "\\frac":
-            return _over(self._group(), self._group())
+            return over(self._group(), self._group())
         if token == "\\sqrt":
             return self._root()
         if token == "\\binom":
-            return _binomial(self._group(), self._group())
+            return binomial(self._group(), self._group())
         if token == "\\pi":
             return CONTEXT.mpc(CONTEXT.pi)
         if token in _ENCLOSING:
@@ -276,7 +273,7 @@ class _Reader:
             self._take(closing)
             exact = isinstance(found, Fraction)
             whole = math.floor(found) if token == "\\lfloor" else math.ceil(found) if exact else 0
-            return Fraction(whole) if exact else CONTEXT.mpc(rounded(_complex(found).real))
+            return Fraction(whole) if exact else CONTEXT.mpc(rounded(as_complex(found).real))
         base = re.fullmatch(r"log_\{?(\w+)\}?", name)
         if name in _FUNCTIONS or base:
             return self._function(name.partition("_")[0], base.group(1) if base else "")
@@ -292,20 +289,20 @@ class _Reader:
         # sin(x)^2 is the square of the sine: what stands in brackets is the whole argument.
         argument = self._atom() if self._peek() in ("(", "{") else self._argument()
         if power == -1 and name in _INVERSES:
-            return _complex(_FUNCTIONS[_INVERSES[name]](_complex(argument)))
+            return as_complex(_FUNCTIONS[_INVERSES[name]](as_complex(argument)))
         if base:
-            found = CONTEXT.ln(_complex(argument)) / CONTEXT.ln(_complex(value(base, self.point, self.letters)))
+            found = CONTEXT.ln(as_complex(argument)) / CONTEXT.ln(as_complex(value(base, self.point, self.letters)))
         else:
-            if name == "exp" and abs(_complex(argument)) > LARGEST / 2:
+            if name == "exp" and abs(as_complex(argument)) > LARGEST / 2:
                 raise UnreadError("a large power")
-            found = _FUNCTIONS[name](_complex(argument))
-        return _complex(found) if power is None else _raised(_complex(found), power)
+            found = _FUNCTIONS[name](as_complex(argument))
+        return as_complex(found) if power is None else raised(as_complex(found), power)
 
     def _argument(self) -> Number:
-        """The argument of a function without brackets: a product up to the next sign or function, as in `\\sin 2x`."""
+        r"""The argument of a function without brackets: a product up to the next sign or function, as in `\sin 2x`."""
         found = self._power()
         while (token := self._peek()) and self._goes_on(token) and token not in "*/(" and token[1:] not in _FUNCTIONS:
-            found = _times(found, self._power())
+            found = times(found, self._power())
         return found
 
     def _root(self) -> Number:
@@ -317,40 +314,4 @@ class _Reader:
             top, bottom = math.isqrt(under.numerator), math.isqrt(under.denominator)
             if top * top == under.numerator and bottom * bottom == under.denominator:
                 return Fraction(top, bottom)
-        return _complex(_complex(under) ** (1 / _complex(degree)))
-
-
-def _plus(a: Number, b: Number) -> Number:
-    return a + b if isinstance(a, Fraction) and isinstance(b, Fraction) else _complex(_complex(a) + _complex(b))
-
-
-def _times(a: Number, b: Number) -> Number:
-    return a * b if isinstance(a, Fraction) and isinstance(b, Fraction) else _complex(_complex(a) * _complex(b))
-
-
-def _over(a: Number, b: Number) -> Number:
-    return a / b if isinstance(a, Fraction) and isinstance(b, Fraction) else _complex(_complex(a) / _complex(b))
-
-
-def _raised(base: Number, power: Number) -> Number:
-    if isinstance(base, Fraction) and isinstance(power, Fraction) and power.denominator == 1:
-        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if abs(power) * bits > MOST_BITS:
-            raise UnreadError("a large power")
-        return Fraction(base ** int(power))
-    under, raised = _complex(base), _complex(power)
-    if abs(raised) * max(abs(CONTEXT.mag(under)) if under != 0 else 0, 1) > LARGEST:
-        raise UnreadError("a large power")
-    return _complex(under**raised)
-
-
-def _factorial(n: Number) -> Number:
-    if not isinstance(n, Fraction) or n.denominator != 1 or not 0 <= n <= MOST_FACTORIAL:
-        raise UnreadError("a factorial")
-    return Fraction(math.factorial(int(n)))
-
-
-def _binomial(n: Number, k: Number) -> Number:
-    if not all(isinstance(x, Fraction) and x.denominator == 1 and 0 <= x <= MOST_FACTORIAL for x in (n, k)):
-        raise UnreadError("a binomial of more than numbers")
-    return Fraction(math.comb(int(n), int(k)))
+        return as_complex(as_complex(under) ** (1 / as_complex(degree)))

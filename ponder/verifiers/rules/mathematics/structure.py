@@ -34,7 +34,9 @@ _PUNCTURED = re.compile(r"\\mathbb\{R\}\s*(?:\\setminus|\\backslash|-)\s*\\\{(.*
 _BUILDER = re.compile(r"\\\{\s*[A-Za-z]\s*(?:\\in\s*\\mathbb\{R\}\s*)?(?:\\mid(?![A-Za-z])|\||:)(.*)\\\}")
 _MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![A-Za-z])\s*")
 # An option with its text: `E: a score`, `(E) a score`. Its letter is the answer.
-_OPTION = re.compile(r"(?:\(([A-J])\)|([A-J])\s?[.:)])\s*(?!or\b|and\b|[A-J]\s*(?:or\b|and\b|[,;/&]|$))[A-Za-z][^=]*[a-z][^=]*")
+_OPTION = re.compile(
+    r"(?:\(([A-J])\)|([A-J])\s?[.:)])\s*(?!or\b|and\b|[A-J]\s*(?:or\b|and\b|[,;/&]|$))[A-Za-z][^=]*[a-z][^=]*"
+)
 _LETTER = re.compile(r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|omega|phi|rho))(?:_\{\w+\})?")
 _TOKEN = re.compile(r"\\[{}]|\\[A-Za-z]+|[^\\]|\\.", re.DOTALL)
 _RELATION = {"<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!="}

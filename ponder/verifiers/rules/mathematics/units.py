@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ponder.verifiers.rules.mathematics.vocabulary import word_set
+
 _NAMES = {
     "mm": "millimeter millimetre", "cm": "centimeter centimetre", "m": "meter metre", "km": "kilometer kilometre",
     "in": "inch inches", "ft": "foot feet", "yd": "yard", "mi": "mile", "mph": "mph", "s": "second sec",
@@ -21,7 +23,7 @@ _NAMES = {
 _MEASURES = {word: unit for unit, words in _NAMES.items() for word in (unit, *words.split())}
 _RATES = {"mi/h": "mph"}
 _POWERS = {"square": "2", "squared": "2", "sq": "2", "cubic": "3", "cubed": "3", "cu": "3"}
-_TENS = "twent thirt fort fift sixt sevent eight ninet".split()
+_TENS = ["twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet"]
 _ORDINALS = {
     "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11,
     "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17,
@@ -36,17 +38,16 @@ _SCALES = {
     **{f"{word}s": Fraction(1, value) for word, value in _ORDINALS.items()},
 }  # fmt: skip
 # Words after a number that are no unit: what they do to the number is not ours to guess.
-_NOT_UNITS = frozenset(
-    """is are was not no or and but if then so maybe perhaps wrong right correct incorrect plus minus times over half
-    more less than about approximately nearly almost to except only exactly actually wait divided multiplied by
-    factorial mod modulo base zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-    fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety quarter quarters
-    third halfs infinity true false undefined none oder ou point
-    tens hundreds thousands millions billions trillions dozens score scores gross grand mil mill mills mille mln mn mm
-    k g's lakhs lacs crores arab myriad myriads zillion quadrillion quintillion sextillion milliard milliards tausend
-    millionen milliarden millones thou bps bp promille permille permil pct fold folds doubled tripled halved quadrupled
-    negative below inverse reciprocal inverted ths cube root power exponent
-    th nd st rd""".split()
+_NOT_UNITS = word_set(
+    "is are was not no or and but if then so maybe perhaps wrong right correct incorrect plus minus times over",
+    "half more less than about approximately nearly almost to except only exactly actually wait divided",
+    "multiplied by factorial mod modulo base zero one two three four five six seven eight nine ten eleven twelve",
+    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty",
+    "ninety quarter quarters third halfs infinity true false undefined none oder ou point tens hundreds thousands",
+    "millions billions trillions dozens score scores gross grand mil mill mills mille mln mn mm k g's lakhs lacs",
+    "crores arab myriad myriads zillion quadrillion quintillion sextillion milliard milliards tausend millionen",
+    "milliarden millones thou bps bp promille permille permil pct fold folds doubled tripled halved quadrupled",
+    "negative below inverse reciprocal inverted ths cube root power exponent th nd st rd",
 ) - {"mm"} | set(_ORDINALS)
 _TEXT_UNIT = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*(?:\^\s*\{?\s*([23])\s*\}?)?\s*$")
 _WORD_UNIT = re.compile(

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ponder.verifiers.rules.mathematics.final_sentence import conclude_folded
-from ponder.verifiers.rules.mathematics.spans import Folded, fold, is_value
+from ponder.verifiers.rules.mathematics.finding.final_sentence import conclude_folded
+from ponder.verifiers.rules.mathematics.finding.spans import Folded, fold, is_value
+from ponder.verifiers.rules.mathematics.vocabulary import word_set
 
 MOST = 20  # marks that are looked at, from the last
 REACH = 2_000  # characters after a mark
@@ -31,18 +32,20 @@ _FILLER = re.compile(
 _END = re.compile(r"\n|[.!](?=[\s\"”'’)*_]|$)|(?<=[\d\U000f0000-\U000ffffd])\?(?!\s*(?:or|and)\b)|<\||</")
 _OPEN = re.compile(r"\b(?:or|maybe|perhaps|might|could|either)\b")
 _HEDGED = re.compile(r"\b(?:or|maybe|perhaps)\b[\s\w,']{0,15}$", re.IGNORECASE)
-_LEADING = re.compile(r"(?:[-−]?\s?\\?\$?\d[\d,]*(?:\.\d+)?(?:\s?/\s?\d+)?%?|[\U000f0000-\U000ffffd]|[(\[{][^()\[\]{}]{1,80}[)\]}])")
+_LEADING = re.compile(
+    r"(?:[-−]?\s?\\?\$?\d[\d,]*(?:\.\d+)?(?:\s?/\s?\d+)?%?|[\U000f0000-\U000ffffd]|[(\[{][^()\[\]{}]{1,80}[)\]}])"
+)
 _WORKED = re.compile(r"=|\b(?:which is|equals|namely|i\.e\.|that is)\b")
 _ITEM = re.compile("[\\d\U000f0000-\U000ffffd]")
 # Words with which no answer begins: the mark says something about an answer, and not the answer.
-_ABOUT = frozenset(
-    "correct right clear below above in as given boxed shown helpful complete consistent wrong incorrect verified found "
-    "obtained confirmed reasonable unique to on at by from what also good fine valid accurate displayed".split()
+_ABOUT = word_set(
+    "correct right clear below above in as given boxed shown helpful complete consistent wrong incorrect verified",
+    "found obtained confirmed reasonable unique to on at by from what also good fine valid accurate displayed",
 )
 # Words that make a sentence of what is no answer.
-_SENTENCE = frozenset(
-    "i we you he she they it its this that there is are was were be do does did not cannot can could should would have "
-    "has had know sure think guess get got need".split()
+_SENTENCE = word_set(
+    "i we you he she they it its this that there is are was were be do does did not cannot can could should would",
+    "have has had know sure think guess get got need",
 )
 
 Kind = Literal["value", "words", "prose"]

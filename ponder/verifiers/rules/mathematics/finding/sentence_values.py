@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ponder.verifiers.rules.mathematics.spans import Folded
+from ponder.verifiers.rules.mathematics.finding.spans import Folded
 
 PRIVATE = re.compile("[\U000f0000-\U000ffffd]")
 MOST = 200  # values of a sentence that are looked at, from the last
@@ -20,7 +20,8 @@ _NUMBER = r"[-−]?\\?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?"
 _ITEM = re.compile(rf"[\U000f0000-\U000ffffd](?:\s?[/:]\s?[\U000f0000-\U000ffffd])*|(?<![\w.]){_NUMBER}(?![\w])")
 _JOINED = re.compile(r"[\s,;]*(?:and/or|and|or)?[\s,;]*(?:either\s+)?")
 _VERB = re.compile(
-    r"(?:\b(?:is|are|was|were|be|equals?|becomes?|gives?|gets?|got|obtains?|have|has|yields?|finds?|found|to|lies in|in)\b|[=:])"
+    r"(?:\b(?:is|are|was|were|be|equals?|becomes?|gives?|gets?|got|obtains?|have|has|yields?|finds?|found|to"
+    r"|lies in|in)\b|[=:])"
     r"(?:\s+(?:the|a|an|at|just|exactly|simply|only|equal|that|point|points|interval|values?|now|therefore|thus|both))*\s*$",
     re.IGNORECASE,
 )
@@ -44,7 +45,9 @@ _DENIED_AFTER = re.compile(
     r"ruled\s+out|invalid|no\s+(?:answer|solution)))|\s*can(?:not|['’]t)\b",
     re.IGNORECASE,
 )
-_RATIO = re.compile(r"(?<![A-Z]\w{2} )(?<![A-Z]\w{3} )(?<![\w.])\d+(?:\.\d+)?(?:\s?:\s?\d+(?:\.\d+)?)+(?![\d:]|\s?[ap]\.?m)")
+_RATIO = re.compile(
+    r"(?<![A-Z]\w{2} )(?<![A-Z]\w{3} )(?<![\w.])\d+(?:\.\d+)?(?:\s?:\s?\d+(?:\.\d+)?)+(?![\d:]|\s?[ap]\.?m)"
+)
 _RELATION_BEFORE = re.compile(r"(?<![A-Za-z])([A-Za-z])\s*(>=|<=|!=|≠|≥|≤|⩾|⩽|>|<)\s*$")
 _CLOSING = {")": "([", "]": "[(", "}": "{"}
 

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ponder.verifiers.rules.mathematics.vocabulary import word_set
+
 LONGEST_FORMULA = 4_000
 _FIRST = 0xF0000  # a plane of private characters: as many formulas as a text of 65,000 characters can hold
 _PRIVATE = re.compile("[\U000f0000-\U000ffffd]")
@@ -21,7 +23,9 @@ _DELIMITER = re.compile(r"\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}|\\.|\$\$?|\n[ \t
 _STRONG = re.compile(r"\*\*((?:[^*\n]|\*(?!\*)){1,300}?)\*\*|`([^`\n]{1,300})`")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|mathrm|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _WORD = re.compile(r"[A-Za-z]{3,}")
-_NAMES = frozenset("sin cos tan cot sec csc log exp sqrt max min mod gcd lcm and".split())
+_NAMES = word_set(
+    "sin cos tan cot sec csc log exp sqrt max min mod gcd lcm and",
+)
 _PAIRS = {r"\(": r"\)", r"\[": r"\]", "$$": "$$", "$": "$"}
 
 Kind = Literal["maths", "strong"]

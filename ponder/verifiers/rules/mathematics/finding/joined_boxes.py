@@ -10,22 +10,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ponder.verifiers.rules.mathematics.spans import Box, boxes
+from ponder.verifiers.rules.mathematics.finding.spans import boxes
+from ponder.verifiers.rules.mathematics.vocabulary import word_set
 
 MOST = 64  # boxes of one run; more are guesses
 _NEAR, _NEARER = 160, 80  # characters between two boxes that belong together; with words that are not known
 _PLACEHOLDERS = frozenset({"", "...", r"\ldots", r"\dots", r"\text{answer}", "answer", "your answer", r"\cdot"})
-_PARTING = frozenset(
-    "so therefore thus hence wait corrected correct correction actually wrong incorrect final finally conclude gives get "
-    "then check again instead rather mistake error sorry no assistant user question problem".split()
+_PARTING = word_set(
+    "so therefore thus hence wait corrected correct correction actually wrong incorrect final finally conclude",
+    "gives get then check again instead rather mistake error sorry no assistant user question problem",
 )
-_JOINING = frozenset(
-    "and or also either both the a an is are of it other another second third fourth fifth sixth next last first root "
-    "roots solution solutions value values answer answers case number numbers zero zeros respectively for when if by "
-    "possible alternatives with".split()
+_JOINING = word_set(
+    "and or also either both the a an is are of it other another second third fourth fifth sixth next last first",
+    "root roots solution solutions value values answer answers case number numbers zero zeros respectively for",
+    "when if by possible alternatives with",
 )
-_OPEN = frozenset(
-    "or maybe perhaps possibly might may could either alternatively alternative otherwise else not unless oder ou".split()
+_OPEN = word_set(
+    "or maybe perhaps possibly might may could either alternatively alternative otherwise else not unless oder ou",
 )
 _COMMAND = re.compile(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}|\\(lor|vee)(?![A-Za-z])|\\[A-Za-z]+|\\.")
 _LABEL = re.compile(r"([A-Za-z](?:_\{?\w{1,3}\}?)?)\s*=[\s$({\\]{0,6}$")
@@ -73,6 +74,3 @@ def _joined(gap: str) -> bool:
     if words & _PARTING:
         return False
     return words <= _JOINING or (len(gap) <= _NEARER and bool(words & _OPEN))
-
-
-__all__ = ["Box", "Run", "last_run"]

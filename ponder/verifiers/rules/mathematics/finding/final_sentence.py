@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
-from ponder.verifiers.rules.mathematics.sentence_values import PRIVATE, choose, denied, enclosed
-from ponder.verifiers.rules.mathematics.spans import Folded, fold
+from ponder.verifiers.rules.mathematics.finding.sentence_values import PRIVATE, choose, denied, enclosed
+from ponder.verifiers.rules.mathematics.finding.spans import Folded, fold
 
 MOST_NUMBERS = 1_000  # numbers of one sentence; more are no conclusion
 _NEAR = 120  # characters round a number that may belong to its formula
@@ -114,7 +114,9 @@ def _enumerated(clause: str, numbers: list[re.Match[str]]) -> list[re.Match[str]
     start = len(numbers) - 1
     while start > 0 and _SIDE_BY_SIDE.fullmatch(clause, numbers[start - 1].end(), numbers[start].start()):
         start -= 1
-    pair = len(numbers) - start == 2 and _LISTS.search(clause[max(0, numbers[start].start() - 24) : numbers[start].start()])
+    pair = len(numbers) - start == 2 and _LISTS.search(
+        clause[max(0, numbers[start].start() - 24) : numbers[start].start()]
+    )
     return numbers[start:] if len(numbers) - start > 2 or pair else numbers[-1:]
 
 
