@@ -51,14 +51,12 @@ def check(constraints: Any, answer: str) -> list[Checked]:
     if len(answer) > LONGEST:
         return [Checked(name, False, False) for name, _, _ in kinds]
     texts = readings(answer)
-    return [
-        Checked(
-            name,
-            bool(answer.strip()) and kind.holds(answer, **parameters),
-            any(kind.holds(text, **parameters) for text in texts),
-        )
-        for name, kind, parameters in kinds
-    ]
+    results = []
+    for name, kind, parameters in kinds:
+        strict = bool(answer.strip()) and kind.holds(answer, **parameters)
+        others = (text for text in texts if text != answer)
+        results.append(Checked(name, strict, strict or any(kind.holds(text, **parameters) for text in others)))
+    return results
 
 
 def readings(answer: str) -> list[str]:

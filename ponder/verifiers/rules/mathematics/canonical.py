@@ -9,6 +9,7 @@ fraction or as a decimal. What cannot be read is its own text.
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from functools import lru_cache
@@ -136,9 +137,12 @@ def _implicit(left: str, right: str) -> str:
 
 
 def _value(text: str) -> str:
+    text = text.removeprefix("+").strip()
     base, plain = base_number(text), words(text)
     if base is not None or (plain is not None and not re.fullmatch("[a-z]", plain)):
         return base or plain or ""
+    if ":" in text:
+        return _ratio(text)
     held = units.quantity(text)
     exact = rational(held.number)
     if exact is not None:
@@ -150,6 +154,18 @@ def _value(text: str) -> str:
     if isinstance(values[0], Fraction):
         return _fraction(values[0] * held.scale)
     return compact(text) if held.scale != 1 else _at_points([_number(value) for value in values])
+
+
+def _ratio(text: str) -> str:
+    """`6:8` and `3:4` are one, and 3/4 is too; `5:1` is no 5."""
+    members = [rational(part.strip()) for part in text.split(":")]
+    numbers = [member for member in members if member is not None]
+    if len(numbers) < len(members) or not all(numbers):
+        return compact(text)
+    if len(numbers) == 2 and (numbers[0] / numbers[1]).denominator > 1:
+        return _fraction(numbers[0] / numbers[1])
+    scaled = [number * math.lcm(*(n.denominator for n in numbers)) for number in numbers]
+    return ":".join(str(int(number) // math.gcd(*map(int, scaled))) for number in scaled)
 
 
 def _at_points(labels: list[str]) -> str:

@@ -89,8 +89,9 @@ def _same(gold: Shape, answer: Shape) -> bool:
         return all(_same(gold, part) for part in answer.parts)
     if {gold.kind, answer.kind} <= {"list", "choice"} or gold.kind == answer.kind == "union":
         return _matched(list(gold.parts), list(answer.parts))
-    if gold.kind == "tuple" and gold.marks == "()" and answer.kind == "list":
-        return _coordinates(gold, answer)
+    for pair, named in ((gold, answer), (answer, gold)):
+        if pair.kind == "tuple" and pair.marks == "()" and named.kind == "list":
+            return _coordinates(pair, named)
     if gold.kind == "value" and answer.kind == "list" and len(answer.parts) == 1:
         return _same(gold, answer.parts[0])
     if gold.kind == "list" and answer.kind == "value" and len(gold.parts) == 1:
@@ -169,8 +170,10 @@ def _values(gold: str, answer: str) -> bool:
         if words(gold) == words(answer) or not re.fullmatch("[a-z]", gold):
             return words(gold) == words(answer)
         return words(answer) is None and _algebra(symbolic.equal, gold, answer)
-    if (":" in gold) != (":" in answer) and not re.search(r"/|\\frac", gold + answer):
-        return False  # 5:1 is a ratio and no 5
+    if (":" in gold) != (":" in answer):
+        value = rational(answer if ":" in gold else gold)
+        if value is None or value.denominator == 1:
+            return False  # 5:1 is a ratio and no 5; 1:2 may be written as 1/2
     expected, given = units.quantity(gold), units.quantity(answer)
     if not units.agree(expected, given):
         return False

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 
 from ponder.thinking import final_answer
-from ponder.verifiers.rules.mathematics.finding.answer_marks import is_bare, is_words, marked
+from ponder.verifiers.rules.mathematics.finding.answer_marks import is_bare, is_words, marked, option
 from ponder.verifiers.rules.mathematics.finding.final_sentence import conclude
 from ponder.verifiers.rules.mathematics.finding.joined_boxes import last_run
 from ponder.verifiers.rules.mathematics.finding.spans import fold
@@ -104,6 +104,9 @@ def _standing(text: str) -> Extraction:
     said = marked(text)
     if said is not None and said.kind != "prose":
         return Extraction(tuple(dict.fromkeys((*said.answers, *_retracted(text[said.end :])))), "mark")
+    letter = option(text) if len(text) <= SHORT else None
+    if letter is not None:
+        return Extraction((letter,), "option")
     if len(text) <= SHORT and (is_bare(_plain(text)) or is_words(text)):
         return Extraction((_plain(text),), "whole text")
     return _unmarked(text, said.answers if said is not None else ())

@@ -74,6 +74,7 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"\^\s*\{?\s*\\circ\s*\}?", r"^{\\circ}"),
     (r"\\(?:degree|degrees)(?![A-Za-z])", r"^{\\circ}"),
     (r"\\%", "%"),
+    (r"\\\$\s+", r"\\$"),
     (r"\*\*", "^"),
     (r"\*", r"\\cdot "),
     (r"<=", r"\\leq "),
@@ -100,6 +101,7 @@ def normalise(text: str) -> str:
         text = pattern.sub(replacement, text)
     text = _FONT.sub(_upright, text)
     text = "".join(part if part.startswith(r"\text{") else _named(part) for part in _TEXT.split(text))
+    text = re.sub(r"\s+(?=[_^])", "", text)
     text = _exponents(_brace(_brace(_roots(text), "sqrt", 1), "frac", 2))
     # A full stop or a half-cut "\ " at the end is no part of the answer; an ellipsis is.
     return re.sub(r"(?<!\.)[.;,]$|(?<!\\)\\$", "", re.sub(r"\s+", " ", text).strip()).rstrip()

@@ -35,6 +35,8 @@ _HEDGED = re.compile(r"\b(?:or|maybe|perhaps)\b[\s\w,']{0,15}$", re.IGNORECASE)
 _LEADING = re.compile(
     r"(?:[-−]?\s?\\?\$?\d[\d,]*(?:\.\d+)?(?:\s?/\s?\d+)?%?|[\U000f0000-\U000ffffd]|[(\[{][^()\[\]{}]{1,80}[)\]}])"
 )
+# An option with its text: `E. a score`, `(E) a score`, `\text{E: a score}`. Its letter is the answer.
+_OPTION = re.compile(r"(?:\\text\w*\s?\{)?(?:\(([A-J])\)|([A-J])(?=[.:)}]))[.:)}]*(?=\s|$)(?!\s*(?:or|and)\b)")
 _WORKED = re.compile(r"=|\b(?:which is|equals|namely|i\.e\.|that is)\b")
 _ITEM = re.compile("[\\d\U000f0000-\U000ffffd]")
 # Words with which no answer begins: the mark says something about an answer, and not the answer.
@@ -89,6 +91,12 @@ def is_bare(text: str) -> bool:
     return is_value(text) and not worked and "\n" not in text and "<<" not in text
 
 
+def option(text: str) -> str | None:
+    """The letter with which a text begins as an option does; None if it begins as anything else."""
+    match = _OPTION.match(text)
+    return match.group(1) or match.group(2) if match else None
+
+
 def _untext(text: str) -> str:
     return re.sub(r"\\text\s*\{[^{}]*\}|\\[A-Za-z]+", " ", text)
 
@@ -96,6 +104,9 @@ def _untext(text: str) -> str:
 def _said(rest: str) -> tuple[Kind, str] | None:
     folded = fold(rest)
     text = _FILLER.sub("", folded.text)
+    letter = option(text)
+    if letter is not None:
+        return "value", letter
     end = _END.search(text)
     sentence = (text[: end.start()] if end else text).strip(" \t\r\n*_\"“”'’`")
     sentence = re.sub(r"(?<=\d)(?:…|\.{2,3})$", "", sentence)
