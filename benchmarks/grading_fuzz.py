@@ -368,7 +368,7 @@ def lists(r: Random) -> Made:
         rf"x = {join(map(str, a))}",
     ]
     same += [
-        rf" \text{{ and }} ".join(map(str, shuffled))
+        r" \text{ and } ".join(map(str, shuffled))
         if len(a) == 2
         else join(map(str, a[:-1])) + rf", \text{{ and }} {a[-1]}",
         join(f"x={v}" for v in a),

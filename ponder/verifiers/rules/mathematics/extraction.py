@@ -29,6 +29,7 @@ TAIL = 20_000
 SHORT = 200
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 _TURN_END = re.compile(r"(?:<\|[a-z_]{1,20}\|>|</s>|<eos>|<end_of_turn>)\s*$")
+_BOLD = re.compile(r"\*\*([^*\n]{1,60}[^*\n:])\*\*")
 # "No, it is 6", "Sorry, I meant 6": what takes an answer back and says another one.
 _RETRACTION = re.compile(
     r"\b(?:actually|sorry|no|wait|oops|correction|rather|instead)\b[\s,:;.!–—-]{0,9}"
@@ -123,7 +124,11 @@ def _unmarked(text: str, said: tuple[str, ...]) -> Extraction:
     if len(text) <= SHORT and is_program(text):
         return Extraction((text,), "whole text")
     concluded = conclude(tail)
-    return Extraction((concluded,) if concluded else (), "conclusion" if concluded else "no number in the text")
+    if concluded:
+        return Extraction((concluded,), "conclusion")
+    bold = _BOLD.findall(tail.rstrip().rpartition("\n")[2])
+    words = bold[-1].strip(" .") if bold else ""
+    return Extraction((words,), "bold words") if is_words(words) else Extraction((), "no value in the text")
 
 
 def _plain(text: str) -> str:

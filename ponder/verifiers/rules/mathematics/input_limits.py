@@ -12,6 +12,7 @@ import unicodedata
 LONGEST = 20_000  # characters of an answer that may be compared at all
 LONGEST_FORMULA = 2_000  # characters of an answer that is read as mathematics
 DEEPEST = 40  # nested brackets
+DEEPEST_FORMULA = 25  # of a formula; the grammar's time grows fast with the depth
 LARGEST_EXPONENT = 10_000
 LARGEST_FACTORIAL = 5_000
 MOST_DIGITS = 4_000  # of one number that has to be computed with
@@ -54,6 +55,8 @@ def check_formula(text: str) -> None:
     """Refuse what would be dear to parse or compute: length, digits, exponents, factorials."""
     if len(text) > LONGEST_FORMULA:
         raise RefusedError(f"a formula of {len(text)} characters; at most {LONGEST_FORMULA} are read")
+    if nesting(text) > DEEPEST_FORMULA:
+        raise RefusedError(f"a formula with more than {DEEPEST_FORMULA} nested brackets")
     if re.search(rf"\d{{{MOST_DIGITS}}}", text):
         raise RefusedError(f"a number of more than {MOST_DIGITS} digits")
     if _TOWER.search(text):

@@ -48,4 +48,6 @@ def _is_call(text: str) -> bool:
     if match is None or closing(text, match.end() - 1) != len(text) - 1:
         return False
     called, inside = match.group(1), text[match.end() : -1]
+    if called == "n":  # n(A) counts the members of a set
+        return re.match(r"\s*[A-Z]", inside) is not None
     return len(called) > 1 or (called in "fghpqPEFGHSTNVARrsu" and called not in re.sub(r"\\[A-Za-z]+", "", inside))

@@ -139,6 +139,8 @@ def _several(text: str) -> Shape | None:
     worded = re.fullmatch(r"\\text\s*\{([^{}]*,[^{}]*)\}", text)
     if worded:
         return Shape("list", text, tuple(Shape("value", part.strip()) for part in worded.group(1).split(",")))
+    if text.startswith("{") and text.endswith("}") and "," in text and _closes_at_end(text):
+        return read(text[1:-1])
     if text.startswith(r"\{") and text.endswith(r"\}") and _closes_at_end(text):
         inner = read(text[2:-2].strip())
         return inner if inner.kind == "list" else Shape("list", text, (inner,))

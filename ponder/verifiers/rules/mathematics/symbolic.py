@@ -39,10 +39,9 @@ def prepare() -> None:
 def parse(text: str) -> Any:
     """A sympy expression; `i` is the imaginary unit. Raises UnreadableError or guard.RefusedError."""
     import sympy
-    from latex2sympy2_extended import latex2sympy
-    from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
     check_formula(text)
+    latex2sympy, ConversionConfig = _grammar()
     text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", text)
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<![\d.])(\d{1,3}(?: \d{3})+)(?![\d ])", lambda match: match.group().replace(" ", ""), text)
@@ -65,6 +64,30 @@ def parse(text: str) -> Any:
     if not isinstance(expression, sympy.Expr):
         raise UnreadableError(text[:60])
     return expression.subs({symbol: sympy.I for symbol in expression.free_symbols if symbol.name in "iI"}).doit()
+
+
+@lru_cache(maxsize=1)
+def _grammar() -> tuple[Any, Any]:
+    r"""The grammar and its settings, with the one rule changed that has no setting.
+
+    It adds a whole number and a rational that stand side by side, so `2(3)` is 5 to it and `3\sqrt{4}` too. Here they
+    are multiplied; mixed numbers are made sums before they are parsed.
+    """
+    from latex2sympy2_extended import latex2sympy, latex2sympy2
+
+    converter = latex2sympy2._Latex2Sympy  # noqa: SLF001 - no setting reaches it
+    original = converter.convert_postfix_list
+
+    def product(self: Any, factors: Any, first: int = 0) -> Any:
+        found = self.convert_postfix(factors[first])
+        if isinstance(found, list) or first == len(factors) - 1:
+            return original(self, factors, first)
+        other = product(self, factors, first + 1)
+        matrices = any(getattr(side, "is_Matrix", False) for side in (found, other))
+        return self.mat_mul_flat(found, other) if matrices else self.mul_flat(found, other)
+
+    converter.convert_postfix_list = product
+    return latex2sympy, latex2sympy2.ConversionConfig
 
 
 def _fraction(match: re.Match[str]) -> str:

@@ -28,7 +28,7 @@ _ORDINALS = {
     "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11,
     "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17,
     "eighteenth": 18, "nineteenth": 19, **{f"{stem}ieth": 10 * (2 + i) for i, stem in enumerate(_TENS)},
-    "hundredth": 100, "thousandth": 10**3, "millionth": 10**6, "billionth": 10**9,
+    "hundredth": 100, "thousandth": 10**3, "millionth": 10**6, "billionth": 10**9, "trillionth": 10**12,
 }  # fmt: skip
 # Words that multiply the number before them. The plural of an ordinal divides it: 5 eighths are 5/8.
 _SCALES = {
@@ -43,12 +43,15 @@ _NOT_UNITS = word_set(
     "half more less than about approximately nearly almost to except only exactly actually wait divided",
     "multiplied by factorial mod modulo base zero one two three four five six seven eight nine ten eleven twelve",
     "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty",
-    "ninety quarter quarters third halfs infinity true false undefined none oder ou point tens hundreds thousands",
+    "ninety quarter quarters third halfs infinity true false undefined none oder ou point",
+    "twos threes fours fives sixes sevens eights nines",
+    "tens hundreds thousands",
     "millions billions trillions dozens score scores gross grand mil mill mills mille mln mn mm k g's lakhs lacs",
     "crores arab myriad myriads zillion quadrillion quintillion sextillion milliard milliards tausend millionen",
     "milliarden millones thou bps bp promille permille permil pct fold folds doubled tripled halved quadrupled",
     "negative below inverse reciprocal inverted ths cube root power exponent th nd st rd",
 ) - {"mm"} | set(_ORDINALS)
+_UNNAMED = re.compile(r"(?<!m)(?<!b)(?<!tr)illi(?:on|ard)s?(?:ths?)?$")  # quadrillions, milliards
 _TEXT_UNIT = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*(?:\^\s*\{?\s*([23])\s*\}?)?\s*$")
 _WORD_UNIT = re.compile(
     r"(?:(?<=[\d})%.!])(\s*)|(?<=\\pi)(\s+))([A-Za-z][A-Za-z.]*(?:(?:[ -]|\s?/\s?)[A-Za-z][A-Za-z.]*){0,3})"
@@ -94,7 +97,9 @@ def _worded(text: str) -> Quantity:
             return Quantity(text)
         words, power = match.group(3), match.group(4)
     parts = re.findall(r"[a-z.%$]+|/", words.lower().replace(" per cent", "percent"))
-    if any(part in _NOT_UNITS for part in parts) or (parts and all(part in _POWERS for part in parts)):
+    if any(part in _NOT_UNITS or _UNNAMED.search(part) for part in parts) or (
+        parts and all(part in _POWERS for part in parts)
+    ):
         return Quantity(text)
     scale = Fraction(1)
     while parts and parts[0] in _SCALES:

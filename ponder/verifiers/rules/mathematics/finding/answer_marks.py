@@ -38,6 +38,7 @@ _LEADING = re.compile(
 # An option with its text: `E. a score`, `(E) a score`, `\text{E: a score}`. Its letter is the answer.
 _OPTION = re.compile(r"(?:\\text\w*\s?\{)?(?:\(([A-J])\)|([A-J])(?=[.:)}]))[.:)}]*(?=\s|$)(?!\s*(?:or|and)\b)")
 _WORKED = re.compile(r"=|\b(?:which is|equals|namely|i\.e\.|that is)\b")
+_GOES_ON = re.compile(r"\b(?:after|in|for|with|from|by|since|because|when|at|on|of|per|out of)\s+(?:\w+\s+)?\d")
 _ITEM = re.compile("[\\d\U000f0000-\U000ffffd]")
 # Words with which no answer begins: the mark says something about an answer, and not the answer.
 _ABOUT = word_set(
@@ -114,7 +115,7 @@ def _said(rest: str) -> tuple[Kind, str] | None:
     if not sentence or (first and first.group().lower() in _ABOUT and len(first.group()) > 1):
         return None
     whole = folded.unfold(sentence)
-    if is_value(sentence) and is_bare(whole.replace("\n", " ")):
+    if is_value(sentence) and not _GOES_ON.search(sentence) and is_bare(whole.replace("\n", " ")):
         return "value", whole
     return _longer(folded, sentence, whole)
 

@@ -34,7 +34,6 @@ _TURN = re.compile(
     r"[;:=]\s|, (?!and\b)|[+*/] |\b(?:so|but|then|thus|hence|therefore|is|wait|no|not|actually|leaving|which rounds)\b"
 )
 _REASON = re.compile(r"\bbecause\b|,? since\b")
-_PLAIN_NUMBER = re.compile(r"\\?\$?\s?[-−]?\d[\d,]*(?:\.\d+)?(?:\\?%)?")
 _OPEN = re.compile(r"\b(?:or|either|maybe|perhaps|between|might|could)\b")
 
 
@@ -46,7 +45,6 @@ def conclude(text: str) -> str | None:
 
 def conclude_folded(folded: Folded, text: str) -> str | None:
     """The same for a part of a folded text."""
-    text = _numbers_unfolded(folded, text)
     marks = _MARK.findall(text)
     for sentence in reversed(_SENTENCE.split(_MARK.sub(_RESULT, text))):
         clause = _main_clause(sentence)
@@ -61,19 +59,6 @@ def conclude_folded(folded: Folded, text: str) -> str | None:
             held = [number for number in numbers if not _denied(clause, number)]
             return _choose(clause, held, marks[-1].strip() if marks else None) if held else None
     return None
-
-
-def _numbers_unfolded(folded: Folded, text: str) -> str:
-    """Formulas that are plain numbers as numbers: `$29$` in a sentence is 29, and `1{,}234` is 1,234."""
-
-    def plain(match: re.Match[str]) -> str:
-        span = folded.span(match.group())
-        if span is None or span.kind == "strong":
-            return match.group()
-        content = re.sub(r"\{,\}|,\\!", ",", span.content).rstrip(".")
-        return content.replace(r"\%", "%") if _PLAIN_NUMBER.fullmatch(content) else match.group()
-
-    return PRIVATE.sub(plain, text)
 
 
 def _main_clause(sentence: str) -> str:
@@ -145,6 +130,9 @@ def _text(number: re.Match[str]) -> str:
         return whole
     before = number.string[max(0, number.start() - _NEAR) : number.start()]
     after = number.string[number.end() : number.end() + _NEAR]
+    mixed = re.search(r"(?<![\d.,/])(\d{1,6}) $", before)
+    if mixed and re.match(r"\s?/", number["rest"] or ""):
+        return f"{mixed.group(1)} {_plain(number)}"  # 1 1/2
     run = (before.split(" ")[-1] + number.group() + after.split(" ")[0]).replace(_RESULT, "")
     if re.search(r"[\\^_{]|[A-Za-z]\(", run) and "=" not in run:
         return run.strip().strip("$,;:.'\"*")

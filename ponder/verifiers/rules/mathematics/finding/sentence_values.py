@@ -21,12 +21,12 @@ _ITEM = re.compile(rf"[\U000f0000-\U000ffffd](?:\s?[/:]\s?[\U000f0000-\U000ffffd
 _JOINED = re.compile(r"[\s,;]*(?:and/or|and|or)?[\s,;]*(?:either\s+)?")
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|equals?|becomes?|gives?|gets?|got|obtains?|have|has|yields?|finds?|found|to"
-    r"|lies in|in)\b|[=:])"
+    r"|lies in|is in)\b|[=:])"
     r"(?:\s+(?:the|a|an|at|just|exactly|simply|only|equal|that|point|points|interval|values?|now|therefore|thus|both))*\s*$",
     re.IGNORECASE,
 )
 _QUALIFIES = re.compile(
-    r"\b(?:for|if|when|where|with|since|because|as|from|by|using|of|into|all|any|every|each|mod|modulo|than|given|that)"
+    r"\b(?:for|if|when|where|with|since|because|as|from|by|using|of|into|in|on|over|between|all|any|every|each|mod|modulo|than|given|that)"
     r"(?:\s+(?:all|any|every|each|some|the|real|integer|positive|numbers?|integers?|values?))*\s*$",
     re.IGNORECASE,
 )
@@ -35,7 +35,7 @@ _SUBJECT = re.compile(
     r"(?:solutions?|answers?|values?|results?|roots?|ones?|possibilit\w+|choices?|options?|numbers?)\b"
 )
 _DENIED_BEFORE = re.compile(
-    r"(?:\bnot|n['’]t|\brul\w{1,3}\s+out|\bother\s+than|\bexcept(?:\s+for)?|\bexclud\w{1,3}|\banything\s+but"
+    r"(?:\bnot|n['’]t|\brul\w{1,3}\s+out|\bother\s+than|\bexcept(?:\s+for)?|\bexclud\w{1,3}|\banything\s+but|\bcan['’]?t|\bcannot"
     r"|\b(?:any|every|all|some)\w*\s+(?:\w+\s+){0,2}up\s+to)"
     r"(?:\s+(?:be|the|equal|to|number|value|answer|just|only))*\s*[$\\(]*$",
     re.IGNORECASE,
@@ -139,5 +139,6 @@ def _bracketed(window: str, start: int, end: int) -> str | None:
                 called = first > 0 and (window[first - 1].isalnum() or window[first - 1] == "_")
                 listed = re.search(r"[,;]", re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", content))
                 if listed and not called and not re.search(r"[A-Za-z]{3,}", content):
-                    return window[first : place + 1]
+                    found = window[first : place + 1]
+                    return rf"\{{{content}\}}" if character == "}" else found
     return None
