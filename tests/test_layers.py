@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": set(),
     "native": set(),
     "engines": {"models", "native"},
-    "verifiers": {"models", "learning"},
+    "verifiers": {"models", "learning", "problems"},
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},

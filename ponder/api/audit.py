@@ -27,6 +27,7 @@ from ponder.runlog import environment
 from ponder.runlog.files import explained, write_json, write_text
 from ponder.search.session.verifier_cost import Reading
 from ponder.seeds import derive_seed
+from ponder.thinking import graded_text
 from ponder.types import Group, PonderError
 from ponder.verifiers.noise import Noise, NoisyGrade, NoisyJudge
 from ponder.verifiers.truth import GroundTruth
@@ -111,7 +112,7 @@ def _by_truth(groups: Sequence[Group], truth: GroundTruth, noise: Noise) -> list
     dial = NoisyGrade(truth.grade, noise)
     pools = []
     for group in groups:
-        texts = [trajectory.text for trajectory in group.trajectories]
+        texts = [graded_text(trajectory) for trajectory in group.trajectories]
         said = dial([group.problem] * len(texts), texts)
         pools.append(_pool(group, [v.outcome for v in said], [0.0] * len(texts), [v.extracted for v in said]))
     return pools

@@ -18,9 +18,9 @@ from ponder.models.load import Loaded, load, place_of
 from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.problems.answers import canonical_answer
 from ponder.protocols import Engine, Propose, WeightedEngine
 from ponder.types import PonderError
+from ponder.verifiers.votes import canonical_answer
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def load_source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> 
         return _remote(name, temperature)
     if _scheme(name) in SCHEMES:
         return SCHEMES[_scheme(name)](name.partition(":")[2], temperature=temperature)
-    return source_of(load_policy(name, device=device, temperature=temperature))
+    asked = LocalSettings(share_weights=True)  # nobody here changes the weights, so they are held once
+    return source_of(load_policy(name, device=device, temperature=temperature, engine=asked))
 
 
 def source_of(policy: str | Policy | Source, *, temperature: float | None = None, device: str = "cpu") -> Source:

@@ -85,7 +85,7 @@ def _row(id: str, family: str, method: str, question: str, steps: list[str], lab
 
 def _objects(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PonderError(f"{path}: cannot be read ({error}); give a JSON or JSON-lines file") from error
     if text.lstrip().startswith("["):

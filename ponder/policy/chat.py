@@ -73,6 +73,8 @@ class TextPropose:
     top_p: float = 1.0
     separator: str = "\n"
 
+    opens_thinking = False  # no prompt of a server ends in opened thinking; the model opens it itself, or not at all
+
     async def __call__(
         self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
     ) -> list[Step]:

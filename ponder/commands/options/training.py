@@ -40,7 +40,9 @@ def run(
         if config is not None:
             raise PonderError(f"--resume goes on with the settings in {started_with}; leave {config} out")
         if not started_with.is_file():
-            raise PonderError(f"--resume: {out} is no run folder, it has no config.toml; leave --resume out to begin one")
+            raise PonderError(
+                f"--resume: {out} is no run folder, it has no config.toml; leave --resume out to begin one"
+            )
     chosen = settings.load(Run, started_with if resume else config, [*(set_ or []), *overrides])
     with Bars(quiet=as_json) as bars:
         bars.starting("loading the model and measuring it before training")
