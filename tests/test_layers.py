@@ -11,7 +11,7 @@ import ponder
 
 ROOT = Path(ponder.__file__).parent
 # The floor: nouns, verbs, run folder, settings, seeds, the end of thinking. Every room may import it; it imports nouns.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names"}
+FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "catalogue"}
 # Room -> the rooms above the floor that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "problems": set(),
@@ -79,7 +79,7 @@ def allowed(here: str, there: str) -> bool:
     """Whether a module of room `here` may import one of room `there`."""
     if here == there or not there or there.startswith("__version"):
         return True
-    if here in TOP:
+    if here in TOP or (not here and there == "api"):  # the package's own names are those of the public layer
         return True
     return there == "types" if here in FLOOR else there in FLOOR | MAY_IMPORT.get(here, set())
 

@@ -11,7 +11,7 @@ from typing import Any
 from ponder.evaluation.reflection.over_training import over_training
 from ponder.reports.thinking import reflection as thinking_reflection
 from ponder.runlog import read_config
-from ponder.runlog.files import write_json
+from ponder.runlog.files import explained, write_json
 from ponder.types import PonderError
 
 RULE = (
@@ -29,7 +29,8 @@ def reflect(run: Path, out: Path | None = None) -> dict[str, Any]:
         raise PonderError(f"{run} keeps no samples in {run / 'trajectories'}; finish a round of the run first")
     data = {"schema": 1, "rule": RULE, "unit": "shares with 95 % intervals over problems", "rounds": rounds}
     folder = out or run
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / thinking_reflection.DATA, data)
     thinking_reflection.render(folder)
     return data

@@ -19,14 +19,18 @@ def run(
     problems: Annotated[str | None, typer.Option(help="Comma-separated problem specs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", min=0)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="List every key of --set, and run nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """The self-play loop, start to report."""
-    from ponder import config as settings
+    if settings:
+        _list_settings(as_json)
+        return
+    from ponder.api.train import train
     from ponder.commands.progress import Bars
-    from ponder.commands.run import run as run_all
+    from ponder.config import load
     from ponder.reports.run.tables import console
     from ponder.selfplay.config import Run
 
@@ -34,14 +38,23 @@ def run(
     overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
-    chosen = settings.load(Run, config, [*(set_ or []), *overrides])
+    chosen = load(Run, config, [*(set_ or []), *overrides])
     with Bars(quiet=as_json) as bars:
-        summary = run_all(chosen, out, resume=resume, tell=bars.tell)
+        summary = train(chosen, out=out, resume=resume, tell=bars.tell).summary
     if as_json:
         print_json(summary)
         return
     Console().print(console(summary))
     Console().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}   Verifier: {out / 'verifier'}")
+
+
+def _list_settings(as_json: bool) -> None:
+    from ponder.catalogue import flat_settings
+    from ponder.commands import settings as printed
+    from ponder.selfplay.config import Run
+
+    found = flat_settings(Run)
+    print_json(found) if as_json else Console().print(printed.table(found))
 
 
 def report(

@@ -1,0 +1,71 @@
+"""`ponder.train`: the self-play loop from a model to a report, as `ponder run` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponder.api.machine import check_device
+from ponder.api.problems import load_families
+from ponder.config import load
+from ponder.models import trained_on
+from ponder.selfplay.config import Run as RunConfig
+from ponder.types import PonderError
+
+Tell = Callable[[str, int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run: its folder, and what its summary.json holds."""
+
+    folder: Path
+    summary: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """The folder of the trained policy, for `load_policy`."""
+        return self.folder / "model"
+
+    @property
+    def verifier(self) -> Path:
+        """The folder of the trained verifier, for `load_verifier`."""
+        return self.folder / "verifier"
+
+    @property
+    def report(self) -> Path:
+        """The page that says what came of it."""
+        return self.folder / "report.html"
+
+
+def train(
+    config: RunConfig | Path | None = None,
+    *,
+    out: Path | str,
+    settings: Sequence[str] = (),
+    resume: bool = False,
+    tell: Tell | None = None,
+) -> Trained:
+    """Train policy and verifier, measure both scaling laws, write a report; `ponder run` does the same.
+
+    `config` is a `ponder.RunConfig`, a TOML file, or None for the embedded default; `settings` are changes to a file
+    or to the default, such as "rounds=2" or "sampling.group_size=4". `out` is the run folder; `resume` goes on with a
+    run that was stopped. `tell(stage, done, total, note)` hears of progress. The same seed gives the same run on a
+    CPU. Raises PonderError for a setting that is unknown or wrong, and for a folder that holds another run.
+    """
+    if isinstance(config, RunConfig) and settings:
+        raise PonderError("give settings either in the configuration or as text, not both; see RunConfig.model_copy")
+    run_config = config if isinstance(config, RunConfig) else load(RunConfig, config, list(settings))
+    check_device(run_config.device)
+    folder = Path(out)
+    # The present code of a run stands with its command; this is the one place that reaches for it.
+    import ponder.commands.run
+
+    summary = ponder.commands.run.run(run_config, folder, resume=resume, tell=tell or (lambda *_: None))
+    names = [family.name for family in load_families(run_config.problems)]
+    for model in (folder / "model", *sorted((folder / "policies").glob("round-*"))):
+        if model.is_dir():
+            trained_on.write(model, names)
+    return Trained(folder, summary)
