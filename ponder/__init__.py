@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ponder.api.catalogue import catalogue as catalogue
+    from ponder.api.catalogue import available as available
     from ponder.api.evaluating.evaluate import evaluate as evaluate
     from ponder.api.evaluating.evaluation import Accuracy as Accuracy
     from ponder.api.evaluating.evaluation import Evaluation as Evaluation
@@ -60,7 +60,7 @@ _FACE = {
     "train_verifier": "ponder.api.verifiers.train",
     "grade": "ponder.api.grade",
     "grade_file": "ponder.api.grade",
-    "catalogue": "ponder.api.catalogue",
+    "available": "ponder.api.catalogue",
     "register_family": "ponder.api.extend",
     "register_strategy": "ponder.api.extend",
     "register_verifier": "ponder.api.extend",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
 from inspect import getdoc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
+if TYPE_CHECKING:  # `ponder --help` lists strategies and needs no pydantic
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def flat_settings(model: type[BaseModel], prefix: str = "") -> list[dict[str, An
     found = []
     for name, field in model.model_fields.items():
         kind, key = field.annotation, f"{prefix}{name}"
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if isinstance(kind, type) and hasattr(kind, "model_fields"):
             found += flat_settings(kind, f"{key}.")
         else:
             default = None if field.is_required() else _plain(field.get_default(call_default_factory=True))
@@ -81,7 +81,7 @@ def summary(cls: type[Any]) -> str:
 
 def _kind(cls: type[BaseModel]) -> str:
     field = cls.model_fields.get("kind")
-    return str(field.default) if field is not None and field.default is not PydanticUndefined else cls.__name__
+    return str(field.default) if field is not None and not field.is_required() else cls.__name__
 
 
 def _model_settings(cls: type[BaseModel]) -> tuple[Setting, ...]:
@@ -109,7 +109,7 @@ def _type(annotation: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
+    if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, tuple | list):
         return [_plain(part) for part in value]

@@ -16,7 +16,7 @@ ROOMS = {
 }
 
 
-def catalogue(what: str) -> list[Entry]:
+def available(what: str) -> list[Entry]:
     """All entries of one room: strategies, families, verifiers, ... with settings, needs and source.
 
     What was registered by a script or a plugin is in it. Raises PonderError for a room that cannot be listed.

@@ -101,9 +101,9 @@ def run(request: Request, tell: Tell) -> Evaluation:
         if isinstance(asked, Problems)
         else load_problems(asked, split=request.split, limit=request.limit, seed=request.seed)
     )
+    source = source_of(request.model, device=request.device, temperature=request.temperature)
+    judge = verifier_of(request.verifier, source, [problem.question for problem in problems])
     with opened(request) as journal:
-        source = source_of(request.model, device=request.device, temperature=request.temperature)
-        judge = verifier_of(request.verifier, source, [problem.question for problem in problems])
         with ground_truth(problems.families, allow_unsafe_code=request.allow_unsafe_code) as truth:
             live = Live(source.propose, source.decode, truth.grade, judge)
             bench = replace(_bench(request, problems, live), journal=journal)

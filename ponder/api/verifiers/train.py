@@ -35,7 +35,7 @@ def train_verifier(
     tell: Tell | None = None,
     **more: Any,
 ) -> TrainedVerifier:
-    """Train a verifier of `kind` (see `ponder.catalogue("verifiers")`) and save it in `out`.
+    """Train a verifier of `kind` (see `ponder.available("verifiers")`) and save it in `out`.
 
     `labels` is a label file of `ponder label`; without one, labels are collected on `groups` training problems of the
     families `problems`. `more` are the other settings of `ponder verifier train`: samples, rollouts, trunk, depth,

@@ -16,8 +16,8 @@ def list_what(
     as_json: Json = False,
 ) -> None:
     """What can be plugged in, with settings, needs and source."""
-    from ponder.api.catalogue import catalogue
+    from ponder.api.catalogue import available
     from ponder.commands import catalogue as printed
 
-    entries = catalogue(what)
+    entries = available(what)
     print_json([entry.as_data() for entry in entries]) if as_json else Console().print(printed.table(what, entries))
