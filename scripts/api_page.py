@@ -43,7 +43,8 @@ HEAD = """# The Python interface
 Written by `python -m scripts.api_page` from the docstrings; do not edit it by hand.
 
 These are the public names: `import ponder` and use `ponder.NAME`. They stay stable; everything below `ponder.` that is
-not named here may move. Scripts that use them stand in `examples/`. Errors that a user can mend are `ponder.PonderError`.
+not named here may move. Scripts that use them stand in `examples/`. Errors that a user can mend are
+`ponder.PonderError`.
 """
 
 

@@ -14,6 +14,7 @@ from ponder.models import trained_on
 from ponder.selfplay.config import Run as RunConfig
 from ponder.types import PonderError
 
+__all__ = ["RunConfig", "Trained", "train"]
 Tell = Callable[[str, int, int, str], None]
 
 

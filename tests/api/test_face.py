@@ -48,7 +48,7 @@ def test_no_name_hides_a_module_of_the_package() -> None:
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'thinks'"):
-        _ = ponder.thinks  # type: ignore[attr-defined]
+        _ = ponder.thinks
 
 
 def test_every_extra_that_an_error_advises_exists() -> None:
