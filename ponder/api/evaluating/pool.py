@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.api.evaluating.pool_rows import Row, read
+from ponder.api.outputs import result_folder
 from ponder.evaluation.intervals import mean_interval
 from ponder.evaluation.metrics import best_of_n, majority_at_k, pass_at_k, weighted_vote_at_k
 from ponder.problems.files.jsonl import INSTRUCTIONS
@@ -42,9 +43,19 @@ class Judged:
     scores_G: tuple[float, ...] | None
 
 
-def evaluate(file: Path, out: Path, *, aggregation: Aggregation, seed: int, workers: int, tell: Tell) -> dict[str, Any]:
-    """Grade the file and write `out/metrics.json` and its page; returns what the former holds."""
+def evaluate_pool(
+    file: Path,
+    out: Path,
+    *,
+    aggregation: Aggregation = "last",
+    seed: int = 0,
+    workers: int = 1,
+    overwrite: bool = False,
+    tell: Tell = lambda *_: None,
+) -> dict[str, Any]:
+    """Grade the samples in `file`, write `out/metrics.json` and its page; returns what the former holds."""
     rows = read(file, aggregation)
+    out = result_folder(out, ("metrics.json",), overwrite=overwrite)
     with GroundTruth(workers=workers) as truth:
         judged, failures = _judge(rows, truth, tell)
     if not judged:
@@ -63,7 +74,6 @@ def evaluate(file: Path, out: Path, *, aggregation: Aggregation, seed: int, work
         "revision": environment.revision(),
         "versions": environment.versions(),
     }
-    out.mkdir(parents=True, exist_ok=True)
     write_json(out / "metrics.json", metrics)
     render(out)
     return metrics
