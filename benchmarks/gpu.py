@@ -28,8 +28,8 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from benchmarks import generation, models
 from benchmarks.machine import about
 from ponder.engines.local.engine import LocalEngine
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.settings import TrainerSettings
 from ponder.models.size import parameters
 from ponder.types import Sample
 
@@ -116,7 +116,7 @@ def update(model: PreTrainedModel, peak: float, most: int) -> list[dict[str, flo
     rows: list[dict[str, float]] = []
     count = 1
     while count <= most:
-        learner = Learner(model, LearnerConfig(micro_tokens=count * UPDATE_TOKENS))
+        learner = PolicyTrainer(model, TrainerSettings(micro_tokens=count * UPDATE_TOKENS))
         batch = samples(count, int(model.config.vocab_size))
         try:
             learner.update(batch)

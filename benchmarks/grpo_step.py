@@ -38,8 +38,9 @@ from benchmarks.machine import about
 from benchmarks.models import build
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.settings import TrainerSettings
+from ponder.losses.clipped import Clipped
 from ponder.models.size import parameters
 from ponder.protocols import Completion, Request
 from ponder.types import Sample
@@ -75,17 +76,11 @@ def advantages(rewards_G: Sequence[float]) -> list[float]:
     return [(r - mean) / (spread + EPSILON) for r in rewards_G]
 
 
-def learner(model: PreTrainedModel, precision: Any) -> Learner:
-    return Learner(
+def learner(model: PreTrainedModel, precision: Any) -> PolicyTrainer:
+    return PolicyTrainer(
         model,
-        LearnerConfig(
-            learning_rate=RATE,
-            warmup_steps=0,
-            betas=(0.9, 0.999),
-            clip_low=CLIP_LOW,
-            clip_high=CLIP_HIGH,
-            precision=precision,
-        ),
+        TrainerSettings(learning_rate=RATE, warmup_steps=0, betas=(0.9, 0.999), precision=precision),
+        Clipped(clip_low=CLIP_LOW, clip_high=CLIP_HIGH, normalisation="token"),
     )
 
 
@@ -93,6 +88,7 @@ class Endless:
     """A tokenizer for an engine that is asked for ids alone and must never end early."""
 
     eos_id = 1
+    end_ids = ()  # TRL's side is kept from ending by `min_new_tokens`
 
     def encode(self, text: str) -> Ids:
         raise NotImplementedError(text)
@@ -105,7 +101,7 @@ class Endless:
 class Ours:
     """One policy: a learner and the engine that samples from its weights."""
 
-    learner: Learner
+    learner: PolicyTrainer
     engine: LocalEngine
     prompts: list[Ids]
     turn: int = 0
@@ -115,7 +111,6 @@ class Ours:
     @staticmethod
     def of(model: PreTrainedModel, precision: str) -> Ours:
         engine = LocalEngine(copy.deepcopy(model), Endless())
-        engine._scheduler._eos_id = -1  # noqa: SLF001  (TRL's side is kept from ending by `min_new_tokens`)
         return Ours(learner(copy.deepcopy(model), precision), engine, prompts(model.config.vocab_size))
 
     def step(self) -> None:

@@ -20,6 +20,7 @@ class Endless:
     """A tokenizer without an end token; what is measured is ids in, ids out."""
 
     eos_id = -1
+    end_ids = ()
 
     def encode(self, text: str) -> Prompt:
         raise TypeError(f"this tokenizer has no texts, got {text!r}")

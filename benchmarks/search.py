@@ -35,9 +35,10 @@ import torch
 from transformers import PreTrainedModel
 
 from benchmarks.machine import RESULTS, about, keep
-from ponder.commands import assemble
-from ponder.commands.assemble import Policy
-from ponder.commands.verifier import load_judge
+from ponder.api.machine import set_threads
+from ponder.api.policies import Policy, load_policy
+from ponder.api.problems import load_families
+from ponder.api.verifiers.loading import load_verifier
 from ponder.engines.local.prefix.reader import reader_of
 from ponder.engines.loop import run as run_async
 from ponder.models.depth import shallower
@@ -215,7 +216,7 @@ def judge_of(name: str, policy: Policy, folder: Path | None) -> Timed | Free:
 
 
 def _stored(folder: Path, policy: Policy) -> PreTrainedModel:
-    judge = load_judge(folder, policy)
+    judge = load_verifier(folder, policy)
     if not isinstance(judge, ProcessVerifier):
         raise SystemExit(f"{folder} is no step verifier; give the verifier folder of a run")
     return judge.model
@@ -257,9 +258,9 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="profile one search with the first judge and stop")
     parser.add_argument("--out", type=Path, default=RESULTS / "search.json")
     options = parser.parse_args()
-    assemble.set_threads(options.threads)
-    policy = assemble.policy(options.model)
-    families = assemble.families(options.families.split(","))
+    set_threads(options.threads)
+    policy = load_policy(options.model)
+    families = load_families(options.families.split(","))
     problems = [families[i % len(families)].problem(i // len(families), split="test") for i in range(options.problems)]
     head = {"model": options.model, "strategy": options.strategy, "problems": options.problems}
     head |= {"budget": options.budget, "rounds": options.rounds, "clock": options.clock}

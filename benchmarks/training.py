@@ -2,7 +2,7 @@
 
 Both sides compute the same loss on the same rows (about 40 prompt and 40 to 300 response tokens) with the same
 optimizer. The plain side pads all rows of a step into one batch, runs the library's own forward and takes a log-softmax
-over every position; ours is `Learner.update`. They take turns, so that a busy machine slows both.
+over every position; ours is `PolicyTrainer.update`. They take turns, so that a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from benchmarks.machine import about
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.settings import TrainerSettings
+from ponder.losses.clipped import Clipped
 from ponder.models.load import load
 from ponder.types import Sample
 
-CONFIG = LearnerConfig(warmup_steps=0)
+SETTINGS = TrainerSettings(learning_rate=1e-4, warmup_steps=0)
+LOSS = Clipped(normalisation="token")
 
 
 def samples(count: int, vocabulary: int) -> list[Sample]:
@@ -58,11 +60,11 @@ def plain_step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, rows: l
     logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits[:, :-1]
     logprobs = F.log_softmax(logits, dim=-1).gather(2, ids[:, 1:, None])[..., 0]
     ratio = torch.where(mask > 0, logprobs - sampler, 0.0).exp()
-    clipped = ratio.clamp(1 - CONFIG.clip_low, 1 + CONFIG.clip_high)
+    clipped = ratio.clamp(1 - LOSS.clip_low, 1 + LOSS.clip_high)
     loss = -(torch.minimum(ratio * advantages, clipped * advantages) * mask).sum() / mask.sum()
     optimizer.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CONFIG.max_grad_norm)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), SETTINGS.max_grad_norm)
     optimizer.step()
     return float(loss.detach())
 
@@ -78,8 +80,10 @@ def compare(name: str, count: int, rounds: int) -> dict[str, float]:
     model = load(name).model
     rows = samples(count, model.config.vocab_size)
     theirs = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(theirs.parameters(), lr=CONFIG.learning_rate, betas=CONFIG.betas, weight_decay=0.0)
-    learner = Learner(model, CONFIG)
+    optimizer = torch.optim.AdamW(
+        theirs.parameters(), lr=SETTINGS.learning_rate, betas=SETTINGS.betas, weight_decay=0.0
+    )
+    learner = PolicyTrainer(model, SETTINGS, LOSS)
     expected, loss = plain_step(theirs, optimizer, rows), learner.update(rows).loss
     if loss is None or abs(loss - expected) > 1e-4:
         raise RuntimeError(f"the two sides do not compute the same loss: {loss} and {expected}")

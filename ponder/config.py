@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ponder.names import nearest
@@ -159,13 +160,23 @@ def _models_at(model: type[BaseModel], loc: Loc) -> list[type[BaseModel]]:
     models = [model]
     for key in loc:
         if isinstance(key, str):
-            inner = [m.model_fields[key].annotation for m in models if key in m.model_fields]
+            inner = [_declared(m.model_fields[key]) for m in models if key in m.model_fields]
             # A key of a mapping or of a union's tag names no field: the models stay what they are.
             models = [child for annotation in inner for child in _models_in(annotation)] if inner else models
     return models
 
 
+def _declared(field: FieldInfo) -> object:
+    """What a field may hold: the registry of its kinds if it has one (`ponder.plugins`), else its annotation."""
+    return next((extra for extra in field.metadata if hasattr(extra, "settings_classes")), field.annotation)
+
+
 def _models_in(annotation: object) -> list[type[BaseModel]]:
+    classes: list[type[BaseModel]] | None = getattr(annotation, "settings_classes", None)
+    if classes is not None:
+        return classes
+    if any(hasattr(extra, "settings_classes") for extra in getattr(annotation, "__metadata__", ())):
+        return [child for extra in annotation.__metadata__ for child in _models_in(extra)]  # type: ignore[attr-defined]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [child for part in get_args(annotation) for child in _models_in(part)]
@@ -180,7 +191,7 @@ def _paths(model: type[BaseModel], prefix: str = "") -> list[str]:
     inner = [
         path
         for name, field in model.model_fields.items()
-        for child in _models_in(field.annotation)
+        for child in _models_in(_declared(field))
         for path in _paths(child, f"{prefix}{name}.")
     ]
     return inner + [f"{prefix}{name}" for name in model.model_fields]

@@ -6,13 +6,18 @@ the `Engine` behind them batches their calls. Only types cross these borders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from ponder.types import Credit, Group, Problem, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
+from ponder.types import Group, Problem, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
 
 Until = Literal["step", "end", "answer", "think"]
+# How an engine takes new weights: tensors of this process, or the path of a checkpoint folder that it reads itself.
+Way = Literal["tensors", "path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,13 @@ class Request:
 class Completion:
     """The tokens that were drawn, their log-probabilities under the sampler, why it ended and by which weights.
 
-    `computed` and `reused` count prompt tokens that went through the model and that came out of a cache.
+    A log-probability is that of the distribution which the token was drawn from: at the request's temperature, and
+    within the nucleus if `top_p` is below 1 (renormalised). A greedy one is given at temperature 1, over the whole
+    vocabulary.
+
+    `version` is that of the weights that drew the first token. `versions` has one for each token if the weights
+    changed on the way, and is empty otherwise. `computed` and `reused` count prompt tokens that went through the model
+    and that came out of a cache; of a request that outlived an update, also what the new weights read again.
     """
 
     tokens: tuple[int, ...]
@@ -44,12 +55,20 @@ class Completion:
     version: int
     computed: int = 0
     reused: int = 0
+    versions: tuple[int, ...] = ()
 
 
 class Tokenizer(Protocol):
-    """The part of a tokenizer that Ponder needs; a transformers tokenizer is wrapped by `policy.codec`."""
+    """The part of a tokenizer that Ponder needs; a transformers tokenizer is wrapped by `policy.codec`.
 
-    eos_id: int
+    Each of `end_ids` ends a turn when it is drawn (there may be none); `eos_id` is the one that we write ourselves.
+    """
+
+    @property
+    def eos_id(self) -> int: ...
+
+    @property
+    def end_ids(self) -> tuple[int, ...]: ...
 
     def encode(self, text: str) -> tuple[int, ...]: ...
 
@@ -75,8 +94,37 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """New weights, in as many ways as the sender has them: `tensors` by transformers name, `path` of a folder.
+
+    The folder is one that `save_pretrained` wrote; an engine has read it when `update_weights` returns. `logprobs`
+    gives the log-probabilities of a text's tokens after its first by the sender's own forward over these weights, for
+    an engine that checks its updates and would otherwise load the weights a second time.
+    """
+
+    tensors: Mapping[str, Any] | None = None
+    path: Path | None = None
+    logprobs: Callable[[tuple[int, ...]], Sequence[float]] | None = None
+
+
 class WeightedEngine(Engine, Protocol):
-    """An engine whose weights Ponder may replace, and that counts its work."""
+    """An engine whose weights Ponder may replace, and that counts its work.
+
+    The weight-sync protocol: `takes` says in which ways it takes weights, the cheapest first. `update_weights` may be
+    called at any time, also while requests run; when it returns, `version` is live: every request made from then on is
+    drawn by the new weights alone. What happens to requests under way is the engine's to say (they end under the old
+    weights or go on under the new ones), and `Completion.versions` tells it for every token. An update is all or
+    nothing: if it raises, no token is drawn from weights that are neither the old nor the new ones. A version older
+    than the live one is refused, so an update that arrives late does no harm; the same version again is loaded again.
+    """
+
+    @property
+    def takes(self) -> tuple[Way, ...]: ...
+
+    async def update_weights(self, source: WeightSource, version: int) -> None:
+        """Replace the weights. PonderError if `source` has none of the ways, does not fit, or is older."""
+        ...
 
     @property
     def tokens_generated(self) -> int: ...
@@ -90,7 +138,7 @@ class WeightedEngine(Engine, Protocol):
         ...
 
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
-        """Copy the tensors of `state` (transformers parameter names) over the engine's own, in place."""
+        """`update_weights` from tensors, for plain code outside of any event loop."""
         ...
 
 
@@ -173,6 +221,22 @@ class Steered(Propose, Protocol):
         ...
 
 
+@runtime_checkable
+class Conversing(Propose, Protocol):
+    """A policy that goes on after an environment has answered it. Environments of several turns need one."""
+
+    def observe(self, question: Question, prefix: Step, text: str) -> Step:
+        """One forced step after `prefix`: `text` in the frame that the model expects around what others say.
+
+        The tokens of `prefix` stay what they were: nothing that was drawn is decoded and encoded again.
+        """
+        ...
+
+    def room(self, question: Question, prefix: Step | None) -> int:
+        """How many more tokens the context window holds after `prefix`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What a judge takes for trajectories of one question, in token-equivalents. All zero: it is free.
@@ -239,6 +303,13 @@ class Family(Protocol):
 
 
 @runtime_checkable
+class Finite(Protocol):
+    """A family with a last problem: index `size(split)` is index 0 again."""
+
+    def size(self, split: str) -> int: ...
+
+
+@runtime_checkable
 class Graded(Protocol):
     """A family with a checker of its own. Families without one name a verifier in their problems' `Key.data`."""
 
@@ -265,7 +336,95 @@ class Levelled(Protocol):
     def at_level(self, level: int) -> Family: ...
 
 
-class AssignCredit(Protocol):
-    """Verdicts to credit per token; one short file a method in `algorithms/`."""
+class Grade(Protocol):
+    """Ground truth as plain code: a verdict for each response to the problem at the same place.
 
-    def __call__(self, group: Group) -> list[Credit]: ...
+    A grader that names a parameter `finished` (a list of truth values) is also told which responses their model ended
+    itself; the others were cut by a limit, so that what they hold may be half a thought. See `grade_responses`.
+    """
+
+    def __call__(self, problems: Sequence[Problem], responses: Sequence[str], /) -> list[Verdict]: ...
+
+
+def grade_responses(
+    grade: Grade, problems: Sequence[Problem], responses: Sequence[str], finished: Sequence[bool]
+) -> list[Verdict]:
+    """Call `grade`, with `finished` if it takes that. Raises ValueError unless it gives one verdict a response."""
+    told: Callable[..., list[Verdict]] = grade
+    parameters = inspect.signature(told).parameters
+    verdicts = told(problems, responses, **({"finished": finished} if "finished" in parameters else {}))
+    if len(verdicts) != len(responses):
+        raise ValueError(f"the grader gave {len(verdicts)} verdicts for {len(responses)} responses")
+    return verdicts
+
+
+Check = Callable[[Trajectory], Awaitable[Verdict]]
+
+
+class Episode(Protocol):
+    """One policy at work on one problem, as the environment sees it. Its methods wait, and never block the event loop.
+
+    An exception out of either method is the typed failure "environment" of this trajectory and of no other.
+    """
+
+    async def reply(self, trajectory: Trajectory) -> str | None:
+        """What the policy reads after the turn it has just ended; None ends the episode.
+
+        Asked only where another turn may follow: not after the last turn allowed, nor after a turn that was cut.
+        """
+        ...
+
+    async def verdict(self, trajectory: Trajectory) -> Verdict:
+        """What the whole episode was worth: an outcome, or the typed failure of whatever was to judge it."""
+        ...
+
+
+class Environment(Protocol):
+    """What a policy acts in. Its turns alternate with what the environment says (observations).
+
+    Observations are forced steps: the policy reads them, nothing is learned from them. One environment serves many
+    episodes at once and keeps what belongs to one of them in its `Episode`.
+    """
+
+    @property
+    def most_turns(self) -> int:
+        """The most turns of the policy in an episode."""
+        ...
+
+    @property
+    def most_turn_tokens(self) -> int:
+        """The most tokens of one turn; 0: as many as the episode has left. A turn that is cut ends the episode."""
+        ...
+
+    def episode(self, problem: Problem, check: Check, *, seed: int) -> AbstractAsyncContextManager[Episode]:
+        """Open an episode; leaving the context releases what it holds. `check` is ground truth for this problem.
+
+        `seed` fixes every random draw of the environment. `check` grades the last turn of a trajectory, waits in a
+        queue with all other trajectories, and never raises for a grader that broke: that is a failure in the verdict.
+        """
+        ...
+
+
+class ProblemSource(Protocol):
+    """Where training problems come from: a curriculum, a file, a model that proposes them, a game.
+
+    `next` may be plain code or a coroutine (`rollout.sources.take` awaits whichever it is): a source that computes
+    stays plain, one that asks a model awaits the engine on the loop that also samples the answers. The other methods
+    are plain, for a checkpoint must not have to wait.
+    """
+
+    def next(self, count: int) -> list[Problem] | Awaitable[list[Problem]]:
+        """`count` problems to be answered next."""
+        ...
+
+    def observe(self, groups: Sequence[Group]) -> None:
+        """Hear how the problems of this source were answered."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that the next call of `next` depends on, as plain data for JSON."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state` was read."""
+        ...

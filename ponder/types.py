@@ -113,6 +113,11 @@ class Step:
         """Whether the trajectory ends here: the model ended its turn or was cut."""
         return self.stop is not StopReason.STEP
 
+    @property
+    def is_observation(self) -> bool:
+        """Whether an environment said this: forced tokens after a turn that the model had ended."""
+        return self.forced and self.parent is not None and self.parent.stop is StopReason.END
+
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
@@ -138,8 +143,23 @@ class Trajectory:
         return "".join(step.text for step in self.steps)
 
     @property
+    def last_turn(self) -> int:
+        """The index of the step with which the last turn of the policy begins; 0 if no environment said anything."""
+        return 1 + max((i for i, step in enumerate(self.steps) if step.is_observation), default=-1)
+
+    @property
+    def response(self) -> str:
+        """The text of the last turn: what graders read. All of `text` if no environment said anything."""
+        return "".join(step.text for step in self.steps[self.last_turn :])
+
+    @property
     def stop(self) -> StopReason:
         return self.leaf.stop
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model ended its last turn itself, and was not cut."""
+        return self.leaf.stop is StopReason.END
 
     def __len__(self) -> int:
         count, node = len(self.leaf.tokens), self.leaf.parent
@@ -154,8 +174,8 @@ class Verdict:
     """What a judge says of a trajectory.
 
     Ground truth sets `outcome` (1.0 right, 0.0 wrong) or, if it could not judge, `failure` (a typed name such as
-    "timeout" or "infrastructure"): exactly one of the two. A learned verifier sets `score` in [0, 1], and
-    `step_scores`, one for each step. Not judged and not scored are None, never 0.
+    "timeout", "infrastructure" or "environment"): exactly one of the two. A learned verifier sets `score` in [0, 1],
+    and `step_scores`, one for each step. Not judged and not scored are None, never 0.
     """
 
     outcome: float | None = None
@@ -204,24 +224,35 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Advantage of each generated token of one trajectory (`advantages_T`, same length as its tokens)."""
+    """Advantage of each generated token of one trajectory (`advantages_T`, same length as its tokens).
+
+    With a critic `returns_T` are what it shall learn to foresee and `values_T` what it foresaw, one a token.
+    """
 
     trajectory: Trajectory
     advantages_T: tuple[float, ...]
+    returns_T: tuple[float, ...] = ()
+    values_T: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.advantages_T) != len(self.trajectory):
-            raise ValueError(
-                f"{self.trajectory.question.id}: {len(self.advantages_T)} advantages for {len(self.trajectory)} tokens"
-            )
+        for name, values_T in (
+            ("advantages", self.advantages_T),
+            ("returns", self.returns_T),
+            ("values", self.values_T),
+        ):
+            if len(values_T) != len(self.trajectory) and (values_T or name == "advantages"):
+                raise ValueError(
+                    f"{self.trajectory.question.id}: {len(values_T)} {name} for {len(self.trajectory)} tokens"
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One row for the learner: prompt and response tokens, and for each response token what the loss needs.
 
-    `mask_T` is 1.0 where the token is trained on (0.0 for forced tokens). For behaviour cloning `advantages_T` are
-    all 1.0 and `logprobs_T` is empty.
+    `mask_T` is 1.0 where the token is trained on (0.0 for forced tokens). `logprobs_T` are the sampler's. For behaviour
+    cloning `advantages_T` are all 1.0 and `logprobs_T` is empty. `returns_T` and `values_T` are there where a critic is
+    trained, `teacher_logprobs_T` where a teacher is followed; a loss says which of them it needs.
     """
 
     id: str
@@ -231,6 +262,9 @@ class Sample:
     mask_T: tuple[float, ...]
     logprobs_T: tuple[float, ...] = ()
     version: int = 0
+    returns_T: tuple[float, ...] = ()
+    values_T: tuple[float, ...] = ()
+    teacher_logprobs_T: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)

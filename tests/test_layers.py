@@ -12,8 +12,10 @@ import ponder
 
 ROOT = Path(ponder.__file__).parent
 # The floor: nouns, verbs, run folder, settings, seeds, the end of thinking, names that people type, worker processes.
-# Every room may import it; it imports nouns and names.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "workers"}
+# Every room may import it.
+FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "plugins", "workers"}
+# What the floor itself may import.
+BEDROCK = {"types", "config", "names"}
 # Room -> the rooms above the floor that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "problems": set(),
@@ -25,13 +27,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},
-    "rollout": {"search"},
+    "environments": set(),
+    "rollout": {"search", "environments"},
     "labels": {"search", "rollout"},
     "rewards": set(),
     "algorithms": {"rewards"},
     "losses": set(),
     "evaluation": {"problems", "search", "rollout"},
     "selfplay": {
+        "engines",
+        "environments",
         "problems",
         "policy",
         "models",
@@ -45,13 +50,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "evaluation",
         "verifiers",
     },
-    "distributed": {"engines", "rollout", "learning", "selfplay"},
-    "serving": {"policy", "search", "verifiers"},
+    "distributed": {"engines", "rollout", "learning", "losses", "selfplay"},
+    "serving": {"api", "policy", "search", "verifiers"},
 }
-# The composition root imports everything; nobody below imports it.
+# The public layer puts the rooms together, so it may import every one of them but those that are built on it.
+MAY_IMPORT["api"] = MAY_IMPORT.keys() - {"serving"}
+# The command line imports everything; nobody below imports it.
 TOP = {"cli", "commands", "__main__"}
 # Rooms that work without a tensor in sight.
-NO_TENSORS = {*FLOOR, "problems", "search", "reports"}
+NO_TENSORS = {*FLOOR, "problems", "search", "environments", "reports"}
 TENSORS = {"torch", "transformers", "safetensors"}
 # A folder with more Python files than a reader takes in at a glance wants subfolders.
 MOST_FILES = 16
@@ -81,7 +88,7 @@ def allowed(here: str, there: str) -> bool:
         return True
     if here in TOP:
         return True
-    return there in ("types", "names") if here in FLOOR else there in FLOOR | MAY_IMPORT.get(here, set())
+    return there in BEDROCK if here in FLOOR else there in FLOOR | MAY_IMPORT.get(here, set())
 
 
 def violations(root: Path) -> list[str]:
@@ -204,6 +211,33 @@ def test_every_room_stands_in_the_table():
         path.stem for path in ROOT.iterdir() if (path.is_dir() and any(path.rglob("*.py"))) or path.suffix == ".py"
     }
     assert rooms - {"__init__", "__pycache__"} <= FLOOR | MAY_IMPORT.keys() | TOP
+
+
+def importers_of_commands(root: Path) -> list[str]:
+    """Imports of `ponder.commands` in the files below `root`, but for the command line's own and its tests."""
+    own = (root / "ponder" / "commands", root / "tests" / "commands")
+    found = []
+    for file in sorted(root.rglob("*.py")):
+        path = file.relative_to(root)
+        if path.parts[0].startswith(".") or file == root / "ponder" / "cli.py" or any(map(file.is_relative_to, own)):
+            continue
+        for name, line in imports(file, list(path.parent.parts)):
+            if name == "ponder.commands" or name.startswith("ponder.commands."):
+                found.append(f"{path}:{line}: {name} is of the command line alone; what others need stands in api")
+    return found
+
+
+def test_nobody_but_the_command_line_and_its_tests_imports_commands():
+    assert importers_of_commands(ROOT.parent) == []
+
+
+def test_a_planted_import_of_commands_is_caught(tmp_path):
+    for name in ("recipes/a/measure.py", "ponder/commands/b.py", "ponder/cli.py", "tests/commands/test_b.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("from ponder.commands import run\nimport ponder.commands.run\n")
+    some = importers_of_commands(tmp_path)
+    assert [line.split(": ")[0] for line in some] == ["recipes/a/measure.py:1", "recipes/a/measure.py:2"]
 
 
 def test_the_table_itself_has_no_mutual_pair():

@@ -1,23 +1,22 @@
-"""Group to credit: one method a file, listed here."""
+"""Credit rules: rewards of all groups of an update to the advantage of every token; one method a file, listed here.
+
+Users add their own with `ALGORITHMS.register`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import Annotated
 
-from ponder.algorithms.group_mean import GroupMean
-from ponder.algorithms.group_normalised import GroupNormalised
-from ponder.algorithms.leave_one_out import LeaveOneOut
-from ponder.names import pick
-from ponder.protocols import AssignCredit
-from ponder.rewards.components import Outcome, Reward
+from ponder.algorithms.algorithm import Algorithm
+from ponder.algorithms.dr_grpo import DrGRPO
+from ponder.algorithms.gae import GAE
+from ponder.algorithms.grpo import GRPO
+from ponder.algorithms.reinforce_pp import ReinforcePP
+from ponder.algorithms.rejection import Rejection
+from ponder.algorithms.rloo import RLOO
+from ponder.plugins import Registry
 
-_METHODS: Mapping[str, Callable[[Reward], AssignCredit]] = {
-    "group_mean": lambda reward: GroupMean(reward=reward),
-    "group_normalised": lambda reward: GroupNormalised(reward=reward),
-    "leave_one_out": lambda reward: LeaveOneOut(reward=reward),
-}
-
-
-def make(name: str, reward: Reward | None = None) -> AssignCredit:
-    """The advantage method called `name` over `reward` (the plain outcome unless given)."""
-    return pick("advantage", name, _METHODS)(reward or Outcome())
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm", Algorithm, default="dr_grpo")
+for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE, Rejection):
+    ALGORITHMS.register(_settings)
+AnyAlgorithm = Annotated[Algorithm, ALGORITHMS]

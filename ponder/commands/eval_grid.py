@@ -1,15 +1,8 @@
-"""`ponder eval --grid`: the checkpoints of a run, or several models, each thinking at several budgets -> grid.json.
-
-A run keeps the policy of each round in RUN/policies (setting `keep_policies`), and what it had cost by then in its
-metrics. Models that are named have no known training cost: they are compared by the work of thinking alone.
-"""
+"""What `ponder eval --grid` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -17,121 +10,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ponder.commands import assemble
-from ponder.commands.eval import Request, draw
-from ponder.commands.eval_curves import Bench
-from ponder.commands.verifier import load_judge
-from ponder.evaluation.curves import grid
-from ponder.evaluation.curves import scaling as curves
-from ponder.evaluation.curves.grid import Cell
-from ponder.evaluation.pools.drawing import replayable
-from ponder.evaluation.pools.pool import Live
-from ponder.evaluation.reflection.over_training import over_training
-from ponder.models.size import parameters
 from ponder.reports import formatting as say
-from ponder.reports.thinking import grid as thinking_grid
-from ponder.runlog import read_config, read_metrics
-from ponder.runlog.files import write_json
-from ponder.search.planner import table as planner_table
-from ponder.search.registry import needs_judge
-from ponder.types import PonderError
 
 TITLE = "More training or more thinking, at equal total work"
+
+
 LEFT_OUT = "training: one plain answer of a policy; thinking: the least trained policy; grid.json has every contest"
+
+
 LEAST_GAIN = 0.05
+
+
 ONE_LINE = 100  # columns from which a policy stands beside its accuracy and not below
-
-
-@dataclass(frozen=True)
-class Member:
-    """A policy and what its training cost (None: not known)."""
-
-    name: str
-    model: str
-    flops: float | None
-
-
-def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]) -> dict[str, Any]:
-    """Measure every cell and write `grid.json` and `grid.png`; returns what the former holds."""
-    run = Path(named)
-    is_run = (run / "config.toml").is_file()
-    found = members(run) if is_run else [Member(name, name, None) for name in named.split(",") if name]
-    for name in request.strategies:
-        if needs_judge(name) and request.verifier is None:
-            raise PonderError(f"strategy {name} needs --verifier FOLDER; or use sample and vote")
-    cells: list[Cell] = []
-    each = len(request.strategies) * len(request.budgets)
-    for number, member in enumerate(found):
-        cells += _cells(request, member, partial(tell, number * each, len(found) * each))
-    total = len(found) * each
-    tell(total, total, "done")
-    data = {
-        "schema": 1,
-        "members": [asdict(member) for member in found],
-        "problems": list(request.problems),
-        "split": request.split,
-        "seed": request.seed,
-        "max_tokens": request.max_tokens,
-        "unit": "floating-point operations; thinking counts two a parameter and token-equivalent",
-        "notes": _notes(request, found),
-        **grid.as_data(cells),
-        "reflection": over_training(run) if is_run else None,
-    }
-    request.out.mkdir(parents=True, exist_ok=True)
-    write_json(request.out / "grid.json", data)
-    thinking_grid.render(request.out)
-    return data
-
-
-def members(run: Path) -> list[Member]:
-    """The base and the policy after each round of a run, with the training work until then."""
-    rows = {int(row["round"]): row for row in read_metrics(run) if "round" in row}
-    folders = sorted((run / "policies").glob("round-*"))
-    if not folders:
-        raise PonderError(
-            f"{run}: no policies are kept in {run / 'policies'}; run with keep_policies=true, or name models"
-        )
-    after = []
-    for folder in folders:
-        number = int(folder.name.removeprefix("round-"))
-        if number - 1 in rows:
-            after.append(Member(f"round {number}", str(folder), float(rows[number - 1]["flops"])))
-    return [Member("base", str(read_config(run)["model"]), 0.0), *after]
-
-
-def _cells(request: Request, member: Member, tell: Callable[[str], None]) -> list[Cell]:
-    families = assemble.families(request.problems)
-    problems = draw(families, request.split, request.limit, request.seed)
-    policy = assemble.policy(member.model, device=request.device, temperature=request.temperature)
-    judge = None if request.verifier is None else load_judge(request.verifier, policy)
-    size = parameters(policy.model)
-    file = "" if request.plan is None else str(request.plan)
-    plan = planner_table.read(file)
-    cells = []
-    with assemble.truth(families, allow_unsafe_code=request.allow_unsafe_code) as truth:
-        live = Live(policy.propose, policy.codec.decode, truth.grade, judge)
-        bench = Bench(problems, live, request.budgets, request.max_tokens, request.seed, plan, file)
-        tell(f"{member.name}: drawing samples")
-        pooled = not request.live and any(replayable(name, plan) for name in request.strategies)
-        pool = bench.draw() if pooled else None
-        for name in request.strategies:
-            for budget in request.budgets if name != "sample" else (max(request.budgets),):
-                tell(f"{member.name}: {name} at {budget:g}")
-                runs = bench.cell(name, budget, pool).runs
-                interval = curves.accuracy_interval(runs, seed=request.seed)
-                if interval is not None:
-                    think = 2.0 * size * curves.mean_spent(runs)
-                    cells.append(Cell(member.name, member.flops, name, budget, think, interval))
-    return cells
-
-
-def _notes(request: Request, found: list[Member]) -> list[str]:
-    """What the work leaves out."""
-    unknown = [member.name for member in found if member.flops is None]
-    notes = [f"what training {', '.join(unknown)} cost is not known and counts as nothing"] if unknown else []
-    if request.verifier is not None:
-        notes.append("what training the verifier cost is counted only where the policy's training counts it")
-    return notes
 
 
 def shown(data: dict[str, Any], width: int) -> RenderableType:
@@ -173,8 +63,9 @@ def _cells_of(one: dict[str, Any], between: str) -> Iterator[str]:
         ("best", lambda cell: f"{cell['member']}, {_thought(cell)}"),
     )
     for key, said in names:
-        cell = one[key]
-        yield "-" if cell is None else f"{say.percent(_accuracy(cell))}{between}{said(cell)}"
+        pick = one[key]
+        chosen = [] if pick is None else list(dict.fromkeys(said(cell) for cell in pick["chosen"]))
+        yield "-" if pick is None else f"{say.percent(_accuracy(pick))}{between}{' or '.join(chosen)}"
 
 
 def _thought(cell: dict[str, Any]) -> str:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run one coroutine to its end on a fresh event loop. Call it from plain code, not from a coroutine."""
-    return asyncio.run(coroutine)
+    """Run one coroutine to its end on a fresh event loop.
+
+    Where a loop runs already, as in a notebook, the fresh one runs in a thread of its own and the caller's waits.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def gather_all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

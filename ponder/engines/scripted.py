@@ -17,7 +17,8 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from ponder.engines.limits import check_scored, limit_of
-from ponder.protocols import Completion, Request, Tokenizer
+from ponder.engines.weights import check_version
+from ponder.protocols import Completion, Request, Tokenizer, Way, WeightSource
 from ponder.types import PonderError, StopReason
 
 Script = Mapping[str, Sequence[tuple[str, float]]] | Callable[[str, random.Random], str]
@@ -47,7 +48,6 @@ class ScriptedEngine:
         self._context = context
         self._version = version
         self._faults = dict(faults or {})
-        self._running = 0
         self.calls: list[Request] = []
         self.tokens_generated = 0
         self.tokens_prefilled = 0
@@ -65,18 +65,15 @@ class ScriptedEngine:
         fault = self._faults.get(len(self.calls))
         self.calls.append(request)
         limit, cut = limit_of(request, self._context)
-        self._running += 1
-        try:
-            await asyncio.sleep(0)
-            if fault == "hang":
-                await asyncio.Event().wait()
-            elif fault is not None:
-                raise fault
-        finally:
-            self._running -= 1
-        return self._completion(request, limit, cut)
+        version = self._version
+        await asyncio.sleep(0)
+        if fault == "hang":
+            await asyncio.Event().wait()
+        elif fault is not None:
+            raise fault
+        return self._completion(request, limit, cut, version)
 
-    def _completion(self, request: Request, limit: int, cut: StopReason) -> Completion:
+    def _completion(self, request: Request, limit: int, cut: StopReason, version: int) -> Completion:
         text = self._tokenizer.decode(request.prompt)
         rng = random.Random(f"{request.seed}/{text}")
         options = self._options(text, rng)
@@ -86,7 +83,7 @@ class ScriptedEngine:
         computed = len(request.prompt) if limit else 0
         self.tokens_generated += len(kept)
         self.tokens_prefilled += computed
-        return Completion(kept, logprobs, stop, self._version, computed=computed)
+        return Completion(kept, logprobs, stop, version, computed=computed)
 
     def _options(self, prompt: str, rng: random.Random) -> Options:
         """What may follow a prompt, as tokens with the end token, and the probability of each."""
@@ -120,10 +117,16 @@ class ScriptedEngine:
         options = self._options(self._tokenizer.decode(tuple(prompt)), random.Random(0))
         return _conditional(options, tuple(continuation))
 
+    @property
+    def takes(self) -> tuple[Way, ...]:
+        return ("tensors", "path")
+
+    async def update_weights(self, source: WeightSource, version: int) -> None:
+        """There are no weights; only the version changes. Requests under way end under the old one."""
+        self.replace_weights(source.tensors or {}, version)
+
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
-        """There are no weights; only the version changes."""
-        if self._running:
-            raise PonderError(f"cannot replace weights while {self._running} requests run; await them first")
+        check_version(version, self._version)
         self._version = version
 
 

@@ -1,4 +1,7 @@
-"""New weights into a loaded model, in place: all of them or none."""
+"""New weights into a loaded model: all of them or none, and never older ones over newer.
+
+Also the watch over weights that an engine shares with a trainer, which changes them in place.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,70 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from ponder.protocols import WeightSource
 from ponder.types import PonderError
+
+_LOOKED_AT = 64
+
+
+def check_version(version: int, live: int) -> None:
+    """Refuse an update that arrives late. The live version again is allowed: a sender may repeat itself."""
+    if version < live:
+        raise PonderError(
+            f"weights of version {version} are refused: version {live} is live already; number updates upwards"
+        )
+
+
+def tensors_of(source: WeightSource) -> Mapping[str, Any]:
+    """The tensors of a source, for an engine that takes nothing else."""
+    if source.tensors is None:
+        raise PonderError("this engine takes weights as tensors, and the source has none; give WeightSource(tensors=)")
+    return source.tensors
+
+
+class Watched:
+    """Whether parameters that somebody else may change are still those that were taken last.
+
+    Most changes in place count up a number that torch keeps with each tensor, which costs nothing to look at. Fused
+    optimizers and raw pointers do not; so a `thorough` check also compares some values of every parameter.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._note()
+
+    def _note(self) -> None:
+        self._counted, self._seen = self._count(), self._values()
+
+    def _count(self) -> int:
+        return sum(p._version for p in self._model.parameters())  # noqa: SLF001  (torch has no public name for it)
+
+    @torch.no_grad()
+    def _values(self) -> list[Tensor]:
+        """Copies of up to `_LOOKED_AT` values of each parameter, evenly spread."""
+        flat = (parameter.reshape(-1) for parameter in self._model.parameters())
+        return [values[:: max(1, len(values) // _LOOKED_AT)].clone() for values in flat]
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """The weights as they are now count from here on. `state` may hold nothing but the module's own tensors."""
+        own: dict[str, Tensor] = self._model.state_dict()
+        for name, value in state.items():
+            _check(name, value, own)
+            if value.data_ptr() != own[name].data_ptr():
+                raise PonderError(
+                    f"new weights: {name!r} is not the tensor that this engine shares with the trainer, and would be "
+                    "written over the trainer's; let the engine have a copy (share_weights=false)"
+                )
+        self._note()
+
+    def check(self, *, thorough: bool) -> None:
+        """PonderError if the parameters changed since they were taken."""
+        changed = self._count() != self._counted
+        if changed or (thorough and not all(map(torch.equal, self._seen, self._values()))):
+            raise PonderError(
+                "the weights that this engine shares with a trainer were changed and not yet published; call "
+                "update_weights before sampling, or let the engine have a copy (share_weights=false)"
+            )
 
 
 def replace(model: PreTrainedModel, state: Mapping[str, Any]) -> None:

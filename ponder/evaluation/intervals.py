@@ -1,9 +1,13 @@
 """95 % intervals by the percentile bootstrap over problems.
 
 The problem is what is drawn again, never the sample: samples of one problem are not independent. A problem with
-several samples counts as their mean. If all resamples agree (all problems have one value) the bootstrap has nothing to
-say, and a width of zero would flatter. Then up to u = z^2 / (n + z^2) of all problems may still be of another kind
-that n draws did not show (Wilson's bound for 0 of n), anywhere in `bounds`: for 0 of n right this is Wilson's interval.
+several samples counts as their mean.
+
+If all problems of a family have one value, resampling them says nothing, and a width of zero would flatter. Then up to
+u = z^2 / (n + z^2) of all problems may still be of another kind that n draws did not show (Wilson's bound for 0 of n),
+anywhere in `bounds`: for 0 of n right this is Wilson's interval. In a mean over families the distances to the two
+ends of independent families add up in squares (Zou and Donner 2008, "MOVER"), so a family in which all problems agree
+adds its own uncertainty to what the resampled families show.
 """
 
 from __future__ import annotations
@@ -79,13 +83,13 @@ def stratified_interval(
     strata = [_means(values) for values in values_by_stratum.values()]
     y = _clip(float(np.mean([stratum.mean() for stratum in strata])), bounds)
     n = sum(map(len, strata))
-    if all(stratum.min() == stratum.max() for stratum in strata):
-        ends = np.mean([_unseen(float(stratum[0]), len(stratum), bounds) for stratum in strata], axis=0)
-        return Interval(y, float(ends[0]), float(ends[1]), n)
-    means_R = np.mean([_resampled_means(stratum, rng, resamples) for stratum in strata], axis=0)
-    low, high = np.percentile(means_R, [2.5, 97.5])
-    # A percentile can miss the mean by a rounding error when nearly all resamples agree.
-    return Interval(y, min(float(low), y), max(float(high), y), n)
+    alike = [stratum for stratum in strata if stratum.min() == stratum.max()]
+    varied = [stratum for stratum in strata if stratum.min() < stratum.max()]
+    below, above = _spread(varied, len(strata), rng, resamples)
+    ends = [(float(stratum[0]), *_unseen(float(stratum[0]), len(stratum), bounds)) for stratum in alike]
+    low = y - math.hypot(below, *((value - low) / len(strata) for value, low, _ in ends))
+    high = y + math.hypot(above, *((high - value) / len(strata) for value, _, high in ends))
+    return Interval(y, max(low, bounds[0]), min(high, bounds[1]), n)
 
 
 def ratio_interval(
@@ -135,6 +139,17 @@ def _means(values_P: Sequence[float | Sequence[float]]) -> Floats:
         else:
             means.append(float(values))
     return np.asarray(means, dtype=float)
+
+
+def _spread(varied: Sequence[Floats], among: int, rng: np.random.Generator, resamples: int) -> tuple[float, float]:
+    """How far the 95 % interval of the resampled strata reaches below and above; each weighs 1 / `among`."""
+    if not varied:
+        return 0.0, 0.0
+    means_R = np.sum([_resampled_means(stratum, rng, resamples) for stratum in varied], axis=0) / among
+    middle = sum(float(stratum.mean()) for stratum in varied) / among
+    low, high = np.percentile(means_R, [2.5, 97.5])
+    # A percentile can miss the mean by a rounding error when nearly all resamples agree.
+    return max(0.0, middle - float(low)), max(0.0, float(high) - middle)
 
 
 def _resampled_means(values: Floats, rng: np.random.Generator, resamples: int) -> Floats:

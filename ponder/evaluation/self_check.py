@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ponder.problems.families.countdown import check
 from ponder.protocols import Price
 from ponder.thinking import final_answer
-from ponder.types import PonderError, Problem, Question, Trajectory, Verdict
+from ponder.types import PonderError, Question, Trajectory, Verdict
 
 NAME = "self-check"
 _COUNTDOWN = re.compile(r"Make (\d+) from (\d+(?:, \d+)*)\.")
@@ -33,11 +33,23 @@ class SelfCheck:
         return [_verdict(final_answer(t.text), numbers, target) for t in trajectories]
 
 
-def self_check(problems: Sequence[Problem]) -> SelfCheck:
-    """The judge, if all of `problems` can be checked so; PonderError otherwise."""
-    for problem in problems:
-        _asked(problem.question)
+def self_check(questions: Sequence[Question]) -> SelfCheck:
+    """The judge, if all of `questions` can be checked so; PonderError otherwise."""
+    for question in questions:
+        _asked(question)
     return SelfCheck()
+
+
+def checked(question: Question, response: str) -> bool | None:
+    """Whether the answer in `response` is right, told from the question alone.
+
+    None where the question cannot be checked so, or where the response holds no answer.
+    """
+    if _COUNTDOWN.fullmatch(question.text.strip()) is None:
+        return None
+    target, numbers = _asked(question)
+    score = _verdict(final_answer(response), numbers, target).score
+    return None if score is None else score == 1.0
 
 
 def _asked(question: Question) -> tuple[int, list[int]]:

@@ -7,7 +7,7 @@ the difference is reported on the other half alone, paired by problem.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ponder.evaluation.curves.scaling import accuracy_interval, by_family, mean_spent
@@ -96,9 +96,14 @@ def paired_gain(before: Runs, after: Runs, *, seed: int = 0) -> Interval | None:
 
 def halves(runs: Runs, seed: int) -> tuple[frozenset[str], frozenset[str]]:
     """Ids of the problems in each half: every family in the order of a hash, alternately to one and the other."""
+    return halved(((problem.id, problem.family) for problem in runs.problems), seed)
+
+
+def halved(problems: Iterable[tuple[str, str]], seed: int) -> tuple[frozenset[str], frozenset[str]]:
+    """`halves` of (id, family) pairs."""
     ids: dict[str, list[str]] = {}
-    for problem in runs.problems:
-        ids.setdefault(problem.family, []).append(problem.id)
+    for id, family in problems:
+        ids.setdefault(family, []).append(id)
     ordered = [sorted(some, key=lambda id: derive_seed("half", seed, id)) for some in ids.values()]
     return frozenset(i for o in ordered for i in o[::2]), frozenset(i for o in ordered for i in o[1::2])
 

@@ -46,7 +46,7 @@ async def label(
     chosen = [(group.problem, trajectory, outcome) for group in groups for trajectory, outcome in _contrast(group)]
     jobs: dict[tuple[str, Prefix], tuple[Problem, Step]] = {}
     for problem, trajectory, _ in chosen:
-        for k in spread(len(trajectory.steps) - 1, most_steps):
+        for k in _inner(trajectory, most_steps):
             step = trajectory.steps[k]
             jobs[problem.id, tokens_of(step)] = problem, step
     found = dict(zip(jobs, await source.estimates(list(jobs.values()), rollouts), strict=True))
@@ -54,6 +54,16 @@ async def label(
         labelled(trajectory, outcome, [found.get((problem.id, tokens_of(step))) for step in trajectory.steps[:-1]])
         for problem, trajectory, outcome in chosen
     ]
+
+
+def _inner(trajectory: Trajectory, most: int) -> list[int]:
+    """Steps to label: those of the last turn, without the last step.
+
+    Where an environment answered the policy, a rollout ends with its turn, so of an earlier one it would say nothing
+    about the end.
+    """
+    first = trajectory.last_turn
+    return [first + k for k in spread(len(trajectory.steps) - 1 - first, most)]
 
 
 def spread(count: int, most: int) -> list[int]:

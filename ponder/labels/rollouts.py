@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from ponder.protocols import Propose
 from ponder.rollout.collect import Grade
+from ponder.rollout.grading import graded
 from ponder.search.common import new_tokens
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
@@ -55,7 +56,7 @@ class Source:
         self.max_tokens = max_tokens
         self.seed = seed
         self._grade = grade
-        self._waiting: list[tuple[Problem, str, asyncio.Future[Verdict]]] = []
+        self._waiting: list[tuple[Problem, Trajectory, asyncio.Future[Verdict]]] = []
         self._pump: asyncio.Task[None] | None = None
 
     async def draw(self, problem: Problem, prefix: Step | None, n: int, name: str) -> list[Step]:
@@ -67,16 +68,16 @@ class Source:
         """Draw `n` rollouts after every prefix at once, then grade all of them in one call, in the order of `jobs`."""
         drawn = await asyncio.gather(*(self.draw(problem, prefix, n, "step label") for problem, prefix in jobs))
         flat = [(problem, leaf) for (problem, _), leaves in zip(jobs, drawn, strict=True) for leaf in leaves]
-        texts = [Trajectory(problem.question, leaf).text for problem, leaf in flat]
-        verdicts = iter(self._grade([problem for problem, _ in flat], texts))
+        trajectories = [Trajectory(problem.question, leaf) for problem, leaf in flat]
+        verdicts = iter(graded(self._grade, [problem for problem, _ in flat], trajectories))
         return [Estimate(tuple(leaves), tuple(next(verdicts).outcome for _ in leaves)) for leaves in drawn]
 
     async def grade(self, problem: Problem, leaves: Sequence[Step]) -> list[Verdict]:
         """Verdicts of whole responses; calls that wait together are graded together, off the event loop."""
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in leaves]
-        texts = [Trajectory(problem.question, leaf).text for leaf in leaves]
-        self._waiting += [(problem, text, future) for text, future in zip(texts, futures, strict=True)]
+        trajectories = [Trajectory(problem.question, leaf) for leaf in leaves]
+        self._waiting += [(problem, t, future) for t, future in zip(trajectories, futures, strict=True)]
         if self._pump is None or self._pump.done():
             self._pump = loop.create_task(self._run())
         return list(await asyncio.gather(*futures))
@@ -87,7 +88,9 @@ class Source:
                 await asyncio.sleep(0)
             batch, self._waiting = self._waiting, []
             try:
-                verdicts = await asyncio.to_thread(self._grade, [p for p, _, _ in batch], [t for _, t, _ in batch])
+                verdicts = await asyncio.to_thread(
+                    graded, self._grade, [p for p, _, _ in batch], [t for _, t, _ in batch]
+                )
             except Exception as error:  # every waiter must learn of it, or the labelling would hang
                 for *_, future in batch:
                     if not future.done():

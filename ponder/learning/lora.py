@@ -7,6 +7,8 @@ which is what engines and checkpoints of the policy want. Left out: dropout (the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,7 +25,7 @@ def adapt(model: PreTrainedModel, rank: int, alpha: int, seed: int) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise PonderError("lora_rank needs peft; install it with `pip install ponder[peft]`") from error
+        raise PonderError("trainer.lora_rank needs peft; install it with `pip install ponder[peft]`") from error
     base = model.base_model
     targets = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, bias="none")
@@ -44,6 +46,20 @@ def weight_of(module: Any) -> Tensor:
         return weight
     low = module.lora_B[_NAME].weight @ module.lora_A[_NAME].weight
     return torch.add(module.base_layer.weight, low, alpha=module.scaling[_NAME])
+
+
+@contextmanager
+def without(model: PreTrainedModel) -> Iterator[None]:
+    """Inside, `model` computes as its base does: the start of the training, without a copy of the weights."""
+    modules: list[Any] = [module for module in model.modules() if adapted(module)]
+    before = [module.scaling[_NAME] for module in modules]
+    try:
+        for module in modules:
+            module.scaling[_NAME] = 0.0
+        yield
+    finally:
+        for module, scale in zip(modules, before, strict=True):
+            module.scaling[_NAME] = scale
 
 
 @torch.no_grad()

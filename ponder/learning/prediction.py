@@ -19,6 +19,7 @@ import torch
 from torch.nn import Module
 from transformers import PreTrainedModel
 
+from ponder.learning.backends.backend import Backend
 from ponder.learning.packed import head
 from ponder.learning.packed.attention import keeps
 from ponder.learning.packed.layout import Group
@@ -39,16 +40,21 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Cost:
-    """Prices of one model; `item` is the size in bytes of a number in the layers' products."""
+    """Prices of one model under one backend; `kl`: the loss also asks a reference."""
 
     model: PreTrainedModel
-    packed: bool
-    item: int
+    backend: Backend
     kl: bool = False
+    checkpointing: bool = False
+
+    @property
+    def item(self) -> int:
+        """Size in bytes of a number in the layers' products."""
+        return self.backend.dtype.itemsize
 
     def tokens(self, groups: Sequence[Group]) -> int:
         """Packed tokens, or padded ones where the model wants rows."""
-        if self.packed:
+        if self.backend.shares:
             return sum(len(group.prompt) + sum(group.bodies) for group in groups)
         return len(groups) * max(group.longest for group in groups)
 
@@ -66,14 +72,16 @@ class Cost:
 
     def bytes(self, groups: Sequence[Group]) -> int:
         """Peak of one micro-batch, gradients and optimizer included."""
-        activations = self._packed_bytes(groups) if self.packed else self._row_bytes(groups)
+        activations = self._packed_bytes(groups) if self.backend.name == "packed" else self._row_bytes(groups)
         return self.fixed + activations
 
     @property
     def fixed(self) -> int:
-        """Gradients and moments of what learns; the reference of a KL pull."""
-        learning = _bytes(self.model, only_learning=True)
-        return 3 * learning + (_bytes(self.model) if self.kl else 0)
+        """Gradients and moments of what learns, masters where it is not float32; the reference of a KL pull."""
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        states = sum(4 * p.numel() * (3 if p.dtype == torch.float32 else 4) for p in learning)
+        copied = self.kl and all(p.requires_grad for p in self.model.parameters())  # adapters leave the base as it is
+        return states + (_bytes(self.model) if copied else 0)
 
     @property
     def _compiled(self) -> bool:
@@ -99,13 +107,18 @@ class Cost:
         passing = n * max(self.item * 5 * inner + 8 * hidden, 4 * 4 * heads * d)
         chunk = 3 * 4 * min(trained, head.rows(c.vocab_size)) * c.vocab_size
         top = 4 * (2 * trained * hidden + c.vocab_size * hidden) + chunk
+        if self.checkpointing:  # the input of each layer, and all that is kept of the one that is computed again
+            return int(layers * n * 4 * hidden + kept + copies + max(passing, top))
         return int(layers * (kept + copies) + max(passing, top))
 
     def _row_bytes(self, groups: Sequence[Group]) -> int:
         c, n = self.model.config, self.tokens(groups)
         inner = getattr(c, "intermediate_size", None) or 4 * c.hidden_size
         kept = n * self.item * (10 * c.hidden_size + 4 * inner) + 8 * n * c.hidden_size
-        logits = n * c.vocab_size * (self.item + 4 * 3)
+        asked = sum(sum(_trained(group)) for group in groups) if self.backend.shares else n
+        logits = asked * c.vocab_size * (self.item + 4 * 3)
+        if self.checkpointing:
+            return int(c.num_hidden_layers * n * self.item * c.hidden_size + kept + logits)
         return int(c.num_hidden_layers * kept + logits)
 
 
@@ -121,5 +134,5 @@ def _pairs(group: Group) -> tuple[int, int]:
     return (p + longest) ** 2, p + longest
 
 
-def _bytes(model: Module, *, only_learning: bool = False) -> int:
-    return sum(p.nbytes for p in model.parameters() if p.requires_grad or not only_learning)
+def _bytes(model: Module) -> int:
+    return sum(p.nbytes for p in model.parameters())

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from ponder.learning.judged_rows import Example
 from ponder.learning.objective import cross_entropy
+from ponder.learning.settings import OptimizerSettings
 from ponder.learning.verifier_learner import ExampleLearner
 
 
@@ -49,16 +50,12 @@ class StepEnds:
 
 
 class StepLearner:
-    """AdamW on a step verifier. `batch` labelled trajectories a step, at most `micro_tokens` padded tokens at once."""
+    """Trains a step verifier: `batch` labelled trajectories a step."""
 
-    def __init__(
-        self, model: PreTrainedModel, *, learning_rate: float = 3e-4, batch: int = 64, micro_tokens: int = 4096
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, settings: OptimizerSettings | None = None, *, batch: int = 64) -> None:
         self.model = model
-        self._learner = ExampleLearner(
-            model, StepEnds(), learning_rate=learning_rate, batch=batch, warmup=0, micro_tokens=micro_tokens
-        )
-        self.optimizer = self._learner.optimizer
+        self._learner = ExampleLearner(model, StepEnds(), settings, batch=batch)
+        self.core = self._learner.core
 
     def fit(self, rows: Sequence[StepRow], generator: torch.Generator) -> StepReport:
         """One epoch in random order. A step whose loss or gradient is not finite is skipped and counted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -14,9 +15,10 @@ class UpdateReport:
 
     `kl_mismatch` is mean(log mu - log pi) of the sampler mu and the learner pi before the step, `kl_mismatch_k3` the
     same divergence by mean(rho - 1 - log rho), which cannot be negative: with one engine both are rounding error.
-    `skipped` says why a step was left out (None: none was), `offending` names the samples to blame. `forwarded`
-    tokens went through the model (a shared prompt once; padded ones where the model wants rows), and `flops` counts
-    their forward and backward passes. `steps` are the optimizer steps made by this update.
+    `metrics` are the means of what the loss itself reports, by name; `clip_fraction` is one of them. `skipped` says why
+    a step was left out (None: none was), `offending` names the samples to blame. `forwarded` tokens went through the
+    model (a shared prompt once; padded ones where the model wants rows), and `flops` counts their forward and backward
+    passes. `steps` are the optimizer steps made by this update.
     """
 
     loss: float | None
@@ -34,6 +36,7 @@ class UpdateReport:
     flops: float
     seconds: float
     forwarded: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Tally:
     loss: float = 0.0
     mismatch: float = 0.0
     mismatch_k3: float = 0.0
-    clipped: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
     entropy: float = 0.0
     flops: float = 0.0
     forwarded: int = 0
@@ -53,17 +56,23 @@ class Tally:
     skipped: list[str] = field(default_factory=list)
     offending: list[str] = field(default_factory=list)
 
-    def add_tokens(self, loss: Tensor, difference_N: Tensor, clipped_N: Tensor, entropy_N: Tensor) -> None:
-        """One micro-batch: its share of the loss and, for each token, log mu - log pi, the clip and the entropy."""
-        # One copy to the host instead of five.
+    def add_tokens(self, loss: Tensor, difference_N: Tensor, entropy_N: Tensor, metrics: Mapping[str, Tensor]) -> float:
+        """One micro-batch: its share of the loss and, for each token, log mu - log pi, entropy and the loss's metrics.
+
+        Returns the share of the loss as a plain number.
+        """
+        # One copy to the host instead of one for each.
         k3_N = (-difference_N).exp() - 1 + difference_N
-        sums = torch.stack([loss, difference_N.sum(), k3_N.sum(), clipped_N.sum(), entropy_N.sum()]).tolist()
+        means = [metric_N.sum() for metric_N in metrics.values()]
+        sums = torch.stack([loss, difference_N.sum(), k3_N.sum(), entropy_N.sum(), *means]).tolist()
         self.tokens += len(difference_N)
         self.loss += sums[0]
         self.mismatch += sums[1]
         self.mismatch_k3 += sums[2]
-        self.clipped += sums[3]
-        self.entropy += sums[4]
+        self.entropy += sums[3]
+        for name, total in zip(metrics, sums[4:], strict=True):
+            self.metrics[name] = self.metrics.get(name, 0.0) + total
+        return float(sums[0])
 
     def add_step(self, step: Tally, grad_norm: float) -> None:
         """A whole step. The mismatch is taken from the first one only: later ones differ because weights moved."""
@@ -71,10 +80,11 @@ class Tally:
             self.mismatch, self.mismatch_k3, self.compared = step.mismatch, step.mismatch_k3, step.tokens
         self.tokens += step.tokens
         self.loss += step.loss
-        self.clipped += step.clipped
         self.entropy += step.entropy
         self.flops += step.flops
         self.forwarded += step.forwarded
+        for name, total in step.metrics.items():
+            self.metrics[name] = self.metrics.get(name, 0.0) + total
         self.grad_norms.append(grad_norm)
 
     def report(self, samples: int, sampled: bool, learning_rate: float, seconds: float) -> UpdateReport:
@@ -87,7 +97,9 @@ class Tally:
             tokens=self.tokens,
             kl_mismatch=_mean(self.mismatch, self.compared) if sampled else None,
             kl_mismatch_k3=_mean(self.mismatch_k3, self.compared) if sampled else None,
-            clip_fraction=_mean(self.clipped, self.tokens) if sampled else None,
+            clip_fraction=_mean(self.metrics["clip_fraction"], self.tokens)
+            if "clip_fraction" in self.metrics
+            else None,
             entropy=_mean(self.entropy, self.tokens),
             learning_rate=learning_rate,
             steps=steps,
@@ -96,6 +108,7 @@ class Tally:
             flops=self.flops,
             seconds=seconds,
             forwarded=self.forwarded,
+            metrics={name: total / self.tokens for name, total in self.metrics.items()} if self.tokens else {},
         )
 
 

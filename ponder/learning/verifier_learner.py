@@ -1,4 +1,4 @@
-"""One learner for all verifiers: AdamW over examples.
+"""One learner for all verifiers: the optimizer core (`learning/core`) over examples.
 
 Examples are cut into micro-batches by length and the loss is divided by one global count, so the cut does not change
 the gradient. Work is counted in token-equivalents of the trained model, so that kinds can be compared at equal spend.
@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from ponder.learning.core import Core
 from ponder.learning.judged_rows import Example, JudgedRow
 from ponder.learning.objective import Loss, Objective
+from ponder.learning.settings import JudgeTraining, OptimizerSettings
 from ponder.types import PonderError
 
 
@@ -30,29 +32,26 @@ class FitReport:
 
 
 class ExampleLearner:
-    """`batch` examples a step, at most `micro_tokens` padded tokens forwarded at once.
-
-    The rate rises over the first `warmup` steps and then stays: a verifier that follows a policy never stops learning.
-    """
+    """`batch` examples a step, at most `settings.micro_tokens` padded tokens forwarded at once."""
 
     def __init__(
         self,
         model: PreTrainedModel,
         loss: Loss,
+        settings: OptimizerSettings | None = None,
         *,
-        learning_rate: float = 5e-4,
         batch: int = 16,
-        warmup: int = 10,
-        micro_tokens: int = 4096,
         extra: Sequence[torch.nn.Parameter] = (),
     ) -> None:
         """`extra` are parameters beyond the model's own, such as the output head of a policy that shares its trunk."""
-        self.model, self.loss = model, loss
-        self.learning_rate, self.batch, self.warmup, self.micro_tokens = learning_rate, batch, warmup, micro_tokens
-        own = {id(p): p for p in (*model.parameters(), *extra) if p.requires_grad}
-        self.parameters = list(own.values())
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
-        self._steps = 0
+        self.model, self.loss, self.batch = model, loss, batch
+        self.settings = settings or JudgeTraining()
+        named = [*model.named_parameters(), *((f"extra.{i}", p) for i, p in enumerate(extra))]
+        own: dict[int, tuple[str, torch.nn.Parameter]] = {}
+        for name, parameter in named:  # a parameter that is shared counts once
+            if parameter.requires_grad:
+                own.setdefault(id(parameter), (name, parameter))
+        self.core = Core(dict(own.values()), self.settings)
 
     def fit_examples(
         self,
@@ -90,28 +89,27 @@ class ExampleLearner:
 
     def _step(self, examples: Sequence[Example]) -> float | None:
         count = sum(example.counted for example in examples) or 1.0
-        total = 0.0
-        self.optimizer.zero_grad(set_to_none=True)
-        for part in micro_batches(examples, self.micro_tokens):
+
+        def backward(part: Sequence[Example]) -> float:
             loss = self.loss.loss(self.model, part) / count
             loss.backward()
-            total += float(loss.detach())
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, 1.0))
-        if not (math.isfinite(total) and math.isfinite(norm)):
+            return float(loss.detach())
+
+        done = self.core.step(micro_batches(examples, self.settings.micro_tokens), backward)
+        if done.skipped:
+            self.core.skip(done.skipped, (f"row {i}" for i in range(len(examples))))
             return None
-        self._steps += 1
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * min(1.0, self._steps / max(1, self.warmup))
-        self.optimizer.step()
-        return total
+        return done.loss
 
 
 class VerifierLearner(ExampleLearner):
     """The learner of an objective, which makes its examples of judged rows."""
 
-    def __init__(self, model: PreTrainedModel, objective: Objective, **settings: Any) -> None:
-        """`settings` are those of `ExampleLearner`."""
-        super().__init__(model, objective, **settings)
+    def __init__(
+        self, model: PreTrainedModel, objective: Objective, settings: OptimizerSettings | None = None, **options: Any
+    ) -> None:
+        """`options` are those of `ExampleLearner`."""
+        super().__init__(model, objective, settings, **options)
         self.objective = objective
 
     def fit(

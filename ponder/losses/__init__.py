@@ -1,1 +1,16 @@
-"""Losses over single tokens, and how they are summed."""
+"""Losses over rows of tokens; one a file, listed here. Users add their own with `LOSSES.register`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ponder.losses.clipped import Clipped
+from ponder.losses.cloning import Cloning
+from ponder.losses.gspo import GSPO
+from ponder.losses.loss import Loss
+from ponder.plugins import Registry
+
+LOSSES: Registry[Loss] = Registry("loss", Loss, default="clipped")
+for _settings in (Clipped, GSPO, Cloning):
+    LOSSES.register(_settings)
+AnyLoss = Annotated[Loss, LOSSES]

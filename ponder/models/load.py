@@ -14,7 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
@@ -39,7 +46,7 @@ def load(
     name: str, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, *, pickles: bool = False
 ) -> Loaded:
     """`tiny` (ships with Ponder), a local folder, or a hub id. `pickles` also accepts .bin weights, tensors only."""
-    place = _place(name)
+    place = place_of(name)
     if isinstance(place, Path):
         _check(place, pickles)
     options: dict[str, Any] = {"trust_remote_code": False}
@@ -67,7 +74,19 @@ def save(
     tokenizer.save_pretrained(folder)
 
 
-def _place(name: str) -> Path | str:
+def config_of(name: str) -> PretrainedConfig:
+    """The configuration of a model without its weights. PonderError if there is none."""
+    place = place_of(name)
+    if isinstance(place, Path):
+        _check(place, pickles=True)
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except Exception as error:
+        raise PonderError(_explain(name, place, error)) from error
+    return config
+
+
+def place_of(name: str) -> Path | str:
     """The folder that `name` stands for, or the name itself if it can only be a hub id."""
     if name == EMBEDDED:
         return Path(str(importlib.resources.files("ponder") / "assets" / EMBEDDED))

@@ -1,7 +1,10 @@
 """Question to prompt tokens: the one place where a prompt is written, in training, search, evaluation and serving.
 
 The prompt ends inside an opened `<think>` block, so what follows is thinking, `</think>`, answer. A model with a chat
-template is asked through it, with the family's instructions as system message; a model without one gets plain text.
+template is asked through it, with the family's instructions as system message, or before the question where the
+template refuses system messages (Gemma, Mistral). A template that leaves them out was made for a model that needs no
+instructions, as the embedded one is. A model without a template gets plain text after the begin token that its
+tokenizer asks for.
 
 A revision is a further turn: the question, the earlier attempt as the model itself wrote it (thinking included), then
 `REVISE` or, with a critique, `CRITIQUE`. Only what follows the attempt is new to the model; what comes before it has
@@ -12,12 +15,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import jinja2
+
 from ponder.policy.codec import Codec
-from ponder.types import Question, Trajectory
+from ponder.types import PonderError, Question, Trajectory
 
 THINK_OPEN, THINK_CLOSE = "<think>\n", "</think>"
 _SLOT = "\u2402question\u2403"  # stands for the question while the template is rendered; no template holds it
 _ATTEMPT = "\u2402attempt\u2403"
+# What a template raises, be it on purpose or by a mistake in it.
+_REFUSALS = (jinja2.TemplateError, ValueError, TypeError, AttributeError, KeyError)
+# Templates that write the date (Llama 3) would give another prompt every day; this is the day that they fall back to.
+_DAY = "26 Jul 2024"
 REVISE = "Check this. If there is a mistake, correct it. Then answer again."
 CRITIQUE = "A critic says: {critique}\nTake this into account and answer again."
 _PLAIN_TURN = "\n\nUser: {request}\nAnswer: "
@@ -32,45 +41,74 @@ class Prompts:
         self.tokens = lru_cache(maxsize=65_536)(self._tokens)
         self._frame = lru_cache(maxsize=1024)(self._render)
         self._turn = lru_cache(maxsize=1024)(self._render_turn)
+        self._user_turn = lru_cache(maxsize=1024)(self._render_user_turn)
 
     def text(self, question: Question) -> str:
-        before, after = self._frame(question.instructions)
-        return before + question.text + after
+        return question.text.join(self._frame(question.instructions))
 
     def again(self, attempt: Trajectory, critique: str = "") -> tuple[int, ...]:
         """The tokens that follow `attempt` when the model is asked to answer its question once more."""
         before, after = self._turn(attempt.question.instructions, bool(critique))
         return self.codec.encode(before) + self.codec.encode_plain(critique) + self.codec.encode(after)
 
-    def _tokens(self, question: Question) -> tuple[int, ...]:
-        before, after = self._frame(question.instructions)
-        encode = self.codec.encode
-        return encode(before) + self.codec.encode_plain(question.text) + encode(after)
+    def observation(self, question: Question, text: str) -> tuple[int, ...]:
+        """The tokens that follow a turn of the model when an environment answers it with `text`, as text from outside.
 
-    def _render(self, instructions: str) -> tuple[str, str]:
-        """What stands before and after the question."""
+        They begin as the template ends a turn of the model, and end where the model's next thinking begins.
+        """
+        before, after = self._user_turn(question.instructions, _SLOT)
+        return self.codec.encode(before) + self.codec.encode_plain(text) + self.codec.encode(after)
+
+    def _tokens(self, question: Question) -> tuple[int, ...]:
+        begin = self.codec.begin if self.codec.tokenizer.chat_template is None else ()
+        return begin + self.codec.start(self._frame(question.instructions), question.text)
+
+    def _render(self, instructions: str) -> tuple[str, ...]:
+        """What stands before, after and (where a template writes it more than once) between the question."""
         if self.codec.tokenizer.chat_template is None:
             rendered = _opened(_PLAIN.format(instructions=instructions))
         else:
             rendered = self._chat(instructions, {"role": "user", "content": _SLOT})
-        before, after = rendered.split(_SLOT)
-        return before, after
+        return tuple(rendered.split(_SLOT))
 
     def _render_turn(self, instructions: str, criticised: bool) -> tuple[str, str]:
         """What stands between an attempt and a critique of it, and after that critique (or all of it, and nothing)."""
-        request = CRITIQUE.format(critique=_SLOT) if criticised else REVISE
+        return self._render_user_turn(instructions, CRITIQUE.format(critique=_SLOT) if criticised else REVISE)
+
+    def _render_user_turn(self, instructions: str, request: str) -> tuple[str, str]:
+        """What stands between an answer of the model and the slot in `request`, and after it (or all, and nothing)."""
         if self.codec.tokenizer.chat_template is None:
             turn = _opened(_PLAIN_TURN.format(request=request))
         else:
             asked, said = {"role": "user", "content": "?"}, {"role": "assistant", "content": _ATTEMPT}
-            turn = self._chat(instructions, asked, said, {"role": "user", "content": request}).split(_ATTEMPT)[1]
+            turn = self._chat(instructions, asked, said, {"role": "user", "content": request}).rpartition(_ATTEMPT)[2]
         before, _, after = turn.partition(_SLOT)
         return before, after
 
-    def _chat(self, instructions: str, *messages: dict[str, str]) -> str:
+    def _chat(self, instructions: str, first: dict[str, str], *others: dict[str, str]) -> str:
+        """The rendered turns, `instructions` as system message or, where that is refused, before the first turn."""
+        turns = [first, *others]
         system = [{"role": "system", "content": instructions}] if instructions else []
+        try:
+            rendered = self._rendered([*system, *turns])
+        except _REFUSALS:
+            if system:
+                turns[0] = {**first, "content": f"{instructions}\n\n{first['content']}"}
+            try:
+                rendered = self._rendered(turns)
+            except _REFUSALS as error:
+                reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+                raise PonderError(
+                    f"the model's chat template cannot write a user's turn ({reason}); mend it or take it out, and "
+                    "the model is asked in plain text"
+                ) from error
+        if turns[-1]["content"] not in rendered:
+            raise PonderError("the model's chat template leaves out what the user says; mend it or take it out")
+        return _opened(rendered)
+
+    def _rendered(self, turns: list[dict[str, str]]) -> str:
         template = self.codec.tokenizer.apply_chat_template
-        return _opened(str(template([*system, *messages], add_generation_prompt=True, tokenize=False)))
+        return str(template(turns, add_generation_prompt=True, tokenize=False, date_string=_DAY))
 
 
 def _opened(text: str) -> str:

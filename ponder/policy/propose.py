@@ -64,7 +64,7 @@ class PolicyPropose:
             for i in range(n)
         ]
         leaves = [
-            self._splitter.chain(c.tokens, c.logprobs, version=c.version, stop=c.stop, parent=prefix)
+            self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=prefix)
             for c in await asyncio.gather(*draws)
         ]
         return [self._splitter.apart(leaf, THINK_CLOSE) for leaf in leaves] if until == "think" else leaves
@@ -88,6 +88,14 @@ class PolicyPropose:
         said = self.codec.decode(tokens)
         return Step(tokens, (0.0,) * len(tokens), said, self.engine.version, StopReason.STEP, prefix, forced=True)
 
+    def observe(self, question: Question, prefix: Step, text: str) -> Step:
+        """One forced step with what an environment said. The token that ended the turn before is not said twice."""
+        tokens = self.prompts.observation(question, text)
+        if prefix.tokens[-1:] == tokens[:1]:
+            tokens = tokens[1:]
+        said, version = self.codec.decode(tokens), self.engine.version
+        return Step(tokens, (0.0,) * len(tokens), said, version, StopReason.STEP, prefix, forced=True)
+
     def room(self, question: Question, prefix: Step | None) -> int:
         """How many more tokens the context window holds after `prefix`; 0 if it is full."""
         before = 0 if prefix is None else sum(len(step.tokens) for step in prefix.path)
@@ -96,7 +104,8 @@ class PolicyPropose:
     def revising(self, attempt: Trajectory, critique: str = "") -> tuple[PolicyPropose, int]:
         """The same policy with `attempt` and the request to answer again in its prompt; how long that request is."""
         request = self.prompts.again(attempt, critique)
-        said = attempt.tokens[:-1] if attempt.tokens[-1:] == (self.codec.eos_id,) else attempt.tokens
+        ended = bool(attempt.tokens) and attempt.tokens[-1] in self.codec.end_ids
+        said = attempt.tokens[:-1] if ended else attempt.tokens
         view = copy.copy(self)
         view.after = self.after + said + request
         return view, len(request)

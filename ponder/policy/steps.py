@@ -23,22 +23,25 @@ class Splitter:
         self,
         tokens: Sequence[int],
         logprobs: Sequence[float],
-        *,
         version: int,
+        versions: Sequence[int] = (),
+        *,
         stop: StopReason,
         parent: Step | None,
     ) -> Step:
         """The leaf of the chain; its ancestors up to `parent` are the steps on the way.
 
         The last step carries `stop`. A run that produced no token at all is one empty step, so that every
-        continuation has a leaf of its own.
+        continuation has a leaf of its own. If the weights changed on the way, `versions` has one for each token, and
+        a step has that of its first token.
         """
         start = 0
+        of = versions or (version,) * (len(tokens) + 1)
         for end in range(1, len(tokens)):
             if self._ends(tokens[start:end]):
-                parent = self._step(tokens[start:end], logprobs[start:end], version, StopReason.STEP, parent)
+                parent = self._step(tokens[start:end], logprobs[start:end], of[start], StopReason.STEP, parent)
                 start = end
-        return self._step(tokens[start:], logprobs[start:], version, stop, parent)
+        return self._step(tokens[start:], logprobs[start:], of[start], stop, parent)
 
     def apart(self, leaf: Step, mark: str) -> Step:
         """`leaf` with the `mark` that ends it as a step of its own; unchanged if it was not stopped by the mark.

@@ -1,1 +1,21 @@
-"""What a trajectory earns: named components, weighted and added."""
+"""What a trajectory earns: named components, each with a weight, added up; every component stays visible in the log.
+
+A component is one file and one line here. Users add their own with `REWARDS.register`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ponder.plugins import Registry
+from ponder.rewards.component import Component
+from ponder.rewards.format import Format
+from ponder.rewards.length import OverlongPenalty, RelativeLength
+from ponder.rewards.novelty import Novelty
+from ponder.rewards.outcome import Outcome
+from ponder.rewards.process import Process
+
+REWARDS: Registry[Component] = Registry("reward", Component, default="outcome")
+for _settings in (Outcome, Process, Format, RelativeLength, OverlongPenalty, Novelty):
+    REWARDS.register(_settings)
+Reward = Annotated[Component, REWARDS]

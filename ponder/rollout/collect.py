@@ -1,14 +1,58 @@
-"""Problems to judged groups: every problem is answered several times by the policy and graded against its key."""
+"""Problems to judged groups: every problem is answered several times, and each answer is judged as soon as it is there.
+
+Answers are drawn plainly or by a search under a budget (`draws`), go on for as many turns as the environment wants
+(`episodes`), and are graded while others are still being generated (`grading`). The same seed gives the same groups,
+bit for bit, however long a grader or an environment takes, unless one misses its deadline.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
-from ponder.protocols import Propose
-from ponder.types import Group, Problem, Trajectory, Verdict
+from ponder.environments import SingleTurn
+from ponder.protocols import Environment, Judge, Propose, Strategy
+from ponder.protocols import Grade as Grade
+from ponder.rollout import grading
+from ponder.rollout.draws import Draw, Plain, Searched
+from ponder.rollout.episodes import Episodes
+from ponder.rollout.grading import Grading
+from ponder.search.common import together
+from ponder.types import Group, PonderError, Problem, Trajectory, Usage, Verdict
 
-Grade = Callable[[Sequence[Problem], Sequence[str]], list[Verdict]]
+
+@dataclass(frozen=True)
+class Collected(Sequence[Group]):
+    """The groups in the order of their problems, and what drawing them cost in token-equivalents.
+
+    `usage.kept` are the tokens of all trajectories (plain sampling), or of those that the searches chose; the other
+    trajectories of searches are in `discarded` although they are in the groups too. `degraded` says what did not go
+    as asked while searching, a sentence a problem.
+    """
+
+    groups: tuple[Group, ...]
+    usage: Usage
+    degraded: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Group: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Group, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Group | tuple[Group, ...]:
+        return self.groups[index]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    group: Group | None
+    usage: Usage
+    degraded: str | None
 
 
 async def collect(
@@ -16,39 +60,65 @@ async def collect(
     propose: Propose,
     grade: Grade,
     *,
-    group_size: int | Sequence[int],
+    group_size: int | Sequence[int] | None,
     max_tokens: int,
     seed: int,
-) -> list[Group]:
+    strategy: Strategy | None = None,
+    judge: Judge | None = None,
+    budget: float | None = None,
+    environment: Environment | None = None,
+    grading_seconds: float = grading.SECONDS,
+) -> Collected:
     """One group of `group_size` whole trajectories a problem, in the order of `problems`; sizes may differ.
 
-    A group of size 0 is no group and left out. All problems are sampled at once, so the engine sees one large batch;
-    grading follows in one call.
+    A group of size 0 is no group and left out, and so is a problem for which nothing could be drawn. All problems are
+    begun at once, so the engine sees one large batch. `max_tokens` bounds a trajectory, all its turns together.
+
+    With a `strategy` a group holds what its search finished within `budget` token-equivalents: all of it if
+    `group_size` is None, else at most so many. `environment` None is one turn and ground truth. `grading_seconds` is
+    the most that one call of `grade` may take.
     """
-    sizes = [group_size] * len(problems) if isinstance(group_size, int) else list(group_size)
-    trajectories_PG = await sample(problems, propose, n=sizes, max_tokens=max_tokens, seed=seed)
-    return judge(problems, trajectories_PG, grade)
+    acts_in = environment or SingleTurn()
+    sizes = list(group_size) if isinstance(group_size, Sequence) else [group_size] * len(problems)
+    _check(strategy, judge, budget, acts_in)
+    async with Grading(grade, seconds=grading_seconds) as grader:
+        episodes = Episodes(acts_in, propose, grader, max_tokens, seed)
+        draw: Draw = Plain(propose, episodes.first, seed)
+        if strategy is not None and budget is not None:
+            draw = Searched(propose, strategy, judge, budget, episodes.first, seed)
+        jobs = zip(problems, sizes, strict=True)
+        answered = await together([_answer(problem, size, draw, episodes) for problem, size in jobs])
+    return Collected(
+        tuple(a.group for a in answered if a.group is not None),
+        sum((a.usage for a in answered), Usage()),
+        tuple(f"{p.id}: {a.degraded}" for p, a in zip(problems, answered, strict=True) if a.degraded),
+    )
 
 
-async def sample(
-    problems: Sequence[Problem], propose: Propose, *, n: Sequence[int], max_tokens: int, seed: int
-) -> list[list[Trajectory]]:
-    """As many whole trajectories for each problem as `n` says."""
+def _check(strategy: Strategy | None, judge: Judge | None, budget: float | None, environment: Environment) -> None:
+    """Refuse what does not go together."""
+    if strategy is None:
+        if judge is not None or budget is not None:
+            raise PonderError("a verifier and a budget are for searches: name a strategy, or give neither of them")
+        return
+    name = type(strategy).__name__
+    if budget is None:
+        raise PonderError(f"{name} needs a budget: give the token-equivalents that a search may spend on a problem")
+    if environment.most_turns > 1:
+        raise PonderError(
+            f"{name} searches one answer, and the environment {type(environment).__name__} has "
+            f"{environment.most_turns} turns; use plain sampling there, or the environment single_turn"
+        )
 
-    async def one(problem: Problem, size: int) -> list[Trajectory]:
-        question = problem.question
-        leaves = await propose(question, None, size, until="end", max_tokens=max_tokens, seed=seed)
-        return [Trajectory(question, leaf) for leaf in leaves]
 
-    return list(await asyncio.gather(*map(one, problems, n)))
-
-
-def judge(problems: Sequence[Problem], trajectories_PG: Sequence[Sequence[Trajectory]], grade: Grade) -> list[Group]:
-    """Grade all trajectories in one call. A problem for which nothing could be sampled has no group."""
-    pairs = [(p, t) for p, group in zip(problems, trajectories_PG, strict=True) for t in group]
-    verdicts = iter(grade([p for p, _ in pairs], [t.text for _, t in pairs]))
-    groups = []
-    for problem, trajectories in zip(problems, trajectories_PG, strict=True):
-        if trajectories:
-            groups.append(Group(problem, tuple(trajectories), tuple(next(verdicts) for _ in trajectories)))
-    return groups
+async def _answer(problem: Problem, size: int | None, draw: Draw, episodes: Episodes) -> _Answered:
+    drawn = await draw(problem, size)
+    played = await together([episodes.play(problem, first, i) for i, first in enumerate(drawn.trajectories)])
+    if not played:
+        return _Answered(None, drawn.usage, drawn.degraded)
+    trajectories: tuple[Trajectory, ...] = tuple(trajectory for trajectory, _, _ in played)
+    verdicts: tuple[Verdict, ...] = tuple(verdict for _, verdict, _ in played)
+    further = sum(map(len, trajectories)) - sum(map(len, drawn.trajectories))
+    turns = sum(turns for _, _, turns in played)
+    usage = replace(drawn.usage, kept=drawn.usage.kept + further, calls=drawn.usage.calls + turns)
+    return _Answered(Group(problem, trajectories, verdicts), usage, drawn.degraded)

@@ -85,7 +85,9 @@ def _measured(shape: tuple[int, int, int], device: str, dtype: torch.dtype, thre
 
 
 @runtime_checkable
-class _Counting(Protocol):
+class Counting(Protocol):
+    """An engine that counts its work exactly."""
+
     @property
     def work(self) -> Work: ...
 
@@ -105,7 +107,7 @@ class Meter:
         return Part(self._last.flops - before.flops, seconds)
 
     def _now(self) -> Part:
-        if isinstance(self._engine, _Counting):
+        if isinstance(self._engine, Counting):
             work = self._engine.work
             return Part(work.flops, work.seconds)
         tokens = self._engine.tokens_generated + self._engine.tokens_prefilled

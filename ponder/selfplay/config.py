@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ponder.algorithms import AnyAlgorithm
+from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.config import Strict
+from ponder.engines.settings import EngineSettings, LocalSettings
+from ponder.environments import AnyEnvironment, SingleTurn
+from ponder.learning.critic import CriticTraining
+from ponder.learning.settings import JudgeTraining, TrainerSettings
+from ponder.losses import AnyLoss
+from ponder.losses.clipped import Clipped
+from ponder.rewards import Reward
+from ponder.rewards.outcome import Outcome
+from ponder.rollout.settings import AnyDraws, PlainDraws
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -14,7 +25,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Sampling(Strict):
-    """How training groups are drawn. `max_tokens` counts the whole response."""
+    """How training groups are drawn. `max_tokens` counts the whole response, all of its turns together.
+
+    `draws` says whether a group is plain samples or what a search finishes within a budget.
+    """
 
     temperature: Rate = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -22,26 +36,14 @@ class Sampling(Strict):
     group_size: Annotated[int, Field(ge=2)] = 8
     problems: Positive = 36
     separator: Annotated[str, Field(min_length=1)] = "\n"
+    draws: AnyDraws = PlainDraws()
 
 
-class Policy(Strict):
-    """The policy update. `length_price` is the weight of the group-relative length reward (0: none).
+class VerifierTraining(JudgeTraining):
+    """How the run's verifier learns: it follows a policy that moves, so its rate is high and has no warm-up."""
 
-    The rate falls linearly to `final_rate` of itself over the run (1: it stays).
-    `precision`: see `learning/packed/precision`.
-    """
-
-    learning_rate: Rate = 3e-4
-    advantage: Literal["group_mean", "group_normalised", "leave_one_out"] = "group_mean"
-    normalisation: Literal["token", "sequence", "constant"] = "constant"
-    clip_low: Share = 0.2
-    clip_high: Annotated[float, Field(ge=0)] = 0.28
-    kl: Annotated[float, Field(ge=0)] = 0.0
-    length_price: Annotated[float, Field(ge=0)] = 0.0
-    minibatches: Positive = 1
-    micro_tokens: Positive = 8192
-    precision: Literal["model", "bfloat16_backward", "bfloat16"] = "model"
-    final_rate: Share = 1.0
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
 
 
 class Verifier(Strict):
@@ -52,7 +54,7 @@ class Verifier(Strict):
     """
 
     depth: Annotated[float, Field(gt=0, le=1)] = 0.5
-    learning_rate: Rate = 1e-3
+    trainer: VerifierTraining = VerifierTraining()
     batch: Positive = 32
     groups: Positive = 36
     rollouts: Positive = 2
@@ -71,9 +73,14 @@ class Curriculum(Strict):
 
 
 class Control(Strict):
-    """The control arm: behaviour cloning on demonstrations for the same floating-point work as the run."""
+    """The control arms, each from the same start for the same floating-point work as the run.
+
+    `enabled`: behaviour cloning on demonstrations (where families have them). `rejection`: rejection-sampling
+    fine-tuning on the policy's own right answers, its sampling included. `batch` counts rows of an update.
+    """
 
     enabled: bool = True
+    rejection: bool = True
     learning_rate: Rate = 3e-4
     batch: Positive = 128
 
@@ -103,11 +110,27 @@ class Noise(Strict):
     per: Literal["answer", "call"] = "answer"
 
 
+class Parity(Strict):
+    """The check that the engine samples from what is trained, after every `every`-th update (0: never).
+
+    `texts` of the update's own samples, each cut to `tokens` tokens, are scored by the engine and by the trainer's
+    model. `allowed` is the largest difference of log-probabilities in nats (0: 1e-3 in float32; 0.05 on average where
+    either side computes in bfloat16). Above it the run stops.
+    """
+
+    every: Annotated[int, Field(ge=0)] = 1
+    texts: Positive = 4
+    tokens: Positive = 256
+    allowed: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Run(Strict):
     """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id.
 
-    `keep_policies` leaves the policy of each round in RUN/policies (2.5 MB each for the embedded model), so that
-    `ponder eval --grid RUN` can compare more training with more thinking.
+    `engine` samples, `environment` is what the policy acts in. `algorithm` turns rewards into credit, `loss` credit
+    into a gradient, and `rewards` are added up by their weights; `ponder list` shows all kinds. `keep_policies` leaves
+    the policy of each round in RUN/policies (2.5 MB each for the embedded model), so that `ponder eval --grid RUN` can
+    compare more training with more thinking.
     """
 
     model: str = "tiny"
@@ -119,8 +142,15 @@ class Run(Strict):
     threads: Annotated[int, Field(ge=0)] = 0
     keep_policies: bool = True
     allow_unsafe_code: bool = False
+    engine: EngineSettings = LocalSettings()
+    parity: Parity = Parity()
+    environment: AnyEnvironment = SingleTurn()
     sampling: Sampling = Sampling()
-    policy: Policy = Policy()
+    rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (Outcome(),)
+    algorithm: AnyAlgorithm = DrGRPO()
+    loss: AnyLoss = Clipped()
+    trainer: TrainerSettings = TrainerSettings()
+    critic: CriticTraining = CriticTraining()
     verifier: Verifier = Verifier()
     curriculum: Curriculum = Curriculum()
     control: Control = Control()

@@ -1,7 +1,7 @@
 """The control arm: behaviour cloning continued from the same start, for the same work, on fresh demonstrations.
 
 If more training of any kind explained the gain of self-play, this arm would show it too. Demonstrations are of the
-training split, at the levels that the run's families name, families in turn; the learner is the same code.
+training split, at the levels that the run's families name, families in turn; the trainer is the same code.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ponder.learning.learner import Learner
+from ponder.learning.policy import PolicyTrainer
 from ponder.learning.samples import demonstration
 from ponder.policy.codec import Codec
 from ponder.policy.prompts import Prompts
@@ -34,7 +34,7 @@ def can_clone(families: Sequence[Family]) -> bool:
 
 
 def clone(
-    learner: Learner,
+    trainer: PolicyTrainer,
     codec: Codec,
     families: Sequence[Family],
     *,
@@ -49,7 +49,7 @@ def clone(
     losses: list[float] = []
     while spent < flops:
         batch = [_row(families, drawn + i, seed, codec, prompts) for i in range(settings.batch)]
-        report = learner.update(batch, loss="cloning")
+        report = trainer.update(batch)
         drawn, steps = drawn + len(batch), steps + report.steps
         spent, seconds = spent + report.flops, seconds + report.seconds
         if report.loss is not None:
@@ -61,7 +61,7 @@ def clone(
 
 def _row(families: Sequence[Family], index: int, seed: int, codec: Codec, prompts: Prompts) -> Sample:
     family = families[index % len(families)]
-    problem = family.problem(index, split="train", seed=seed)
+    problem = family.problem(index // len(families), split="train", seed=seed)
     assert isinstance(family, Demonstrated), family.name  # `can_clone` was asked first
     response = (*codec.encode(family.demonstration(problem, seed)), codec.eos_id)
     return demonstration(problem.id, prompts.tokens(problem.question), response)

@@ -4,6 +4,9 @@ Each family has an open range of levels. A level's weight is p(1-p), the varianc
 rate p: the level where a group is most likely to hold both right and wrong answers, and so a gradient, is drawn most.
 When the hardest open level is solved often enough the next one opens. Levels never close; a level that is solved
 nearly always is simply drawn rarely.
+
+Families take turns and each counts its own problems, so every problem of each family is drawn. A family with a last
+problem (`protocols.Finite`: a file) begins anew after it, in another order in every epoch.
 """
 
 from __future__ import annotations
@@ -12,13 +15,13 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from ponder.protocols import Family, Levelled
+from ponder.protocols import Family, Finite, Levelled
 from ponder.seeds import derive_seed
-from ponder.types import Group, Problem
+from ponder.types import Group, PonderError, Problem
 
 
 class Curriculum:
-    """Draws problems; `observe` feeds solve rates back. Everything it knows is in `state()`."""
+    """A `ProblemSource` of families; `observe` feeds solve rates back. Everything it knows is in `state()`."""
 
     def __init__(
         self,
@@ -34,18 +37,14 @@ class Curriculum:
         self.families = {family.name: family for family in families}
         self.seed, self.unlock, self.memory, self.floor, self.most_levels = seed, unlock, memory, floor, most_levels
         self.rates: dict[str, dict[int, float | None]] = {f.name: {f.level: None} for f in families}
-        self.drawn = 0
+        self.drawn = {f.name: 0 for f in families}
 
     def next(self, count: int) -> list[Problem]:
-        """`count` new training problems, families in turn; never the same index twice."""
-        rng = random.Random(derive_seed("curriculum", self.seed, self.drawn))
+        """`count` new training problems, families in turn; in each the indices from 0, none left out or twice."""
+        turn = sum(self.drawn.values())
+        rng = random.Random(derive_seed("curriculum", self.seed, turn))
         names = list(self.families)
-        problems = []
-        for i in range(count):
-            name = names[(self.drawn + i) % len(names)]
-            problems.append(self._family(name, rng).problem(self.drawn + i, split="train", seed=self.seed))
-        self.drawn += count
-        return problems
+        return [self._draw(names[(turn + i) % len(names)], rng) for i in range(count)]
 
     def observe(self, groups: Sequence[Group]) -> None:
         """Update running solve rates from judged groups, then open levels that have been earned."""
@@ -71,6 +70,14 @@ class Curriculum:
         if isinstance(family, Levelled) and room and rate is not None and rate >= self.unlock:
             self.rates[name][top + 1] = None
 
+    def _draw(self, name: str, rng: random.Random) -> Problem:
+        family, index = self._family(name, rng), self.drawn[name]
+        self.drawn[name] += 1
+        size = family.size("train") if isinstance(family, Finite) else 0
+        epoch = index // size if size else 0
+        seed = derive_seed("epoch", self.seed, epoch) if epoch else self.seed
+        return family.problem(index % size if size else index, split="train", seed=seed)
+
     def _family(self, name: str, rng: random.Random) -> Family:
         family, rates = self.families[name], self.rates[name]
         if not isinstance(family, Levelled):
@@ -79,8 +86,17 @@ class Curriculum:
         return family.at_level(rng.choices(list(rates), weights=weights)[0])
 
     def state(self) -> dict[str, Any]:
-        return {"drawn": self.drawn, "rates": {n: {str(k): p for k, p in r.items()} for n, r in self.rates.items()}}
+        return {
+            "drawn": dict(self.drawn),
+            "rates": {n: {str(k): p for k, p in r.items()} for n, r in self.rates.items()},
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        self.drawn = int(state["drawn"])
+        """Raises PonderError for the state of a version that counted the problems of all families together."""
+        if not isinstance(state["drawn"], dict):
+            raise PonderError(
+                "this checkpoint counts the problems of all families together, as an earlier version did, and cannot "
+                "be continued exactly; start the run anew in another folder"
+            )
+        self.drawn = {name: int(count) for name, count in state["drawn"].items()}
         self.rates = {n: {int(k): p for k, p in r.items()} for n, r in state["rates"].items()}

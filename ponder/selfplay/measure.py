@@ -1,11 +1,12 @@
-"""What a run is measured by: pass@1 of three arms, what the base could not solve, and the thinking-time pool.
+"""What a run is measured by: pass@1 sampled, greedy and at the best temperature, coverage, and the thinking-time pool.
 
-Test problems only. Every function takes the policy as `Propose`, so that arms differ in weights and nothing else.
+Test problems, but for the choice of a temperature, which is made on validation problems. Every function takes the
+policy as `Propose`, so that arms differ in weights and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
@@ -14,6 +15,7 @@ from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.pools.pool import Live, Pool, make_pool
 from ponder.evaluation.pools.runs import Runs, replay, run_live
 from ponder.evaluation.suite import Scores, Suite, build_suite, evaluate
+from ponder.evaluation.tables import mean_accuracy
 from ponder.evaluation.verifier_gain import verifier_gain
 from ponder.protocols import Family, Levelled, Propose
 from ponder.rollout.collect import Grade, collect
@@ -27,6 +29,8 @@ from ponder.types import Curve, Group, Problem, Trajectory
 POOLED = ("sample", "vote", "best_of_n", "weighted_vote")
 LIVE = ("beam",)
 SPARE = 1.25  # a pool holds so much more than the largest budget buys on average
+TEMPERATURES = (0.0, 0.3, 0.6, 0.8)  # beside the one that the run samples at; the best is chosen for each arm
+FRESH = 4  # times as many tries as choose the problems that the base fails: the rest are fresh, and give pass@k
 ORDERS = 4  # random orders in which the samples of a problem are replayed; they take the luck of the order out
 
 
@@ -41,15 +45,21 @@ class Bench:
     seed: int
 
 
-def accuracy(bench: Bench, propose: Propose, suite: Suite, *, temperature: float, tries: int = 1) -> Scores:
-    """Outcomes of `tries` whole answers to each problem, drawn as they are served."""
+def accuracy(
+    bench: Bench, propose: Propose, suite: Suite, *, temperature: float, tries: int = 1, draw: str = ""
+) -> Scores:
+    """Outcomes of `tries` whole answers to each problem, drawn as they are served.
+
+    Calls with the same `draw` share their random numbers; what must be independent needs a name of its own.
+    """
 
     async def one(problem: Problem, seed: int) -> list[float | None]:
         leaves = await propose(problem.question, None, tries, until="end", max_tokens=bench.max_tokens, seed=seed)
         texts = [Trajectory(problem.question, leaf).text for leaf in leaves]
         return [verdict.outcome for verdict in bench.grade([problem] * len(texts), texts)]
 
-    scores: Scores = bench.run(evaluate(suite, one, temperature=temperature, seed=derive_seed("measure", bench.seed)))
+    seed = derive_seed("measure", bench.seed, *([draw] if draw else []))
+    scores: Scores = bench.run(evaluate(suite, one, temperature=temperature, seed=seed))
     return scores
 
 
@@ -62,13 +72,14 @@ def harder(families: Sequence[Family], by: int) -> list[Family]:
 class Suites:
     """The test problems of everything that is measured; levels count from those at which training begins.
 
-    `main`: the headline. `small`: its first problems. `beyond`: one level up, for problems that the base never
-    solves. `hard`: the same level (None if no family has levels). The base thinks about the default level, where it
-    stands at a third; the final model one level up, where as much is left to be gained.
+    `main`: the headline. `validation`: no test problems, to choose a temperature on. `beyond`: one level up, for
+    coverage and the problems that the base fails. `hard`: the same level (None if no family has levels). The base
+    thinks about the default level, where it stands at a third; the final model one level up, where as much is left to
+    be gained.
     """
 
     main: Suite
-    small: Suite
+    validation: Suite
     beyond: Suite
     hard: Suite | None
     thinking_base: Suite
@@ -79,13 +90,13 @@ def suites(bench: Bench, families: Sequence[Family]) -> Suites:
     """The suites at the sizes of `bench`; the same every time."""
     sizes = bench.sizes
 
-    def suite(some: Sequence[Family], n: int) -> Suite:
-        return build_suite(some, n, split="test", seed=bench.seed)
+    def suite(some: Sequence[Family], n: int, split: str = "test") -> Suite:
+        return build_suite(some, n, split=split, seed=bench.seed)
 
     higher = harder(families, 1)
     return Suites(
         main=suite(families, sizes.problems),
-        small=suite(families, sizes.unsolved_problems),
+        validation=suite(families, sizes.ladder, "validation"),
         beyond=suite(higher or families, sizes.unsolved_problems),
         hard=suite(higher, sizes.pool_problems) if higher else None,
         thinking_base=suite(families, sizes.pool_problems),
@@ -93,24 +104,51 @@ def suites(bench: Bench, families: Sequence[Family]) -> Suites:
     )
 
 
-ARM_NOTES = 4  # how often `arm` tells what it does
+ARM_NOTES = 5  # how often `arm` tells what it does
+SAMPLED, GREEDY, BEST = "sampled", "greedy", "best"
 
 
 def arm(
     bench: Bench, at: Callable[[float], Propose], suites: Suites, name: str, tell: Callable[[str], None]
 ) -> dict[str, Scores]:
-    """Everything that is measured of one set of weights without thinking: sampled, greedy, many tries, harder."""
+    """Everything that is measured of one set of weights without thinking, by name.
+
+    `main` (at the run's temperature), `greedy` and `best` (at the temperature that did best on validation problems) are
+    of the same test problems; `validation T` holds what the choice was made from. `tries` are of the level above:
+    `FRESH` times `unsolved_tries` a problem, drawn apart from every other arm's. `hard`: one answer each, that level.
+    """
     warm = bench.sizes.temperature
     tell(f"{name}: test problems")
     found = {"main": accuracy(bench, at(warm), suites.main, temperature=warm)}
     tell(f"{name}: greedy answers")
-    found["greedy"] = accuracy(bench, at(0.0), suites.small, temperature=0.0)
-    tell(f"{name}: {bench.sizes.unsolved_tries} tries a problem")
-    found["tries"] = accuracy(bench, at(warm), suites.beyond, temperature=warm, tries=bench.sizes.unsolved_tries)
+    found[GREEDY] = accuracy(bench, at(0.0), suites.main, temperature=0.0)
+    tell(f"{name}: the best temperature")
+    for t in sorted({*TEMPERATURES, warm}):
+        found[f"validation {t:g}"] = accuracy(bench, at(t), suites.validation, temperature=t)
+    t = best_temperature(found, warm)
+    known = {warm: found["main"], 0.0: found[GREEDY]}
+    found[BEST] = known[t] if t in known else accuracy(bench, at(t), suites.main, temperature=t)
+    tries = FRESH * bench.sizes.unsolved_tries
+    tell(f"{name}: {tries} tries a problem")
+    found["tries"] = accuracy(bench, at(warm), suites.beyond, temperature=warm, tries=tries, draw=f"tries of {name}")
     tell(f"{name}: harder problems")
     if suites.hard is not None:
         found["hard"] = accuracy(bench, at(warm), suites.hard, temperature=warm)
     return found
+
+
+def best_temperature(found: Mapping[str, Scores], usual: float) -> float:
+    """The temperature of the `validation` scores with the highest mean; among equals the one nearest to `usual`."""
+    scores = [some for name, some in found.items() if name.startswith("validation ")]
+    known = [
+        (mean, -abs(s.temperature - usual), s.temperature) for s in scores if (mean := mean_accuracy(s)) is not None
+    ]
+    return max(known)[2] if known else usual
+
+
+def ways(found: Mapping[str, Scores]) -> dict[str, Scores]:
+    """The ways of drawing one answer that `arm` measured on the main suite."""
+    return {SAMPLED: found["main"], GREEDY: found[GREEDY], BEST: found[BEST]}
 
 
 @dataclass(frozen=True)

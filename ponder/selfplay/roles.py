@@ -1,81 +1,169 @@
-"""The two players: a generator that proposes steps and a verifier that judges them.
+"""The players: a generator that proposes steps, a verifier that judges them and, for some algorithms, a critic.
 
 Each owns a model that learns and what serves it. The generator samples from an engine that holds its own copy of the
-weights and takes new ones by version, exactly as a remote engine would.
+weights and takes new ones by version, exactly as a remote engine would. The loop knows the protocols; tests put in
+others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
+from ponder.engines.parity import Parity, module_logprobs
+from ponder.engines.publish import publish
 from ponder.labels.labelled import Labelled
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.checkpoints.state import LearnerState, restore_weights
+from ponder.learning.critic import CriticReport, CriticTrainer
+from ponder.learning.policy import PolicyTrainer
 from ponder.learning.process import StepLearner, StepRow
+from ponder.learning.report import UpdateReport
+from ponder.learning.samples import mask
+from ponder.losses.loss import Loss
+from ponder.losses.normalisation import LeftOut
 from ponder.models.depth import shallower
 from ponder.models.heads import step_verifier
-from ponder.models.size import parameters, training_flops
+from ponder.models.size import forward_flops, parameters, training_flops
 from ponder.policy.propose import PolicyPropose
-from ponder.protocols import WeightedEngine
+from ponder.protocols import Judge, WeightedEngine
 from ponder.seeds import derive_seed
+from ponder.selfplay.config import Parity as ParitySettings
 from ponder.selfplay.config import Run
-from ponder.verifiers.learned.process.judge import ProcessVerifier, step_ends
+from ponder.types import Sample, Trajectory, Verdict
+from ponder.verifiers.learned.common.batched import step_ends
+from ponder.verifiers.learned.process.judge import ProcessVerifier
+
+
+class Trainer(Protocol):
+    """What the loop asks of whoever trains the policy."""
+
+    def update(self, samples: Sequence[Sample], left_out: LeftOut | None = None) -> UpdateReport: ...
+
+    def weights(self) -> dict[str, Tensor]: ...
+
+    def state(self) -> LearnerState: ...
+
+    def load_state(self, state: LearnerState) -> None: ...
+
+
+class VerifierRole(Protocol):
+    """What the loop asks of the verifier. `judge` is its form for searches."""
+
+    @property
+    def judge(self) -> Judge: ...
+
+    def train(self, labelled: Sequence[Labelled], round_number: int) -> tuple[float | None, float]:
+        """Learn from labelled steps; the loss and the work in FLOPs."""
+        ...
+
+    def score(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
+        """Verdicts with a score for each step."""
+        ...
+
+    def scoring_flops(self, trajectories: Sequence[Trajectory]) -> float: ...
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]: ...
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], counters: dict[str, int]) -> None: ...
+
+    def counters(self) -> dict[str, int]: ...
+
+
+class CriticRole(Protocol):
+    """What the loop asks of the critic."""
+
+    @property
+    def warming_up(self) -> bool: ...
+
+    def values(self, trajectories: Sequence[Trajectory]) -> list[tuple[float, ...]]: ...
+
+    def values_flops(self, trajectories: Sequence[Trajectory]) -> float: ...
+
+    def update(self, samples: Sequence[Sample]) -> CriticReport: ...
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]: ...
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], counters: dict[str, int]) -> None: ...
+
+    def counters(self) -> dict[str, int]: ...
+
+
+Texts = Sequence[tuple[Sequence[int], Sequence[int]]]  # prompts and continuations
 
 
 @dataclass
 class Generator:
-    """The policy: `learner` changes its weights, `propose` asks the engine that samples from them."""
+    """The policy: `trainer` changes its weights, `propose` asks the engine that samples from them.
 
-    learner: Learner
+    `check` (None: there is no check) compares the engine with the trainer's model on some texts after an update; it
+    returns the difference of their log-probabilities, and raises PonderError if it is too large.
+    """
+
+    trainer: Trainer
     propose: PolicyPropose
     engine: WeightedEngine
+    model: PreTrainedModel
+    check: Callable[[Texts, int], Awaitable[float | None]] | None = None
 
-    @property
-    def model(self) -> PreTrainedModel:
-        return self.learner.model
-
-    def publish(self, version: int) -> None:
-        """Hand the learner's weights to the engine."""
-        self.engine.replace_weights(self.learner.weights(), version)
+    async def publish(self, version: int, texts: Texts = ()) -> float | None:
+        """Make the trainer's weights live in the engine as `version`, then check them on `texts`."""
+        await publish(self.engine, self.trainer.weights(), version, self.model.config)
+        return await self.check(texts, version) if self.check is not None else None
 
 
-def learner_config(config: Run) -> LearnerConfig:
-    policy = config.policy
-    return LearnerConfig(
-        learning_rate=policy.learning_rate,
-        clip_low=policy.clip_low,
-        clip_high=policy.clip_high,
-        kl_coefficient=policy.kl,
-        normalisation=policy.normalisation,
-        constant_length=config.sampling.max_tokens,
+def parity_check(
+    engine: WeightedEngine, model: PreTrainedModel, settings: ParitySettings, *, half: bool, seed: int
+) -> Callable[[Texts, int], Awaitable[float | None]]:
+    """The check of a run; the number is what is compared with what is allowed."""
+    parity = Parity(
+        half=half,
+        allowed=settings.allowed or None,
+        every=settings.every,
+        texts=settings.texts,
+        tokens=settings.tokens,
+        seed=seed,
+    )
+
+    async def check(texts: Texts, version: int) -> float | None:
+        gap = await parity.check(engine, partial(module_logprobs, model), texts, version)
+        return None if gap is None else gap.measure
+
+    return check
+
+
+def policy_trainer(model: PreTrainedModel, config: Run, loss: Loss | None = None) -> PolicyTrainer:
+    """The trainer of a run's policy; `loss` None is the run's own."""
+    return PolicyTrainer(
+        model,
+        config.trainer,
+        loss or config.loss,
         temperature=config.sampling.temperature,
-        minibatches=policy.minibatches,
-        micro_tokens=policy.micro_tokens,
-        precision=policy.precision,
-        schedule="constant" if policy.final_rate == 1 else "linear",
-        total_steps=config.rounds * config.updates * policy.minibatches,
-        final_rate=policy.final_rate,
+        longest=config.sampling.max_tokens,
+        total_steps=config.rounds * config.updates * config.trainer.minibatches,
         seed=config.seed,
     )
 
 
-class Critic:
-    """The process verifier: learns from labelled steps, serves search as a judge."""
+class Verifier:
+    """The process verifier: learns from labelled steps, serves search and rewards as a judge."""
 
-    def __init__(self, generator: Generator, config: Run) -> None:
+    def __init__(self, policy: PreTrainedModel, propose: PolicyPropose, config: Run) -> None:
         self.settings = config.verifier
         self.seed = config.seed
-        self.prompt = generator.propose.prompts.tokens
-        whole = step_verifier(generator.model, derive_seed("verifier head", config.seed))
+        self.prompt = propose.prompts.tokens
+        whole = step_verifier(policy, derive_seed("verifier head", config.seed))
         self.model = shallower(whole, self.settings.depth)
-        self.learner = StepLearner(self.model, learning_rate=self.settings.learning_rate, batch=self.settings.batch)
-        self.judge = ProcessVerifier(
+        self.learner = StepLearner(self.model, self.settings.trainer, batch=self.settings.batch)
+        self.judge: ProcessVerifier = ProcessVerifier(
             self.model,
             self.prompt,
-            policy_parameters=parameters(generator.model),
+            policy_parameters=parameters(policy),
             aggregation=self.settings.aggregation,
         )
 
@@ -87,7 +175,7 @@ class Critic:
         where = tuple(ends[label.step] for label in labelled.labels)
         return StepRow(trajectory.question.id, tokens, where, tuple(label.value for label in labelled.labels))
 
-    def train(self, labelled: list[Labelled], round_number: int) -> tuple[float | None, float]:
+    def train(self, labelled: Sequence[Labelled], round_number: int) -> tuple[float | None, float]:
         """Fit on labelled steps; returns the last epoch's cross entropy and the work done in FLOPs."""
         rows = [self.row(item) for item in labelled]
         loss = None
@@ -96,3 +184,56 @@ class Critic:
             loss = self.learner.fit(rows, generator).loss
         once = training_flops(self.model.config, [len(row.tokens) for row in rows], heads=0)
         return loss, self.settings.epochs * once
+
+    def score(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
+        return self.judge.judge(trajectories)
+
+    def scoring_flops(self, trajectories: Sequence[Trajectory]) -> float:
+        return sum(forward_flops(self.model.config, len(self.judge.row(t)), heads=0) for t in trajectories)
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        weights = {name: p.detach() for name, p in self.model.named_parameters()}
+        return {"verifier": weights, "verifier_optimizer": self.learner.core.tensors()}
+
+    def counters(self) -> dict[str, int]:
+        return self.learner.core.counters()
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], counters: dict[str, int]) -> None:
+        restore_weights(self.model, tensors["verifier"])
+        self.learner.core.load(tensors.get("verifier_optimizer", {}), counters)
+
+
+class Critic:
+    """The value network behind trajectories: rows in, values out."""
+
+    def __init__(self, policy: PreTrainedModel, propose: PolicyPropose, config: Run) -> None:
+        self.trainer = CriticTrainer(policy, config.critic, derive_seed("critic", config.seed))
+        self.prompt = propose.prompts.tokens
+
+    @property
+    def warming_up(self) -> bool:
+        return self.trainer.warming_up
+
+    def values(self, trajectories: Sequence[Trajectory]) -> list[tuple[float, ...]]:
+        return self.trainer.values(self._rows(trajectories))
+
+    def values_flops(self, trajectories: Sequence[Trajectory]) -> float:
+        return self.trainer.values_flops(self._rows(trajectories))
+
+    def update(self, samples: Sequence[Sample]) -> CriticReport:
+        return self.trainer.update(samples)
+
+    def _rows(self, trajectories: Sequence[Trajectory]) -> list[Sample]:
+        return [Sample(t.question.id, self.prompt(t.question), t.tokens, (), mask(t)) for t in trajectories]
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        weights = {name: p.detach() for name, p in self.trainer.model.named_parameters()}
+        return {"critic": weights, "critic_optimizer": self.trainer.core.tensors()}
+
+    def counters(self) -> dict[str, int]:
+        return {**self.trainer.core.counters(), "updates": self.trainer.updates}
+
+    def load(self, tensors: dict[str, Any], counters: dict[str, int]) -> None:
+        restore_weights(self.trainer.model, tensors["critic"])
+        self.trainer.core.load(tensors.get("critic_optimizer", {}), counters)
+        self.trainer.updates = counters["updates"]

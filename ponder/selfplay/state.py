@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from ponder.learning.checkpoints.checkpoints import Checkpoints, Saved
-from ponder.learning.checkpoints.state import LearnerState, optimizer_tensors, restore_optimizer, restore_weights
+from ponder.learning.checkpoints.state import LearnerState
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.loop import SelfPlay
 from ponder.types import CheckpointRef
@@ -16,26 +16,29 @@ from ponder.types import CheckpointRef
 
 def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenizerBase, rounds: int) -> CheckpointRef:
     """Write the state after `rounds` finished rounds."""
-    learner, critic = play.generator.learner.state(), play.critic
-    moments = optimizer_tensors(critic.learner.optimizer, dict(critic.model.named_parameters()))
+    policy = play.generator.trainer.state()
+    critic = play.critic
     return checkpoints.save(
         rounds,
         play.generator.model,
         tokenizer,
         tensors={
-            "policy": dict(learner.weights),
-            "learner": dict(learner.tensors),
-            "verifier": {name: p.detach() for name, p in critic.model.named_parameters()},
-            "verifier_optimizer": moments,
+            "policy": dict(policy.weights),
+            "learner": dict(policy.tensors),
+            **play.verifier.tensors(),
+            **(critic.tensors() if critic else {}),
         },
         state={
             "rounds": rounds,
-            "counters": dict(learner.counters),
-            "curriculum": play.curriculum.state(),
+            "counters": dict(policy.counters),
+            "verifier": play.verifier.counters(),
+            "critic": critic.counters() if critic else None,
+            "curriculum": play.source.state(),
             "ledger": play.ledger.state(),
         },
         version=play.generator.engine.version,
         flops=play.ledger.flops,
+        weights=play.generator.trainer.weights(),
     )
 
 
@@ -43,13 +46,11 @@ def restore(play: SelfPlay, saved: Saved) -> int:
     """Put a run back to where `saved` was written; returns how many rounds are done."""
     tensors: dict[str, dict[str, Tensor]] = saved.tensors
     state: dict[str, Any] = saved.state
-    play.generator.learner.load_state(LearnerState(tensors["policy"], tensors.get("learner", {}), state["counters"]))
-    critic = play.critic
-    restore_weights(critic.model, tensors["verifier"])
-    restore_optimizer(
-        critic.learner.optimizer, dict(critic.model.named_parameters()), tensors.get("verifier_optimizer", {})
-    )
-    play.curriculum.load_state(state["curriculum"])
+    play.generator.trainer.load_state(LearnerState(tensors["policy"], tensors.get("learner", {}), state["counters"]))
+    play.verifier.load(tensors, state["verifier"])
+    if play.critic is not None:
+        play.critic.load(tensors, state["critic"])
+    play.source.load_state(state["curriculum"])
     play.ledger = Ledger.of(state["ledger"])
-    play.generator.publish(saved.ref.version)
+    play.run(play.generator.publish(saved.ref.version))
     return int(state["rounds"])

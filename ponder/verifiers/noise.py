@@ -12,18 +12,18 @@ draws it sample by sample. Left out: noise that depends on the answer's length o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ponder.protocols import Judge, Price
+from ponder.protocols import Grade, Judge, Price, grade_responses
 from ponder.seeds import derive_seed
 from ponder.thinking import final_answer
 from ponder.types import PonderError, Problem, Question, Trajectory, Verdict
 
-Grade = Callable[[Sequence[Problem], Sequence[str]], list[Verdict]]
 Per = Literal["answer", "call"]
 CUT = 0.5  # a judge accepts from here on
 
@@ -55,21 +55,30 @@ class Noise:
 
 
 class NoisyGrade:
-    """A grader behind the dial. `stream` names a series of calls: the same calls in it give the same verdicts."""
+    """A grader behind the dial. `stream` names a series of calls: the same responses in it give the same verdicts.
+
+    With `per="call"` the n-th verdict on a response is drawn for itself. It does not depend on how responses fall into
+    calls, nor on those to other problems, since training grades them as they finish.
+    """
 
     def __init__(self, grade: Grade, noise: Noise, *, stream: int = 0) -> None:
-        self.grade, self.noise, self.stream, self.graded = grade, noise, stream, 0
+        self.grade, self.noise, self.stream = grade, noise, stream
+        self.graded: Counter[tuple[str, str]] = Counter()
 
-    def __call__(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
-        verdicts = self.grade(problems, responses)
+    def __call__(
+        self, problems: Sequence[Problem], responses: Sequence[str], finished: Sequence[bool] | None = None
+    ) -> list[Verdict]:
+        told = [True] * len(responses) if finished is None else finished
+        verdicts = grade_responses(self.grade, problems, responses, told)
         return [self._turned(p, r, v) for p, r, v in zip(problems, responses, verdicts, strict=True)]
 
     def _turned(self, problem: Problem, response: str, verdict: Verdict) -> Verdict:
-        self.graded += 1
+        self.graded[problem.id, response] += 1
         if verdict.outcome is None:
             return verdict
         accepted = verdict.outcome >= CUT
-        draw = (answer_of(response, verdict),) if self.noise.per == "answer" else (self.stream, self.graded)
+        call = (self.stream, response, self.graded[problem.id, response])
+        draw = (answer_of(response, verdict),) if self.noise.per == "answer" else call
         if not self.noise.turns(accepted, problem.id, *draw):
             return verdict
         return replace(verdict, outcome=float(not accepted), detail=f"turned by the noise dial; {verdict.detail}")

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ponder.commands import assemble
-from ponder.commands.eval import draw
+from ponder.api.machine import set_threads
+from ponder.api.policies import load_policy
+from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.engines.loop import run
 from ponder.evaluation.intervals import Interval, ratio_interval
 from ponder.labels.labelled import Labelled
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[spec for spec, *_ in SETTINGS], help="measure one family alone")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    assemble.set_threads(0)
+    set_threads(0)
     numbers = {}
     for spec, separator, temperature, least, problems in SETTINGS:
         if given.only not in (None, spec):
@@ -98,10 +99,10 @@ def gather(
 
     And the whole of OmegaPRM on a third of the problems, whose responses are drawn at temperature 1.
     """
-    families = assemble.families([spec])
-    problems = draw(families, "test", count, seed)
-    policy = assemble.policy("tiny", separator=separator)
-    with assemble.truth(families) as truth:
+    families = load_families([spec])
+    problems = draw_problems(families, "test", count, seed)
+    policy = load_policy("tiny", separator=separator)
+    with ground_truth(families) as truth:
         warm = policy.at(temperature)
         groups = run(collect(problems, warm, truth.grade, group_size=8, max_tokens=400, seed=seed))
         source = Source(policy.propose, truth.grade, max_tokens=400, seed=seed)

@@ -17,11 +17,14 @@ from typing import Any
 
 import torch
 
-from ponder.commands import assemble
-from ponder.commands.verifier import load_judge
+from ponder.api.machine import set_threads
+from ponder.api.policies import load_policy
+from ponder.api.problems import ground_truth, load_families
+from ponder.api.verifiers.loading import load_verifier
 from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.curves.cheapness import cheapness
 from ponder.evaluation.curves.doubling import doubling
-from ponder.evaluation.curves.envelope import cheapness, envelope
+from ponder.evaluation.curves.envelope import envelope
 from ponder.evaluation.planning import fit, tabulate
 from ponder.evaluation.pools.drawing import REPLAYABLE, draw_pool, replayable
 from ponder.evaluation.pools.pool import Live, Pool
@@ -96,11 +99,11 @@ def measure(asked: argparse.Namespace, sizes: Sizes, deadline: float) -> None:
         raise SystemExit(f"{known} holds other sizes; give the same or another --out")
     if not known.exists():
         write_json(known, asdict(sizes))
-    assemble.set_threads(asked.threads)
+    set_threads(asked.threads)
     for arm in arms(asked.run, asked.arms.split(",")):
-        with assemble.truth(arm.families) as truth:
-            policy = assemble.policy(arm.model)
-            live = Live(policy.propose, policy.codec.decode, truth.grade, load_judge(arm.verifier, policy))
+        with ground_truth(arm.families) as truth:
+            policy = load_policy(arm.model)
+            live = Live(policy.propose, policy.codec.decode, truth.grade, load_verifier(arm.verifier, policy))
             plan = asked.out / f"plan-{arm.name}.json"
             if not plan.exists():
                 write_json(plan, fitted(arm, live, sizes))
@@ -114,7 +117,7 @@ def measure(asked: argparse.Namespace, sizes: Sizes, deadline: float) -> None:
 
 
 def arms(run: Path, names: Sequence[str]) -> list[Arm]:
-    families = assemble.families(["arithmetic", "cipher", "countdown"])
+    families = load_families(["arithmetic", "cipher", "countdown"])
     both = {
         "base": Arm("base", "tiny", run / "verifier", families),
         "trained": Arm("trained", str(run / "model"), run / "verifier", harder(families, 1)),
@@ -246,19 +249,21 @@ def table(family: str | None, runs: Mapping[str, Sequence[Runs]]) -> None:
 
 
 def claims(cells: Mapping[str, Mapping[int, list[Runs]]], families: Sequence[str]) -> None:
-    """How cheaply the vote's last point is reached, and the planner beside the fixed strategies."""
-    print("### Tokens needed for the vote's accuracy at its largest budget, as a share of the vote's tokens\n")
+    """How cheaply the vote's best accuracy is reached, and the planner beside the fixed strategies."""
+    print("### Tokens needed for the vote's best accuracy, as a share of what the vote needs for it (95 % interval)\n")
     for family in (None, *families):
-        vote = curves.thinking_curve("vote", together(cells["vote"], family))
-        parts = []
+        vote, parts, best = together(cells["vote"], family), [], ""
         for name in cells:
             if name in ("sample", "vote"):
                 continue
-            found = cheapness(curves.thinking_curve(name, together(cells[name], family)), vote)
-            parts.append(f"{name} {'never' if found is None or found.share is None else f'{found.share:.3f}'}")
-        print(
-            f"- {family or 'all'}: vote {100 * vote.points[-1].y:.1f} % at {vote.points[-1].x:.0f}; {', '.join(parts)}"
-        )
+            found = cheapness(together(cells[name], family), vote)
+            if found is None or found.share is None:
+                parts.append(f"{name} never")
+            else:
+                high = "no upper end" if found.high is None else f"{found.high:.2f}"
+                parts.append(f"{name} {found.share:.2f} ({found.low or 0.0:.2f} to {high})")
+            best = best if found is None else f"vote {100 * found.accuracy:.1f} % at {found.dear:.0f}; "
+        print(f"- {family or 'all'}: {best}{', '.join(parts)}")
     if "auto" not in cells:
         return
     fixed = {name: together(cells[name]) for name in cells if name in FIXED}

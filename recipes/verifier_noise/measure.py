@@ -18,13 +18,13 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from ponder.commands import assemble
-from ponder.commands.eval import draw
+from ponder.api.machine import set_threads
+from ponder.api.policies import load_policy
+from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.intervals import Interval, mean_interval, stratified_interval
 from ponder.evaluation.metrics import accepted_at_n, verifier_ceiling
 from ponder.evaluation.suite import build_suite
-from ponder.learning.learner import Learner
 from ponder.protocols import Family
 from ponder.reports.plot_style import canvas, cycle, legend, png, style
 from ponder.rollout.collect import collect
@@ -34,7 +34,7 @@ from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay
-from ponder.selfplay.roles import Critic, Generator, learner_config
+from ponder.selfplay.roles import Generator, Verifier, policy_trainer
 from ponder.verifiers.noise import Noise, answer_of
 
 ACCURACIES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -47,8 +47,8 @@ Sample = tuple[float, str]  # outcome and what counts as the same answer
 def main() -> None:
     options = _options()
     out: Path = options.out
-    assemble.set_threads(options.threads)
-    families = assemble.families(FAMILIES)
+    set_threads(options.threads)
+    families = load_families(FAMILIES)
     started = time.monotonic()
     pool = _pool(out, families, options)
     cells = [_cell(out, a, seed, families, options) for seed in range(options.seeds) for a in ACCURACIES]
@@ -86,9 +86,9 @@ def _pool(out: Path, families: Sequence[Family], options: argparse.Namespace) ->
     """32 samples of the base model for each test problem: outcome and answer."""
     file = out / "cells" / f"pool-{options.pool}.json"
     if not file.exists():
-        policy = assemble.policy("tiny")
-        problems = draw(families, "test", options.pool, 0)
-        with assemble.truth(families) as truth:
+        policy = load_policy("tiny")
+        problems = draw_problems(families, "test", options.pool, 0)
+        with ground_truth(families) as truth:
             groups = run_async(
                 collect(problems, policy.propose, truth.grade, group_size=max(NS), max_tokens=400, seed=1)
             )
@@ -170,12 +170,13 @@ def _play(accuracy: float, seed: int, families: list[Family], options: argparse.
             "noise": {"false_accept": 1 - accuracy, "false_reject": 1 - accuracy, "per": options.per},
         }
     )
-    policy = assemble.policy("tiny")
-    generator = Generator(Learner(policy.model, learner_config(config)), policy.propose, policy.engine)
+    policy = load_policy("tiny")
+    verifier = Verifier(policy.model, policy.propose, config)
+    generator = Generator(policy_trainer(policy.model, config), policy.propose, policy.engine, policy.model)
     curriculum = Curriculum(families, seed=seed, **config.curriculum.model_dump())
     ladder = build_suite(families, 1, split="validation", seed=seed).problems
-    problems = draw(families, "test", options.test, 0)
-    with assemble.truth(families) as truth:
+    problems = draw_problems(families, "test", options.test, 0)
+    with ground_truth(families) as truth:
 
         def measured() -> dict[str, list[float]]:
             groups = run_async(
@@ -197,7 +198,7 @@ def _play(accuracy: float, seed: int, families: list[Family], options: argparse.
         play = SelfPlay(
             config,
             generator,
-            Critic(generator, config),
+            verifier,
             curriculum,
             truth.grade,
             ladder,

@@ -16,10 +16,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ponder.commands import judging, verifier
-from ponder.commands.assemble import Policy, families, policy, set_threads, truth
-from ponder.commands.eval import draw
-from ponder.commands.judging import Case
+from ponder.api.machine import set_threads
+from ponder.api.policies import Policy, load_policy
+from ponder.api.problems import draw_problems, ground_truth, load_families
+from ponder.api.verifiers import cases as judged
+from ponder.api.verifiers import training
+from ponder.api.verifiers.cases import Case
+from ponder.api.verifiers.collecting import collected
+from ponder.api.verifiers.judges import judge_cases, judge_of
+from ponder.api.verifiers.request import Request, spec_of
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.audit import verifier_quality as quality
 from ponder.evaluation.audit.verifier_quality import Judged
@@ -72,7 +77,7 @@ class Pool:
         cases = [Case(g.problem.id, t, (), y) for g in self.groups for t, y in g.judged]
         problems = {g.problem.id: g.problem for g in self.groups}
         found = []
-        verdicts = run_async(judging.verdicts(judge, cases))
+        verdicts = run_async(judge_cases(judge, cases))
         bills = [bill for g in self.groups for bill in _bills(judge, g)]
         for case, verdict, (question, cost) in zip(cases, verdicts, bills, strict=True):
             texts = [step.text for step in case.trajectory.steps]
@@ -105,16 +110,14 @@ def main() -> None:
     set_threads(0)
     args.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    some = families(FAMILIES)
-    with truth(some) as grader:
-        asker = policy(args.model)
-        request = verifier.Request(
-            "process", args.out, args.model, problems=FAMILIES, groups=args.groups, seed=args.seed
-        )
-        cases = verifier.collected(request, asker)
+    some = load_families(FAMILIES)
+    with ground_truth(some) as grader:
+        asker = load_policy(args.model)
+        request = Request("process", args.out, args.model, problems=FAMILIES, groups=args.groups, seed=args.seed)
+        cases = collected(request, asker)
         budget = args.epochs * 3.0 * sum(len(_row(asker, case).tokens) for case in cases)
         print(f"{len(cases)} trajectories to learn from, {budget:.3g} token-equivalents a kind", flush=True)
-        problems = draw(some, "test", args.problems, args.seed)
+        problems = draw_problems(some, "test", args.problems, args.seed)
         pool = _pool(asker, problems, grader, args)
         print(f"pool after {time.monotonic() - started:.0f} s", flush=True)
         results = {"baseline": _baseline(pool, args.votes)}
@@ -140,15 +143,15 @@ def _arm(
     args: argparse.Namespace,
 ) -> dict[str, Any]:
     """Train one verifier and measure it."""
-    request = verifier.Request(out=args.out, model=args.model, seed=args.seed, **ARMS[name])
+    request = Request(out=args.out, model=args.model, seed=args.seed, **ARMS[name])
     shared = request.trunk == "shared"
-    asker = policy(args.model) if shared else asker
-    spec = replace(verifier.spec_of(request), tokenizer=fingerprint(asker.tokenizer.get_vocab()))
-    stored, fitted = verifier.fit(request, asker, cases, spec, most_work=budget)
+    asker = load_policy(args.model) if shared else asker
+    spec = replace(spec_of(request), tokenizer=fingerprint(asker.tokenizer.get_vocab()))
+    stored, fitted = training.fit(request, asker, cases, spec, most_work=budget)
     if shared:  # the policy moved, so it must be asked again
         asker.engine.replace_weights(asker.model.state_dict(), 1)
         pool = _pool(asker, problems, grader, args)
-    judge = verifier.judge_of(stored, asker)
+    judge = judge_of(stored, asker)
     items = pool.items(judge)
     fit, held = quality.halves(items, args.seed)
     found: dict[str, Any] = {"steps": fitted.steps, "work": fitted.work, "families": {}}
@@ -204,7 +207,7 @@ def _pool(asker: Policy, problems: Sequence[Problem], grader: Any, args: argpars
 
 
 def _row(asker: Policy, case: Case) -> Any:
-    return judging.row(case, asker.propose.prompts.tokens)
+    return judged.row(case, asker.propose.prompts.tokens)
 
 
 def _baseline(pool: Pool, votes: int) -> dict[str, Any]:

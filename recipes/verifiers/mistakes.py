@@ -18,9 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ponder.commands import judging, verifier
-from ponder.commands.assemble import Policy, policy, set_threads
-from ponder.commands.judging import Case
+from ponder.api.machine import set_threads
+from ponder.api.policies import Policy, load_policy
+from ponder.api.verifiers import training
+from ponder.api.verifiers.cases import Case
+from ponder.api.verifiers.judges import judge_cases, judge_of
+from ponder.api.verifiers.request import Request, spec_of
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.audit import verifier_quality as quality
 from ponder.evaluation.audit.calibration import NO_ERROR, first_error, first_error_f1
@@ -41,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     set_threads(0)
     started = time.monotonic()
-    asker = policy(args.model)
+    asker = load_policy(args.model)
     rows = [row for row in map(json.loads, args.file.read_text(encoding="utf-8").splitlines()) if row["steps"]]
     cases = [(row, case) for row in rows if (case := _case(row, asker)) is not None]
     if not cases:
@@ -49,11 +52,11 @@ def main() -> None:
     print(f"{len(cases)} of {len(rows)} rows fit into the context:", _counts([row for row, _ in cases]), flush=True)
     order = sorted(cases, key=lambda pair: derive_seed("mistakes", args.seed, pair[0]["id"]))
     learn, held = order[::2], order[1::2]
-    request = verifier.Request("process", Path(), args.model, epochs=args.epochs)
-    spec = replace(verifier.spec_of(request), tokenizer=fingerprint(asker.tokenizer.get_vocab()))
-    stored, fitted = verifier.fit(request, asker, [case for _, case in learn], spec)
+    request = Request("process", Path(), args.model, epochs=args.epochs)
+    spec = replace(spec_of(request), tokenizer=fingerprint(asker.tokenizer.get_vocab()))
+    stored, fitted = training.fit(request, asker, [case for _, case in learn], spec)
     print(f"{fitted.steps} steps, loss {fitted.loss:.3f}, {time.monotonic() - started:.0f} s", flush=True)
-    judge = verifier.judge_of(stored, asker)
+    judge = judge_of(stored, asker)
     cut = quality.best_cut(_judged(judge, learn))
     items = _judged(judge, held)
     print(_report(held, items, cut))
@@ -79,7 +82,7 @@ def _case(row: dict[str, Any], asker: Policy) -> Case | None:
 
 
 def _judged(judge: Any, pairs: Sequence[tuple[dict[str, Any], Case]]) -> list[Judged]:
-    verdicts = run_async(judging.verdicts(judge, [case for _, case in pairs]))
+    verdicts = run_async(judge_cases(judge, [case for _, case in pairs]))
     found = []
     for (row, case), verdict in zip(pairs, verdicts, strict=True):
         wrong = row["first_error"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ponder.commands.audit import Request, run, shown
+from ponder.api.audit import Request, run
+from ponder.commands.audit import shown
 from ponder.reports.audit.page import facts, render
 from ponder.types import PonderError
 from ponder.verifiers.noise import Noise

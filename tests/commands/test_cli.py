@@ -54,7 +54,7 @@ def qwen3_folder(folder: Path) -> Path:
         (["eval", "--problems", "jsonl:broken.jsonl"], "broken.jsonl"),
         (["eval", "--budgets", "8", "--strategies", "sample", "--limit", "1"], "smaller than one answer"),
         (["eval", "--model", "nowhere/at/all"], "nowhere/at/all"),
-        (["run", "--set", "policy.learning_rat=1"], "policy.learning_rate"),
+        (["run", "--set", "trainer.learning_rat=1"], "trainer.learning_rate"),
         (["run", "--set", "rounds=many"], "rounds"),
         (["run", "--problems", "jsonl:whole.jsonl?split=all"], "train and validation share 1 problem"),
     ],

@@ -10,11 +10,10 @@ from rich.console import Console
 from ponder.commands import eval_grid
 from ponder.evaluation.curves import grid
 from ponder.evaluation.curves.grid import Cell
-from ponder.evaluation.intervals import Interval
 
 
 def cell(member: str, train: float, strategy: str, budget: float, think: float, y: float) -> Cell:
-    return Cell(member, train, strategy, budget, think, Interval(y, y - 0.01, y + 0.01, 100))
+    return Cell(member, train, strategy, budget, think, {str(i): ("f", y) for i in range(200)})
 
 
 CELLS = [

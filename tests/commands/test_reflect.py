@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ponder.commands import reflect
+from ponder.api.reflection import reflect
+from ponder.commands import reflect as printed
 from ponder.evaluation.reflection.over_training import measured, over_training
 from ponder.reports.thinking import reflection as thinking_reflection
 from ponder.rollout import store
@@ -72,10 +73,10 @@ def test_where_nothing_goes_back_the_share_is_0_with_an_upper_end_and_its_effect
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_is_whole_and_a_family_that_never_goes_back_is_told_so(tmp_path: Path, width: int) -> None:
     run = run_folder(tmp_path / "run", [*FIRST, PLAIN], LAST)
-    data = reflect.reflect(run, tmp_path / "out")
+    data = reflect(run, tmp_path / "out")
     console = Console(width=width)
     with console.capture() as said:
-        console.print(reflect.shown(data))
+        console.print(printed.shown(data))
     assert "arithmetic: none of 1 steps in 1 rounds goes back" in said.get()
     assert "66.7" in said.get() and "useful" in said.get() and "…" not in said.get()
     assert json.loads((tmp_path / "out" / "reflection.json").read_text()) == json.loads(json.dumps(data))
@@ -84,13 +85,13 @@ def test_the_table_is_whole_and_a_family_that_never_goes_back_is_told_so(tmp_pat
 
 def test_a_run_in_which_nothing_ever_goes_back_has_a_picture_that_says_never(tmp_path: Path) -> None:
     run = run_folder(tmp_path / "run", [PLAIN])
-    figure = thinking_reflection.drawing(reflect.reflect(run))
+    figure = thinking_reflection.drawing(reflect(run))
     assert len(figure.axes) == 1
     assert [line.get_label() for line in figure.axes[0].get_lines()] == ["arithmetic (never)"]
 
 
 def test_a_folder_without_samples_or_that_is_no_run_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(PonderError, match="keeps no samples"):
-        reflect.reflect(run_folder(tmp_path / "run"))
+        reflect(run_folder(tmp_path / "run"))
     with pytest.raises(PonderError, match="no run folder"):
-        reflect.reflect(tmp_path)
+        reflect(tmp_path)

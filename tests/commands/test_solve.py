@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from ponder import cli
-from ponder.commands import assemble
-from ponder.commands import solve as solving
-from ponder.commands.solve import Asked, Solved, think
+from ponder.api.thinking import think as thinking
+from ponder.api.thinking.asked import Asked
+from ponder.api.thinking.search import Thought, search
 from ponder.reports.tree import page
 from ponder.reports.tree.data import SearchTree, read, validated
 from ponder.search.registry import STRATEGIES, needs_judge
 from ponder.types import PonderError, Question, Step, Trajectory, Verdict
 from tests.search.toys import Digits, Scores, truth
 
-ASKED = Asked("Which digits?", strategy="mcts", budget=900.0, max_tokens=64, seed=3, verifier=Path("judge"))
+ASKED = Asked("Which digits?", strategy="mcts", budget=900.0, max_tokens=64, seed=3, verifier="judge")
 
 
 class Stepwise(Scores):
@@ -68,7 +68,7 @@ class Slow(Digits):
         return await super().draw(*args, **more)
 
 
-def consistent(solved: Solved, budget: float) -> SearchTree:
+def consistent(solved: Thought, budget: float) -> SearchTree:
     """The tree, after the checks that a reader of its file makes."""
     tree = validated(json.dumps(solved.tree.as_data()), "the tree")
     usage = solved.result.usage
@@ -89,7 +89,7 @@ def ponder(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_the_tree_of_every_strategy_adds_up_and_is_read_again(name: str) -> None:
-    tree = consistent(think(replace(ASKED, strategy=name), Digits(), Stepwise()), 900)
+    tree = consistent(search(replace(ASKED, strategy=name), Digits(), Stepwise()), 900)
     assert tree.chosen[-1].end and tree.answer == tree.chosen[-1].answer
     assert {node.state for node in tree.nodes} <= {"chosen", "discarded"}
     if needs_judge(name):
@@ -97,7 +97,7 @@ def test_the_tree_of_every_strategy_adds_up_and_is_read_again(name: str) -> None
 
 
 def test_steps_that_only_the_verifier_scored_have_its_step_scores() -> None:
-    tree = consistent(think(replace(ASKED, strategy="best_of_n"), Digits(), Stepwise()), 900)
+    tree = consistent(search(replace(ASKED, strategy="best_of_n"), Digits(), Stepwise()), 900)
     last = tree.chosen[-1]
     assert all(node.score is None and node.step_score is not None for node in tree.chosen[:-1])
     assert last.score is not None and len({n.answer for n in tree.nodes if n.end}) > 1
@@ -105,8 +105,8 @@ def test_steps_that_only_the_verifier_scored_have_its_step_scores() -> None:
 
 def test_the_search_is_seen_as_it_grows_and_watching_changes_nothing() -> None:
     seen = Seen()
-    alone = think(ASKED, Digits(), Stepwise())
-    watched = think(ASKED, Slow(pause=0.01), Stepwise(), seen)
+    alone = search(ASKED, Digits(), Stepwise())
+    watched = search(ASKED, Slow(pause=0.01), Stepwise(), seen)
     assert watched.tree.nodes == alone.tree.nodes and watched.result.answer == alone.result.answer
     sizes = [len(tree.nodes) for tree in seen.trees]
     assert sizes == sorted(sizes) and sizes[0] == 0 and 0 < sizes[-1] <= len(alone.tree.nodes)
@@ -117,7 +117,7 @@ def test_the_search_is_seen_as_it_grows_and_watching_changes_nothing() -> None:
 @pytest.mark.parametrize("strategy", ["vote", "beam", "mcts", "auto"])
 def test_ctrl_c_returns_the_best_so_far_with_its_bill(strategy: str) -> None:
     asked = replace(ASKED, strategy=strategy, budget=4000.0)
-    solved = think(asked, Slow(sigint=4 if strategy == "mcts" else 1), Stepwise())
+    solved = search(asked, Slow(sigint=4 if strategy == "mcts" else 1), Stepwise())
     tree = consistent(solved, 4000)
     assert solved.interrupted and tree.usage.unsettled > 0
     assert tree.degraded is not None and "stopped by Ctrl-C" in tree.degraded
@@ -127,7 +127,7 @@ def test_ctrl_c_returns_the_best_so_far_with_its_bill(strategy: str) -> None:
 
 
 def test_ctrl_c_before_anything_was_drawn_is_no_answer_and_no_crash() -> None:
-    solved = think(ASKED, Slow(sigint=0), Stepwise())
+    solved = search(ASKED, Slow(sigint=0), Stepwise())
     tree = consistent(solved, 900)
     assert solved.interrupted and tree.answer is None and tree.nodes == () and tree.degraded == "stopped by Ctrl-C"
     assert "No answer was finished." in page.render(tree)
@@ -140,7 +140,7 @@ def test_a_deadline_returns_the_best_so_far_and_is_no_interrupt() -> None:
                 await asyncio.sleep(30)
             return await super().draw(*args, **more)
 
-    solved = think(replace(ASKED, seconds=0.3), Stuck(), Stepwise())
+    solved = search(replace(ASKED, seconds=0.3), Stuck(), Stepwise())
     tree = consistent(solved, 900)
     assert not solved.interrupted and tree.answer is not None and tree.seconds == 0.3
     assert tree.degraded is not None and "stopped after 0.3 s with the best answer so far" in tree.degraded
@@ -158,8 +158,8 @@ def test_the_command_stopped_by_ctrl_c_writes_its_tree_and_exits_with_130(
         def readable(self) -> None:
             return None
 
-    monkeypatch.setattr(assemble, "source", lambda *_, **__: Source())
-    monkeypatch.setattr(solving, "load_judge", lambda *_: Stepwise())
+    monkeypatch.setattr(thinking, "source_of", lambda *_, **__: Source())
+    monkeypatch.setattr(thinking, "verifier_of", lambda *_: Stepwise())
     arguments = ["solve", "Which digits?", "--strategy", "mcts", "--verifier", "judge", "--budget", "4000"]
     out = tmp_path / "deep" / "out"
     assert ponder(monkeypatch, *arguments, "--max-tokens", "64", "--out", str(out)) == 130
@@ -203,7 +203,7 @@ def test_what_cannot_work_is_one_sentence_before_a_model_is_loaded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken").write_text("")
-    monkeypatch.setattr(assemble, "source", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(thinking, "source_of", lambda *_, **__: pytest.fail("a model was loaded"))
     assert ponder(monkeypatch, "solve", "1+1", *options) == 2
     assert said in " ".join(capsys.readouterr().err.split())
 

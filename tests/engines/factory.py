@@ -26,6 +26,7 @@ from ponder.protocols import Request
 PIECES = ("<pad>", "", *"abcdefghijklmnopqrstuvw", "\n", "ab", "bc", " c", "d\ne", "<x>", ".")
 EOS = 1
 VOCABULARY = len(PIECES)
+A, B = PIECES.index("a"), PIECES.index("b")
 CONTEXT = 64
 
 
@@ -33,6 +34,7 @@ class Pieces:
     """A tokenizer with pieces of one to three characters; the end token has no text."""
 
     eos_id = EOS
+    end_ids: tuple[int, ...] = (EOS,)
 
     def encode(self, text: str) -> tuple[int, ...]:
         tokens: list[int] = []
@@ -115,12 +117,22 @@ def markov(transitions: dict[int, dict[int, float]]) -> LlamaForCausalLM:
 
 
 def reference(
-    lm: PreTrainedModel, prompt: Sequence[int], tokens: Sequence[int], temperature: float = 1.0
+    lm: PreTrainedModel, prompt: Sequence[int], tokens: Sequence[int], temperature: float = 1.0, top_p: float = 1.0
 ) -> list[float]:
-    """Log-probabilities of `tokens` after `prompt` by the library's own forward."""
+    """Log-probabilities of `tokens` after `prompt` by the library's own forward, within the nucleus of `top_p`.
+
+    Temperature 0 is recorded at 1 over the whole vocabulary.
+    """
     with torch.inference_mode():
         logits = lm(torch.tensor([[*prompt, *tokens]])).logits[0, len(prompt) - 1 : -1].float()
-    logprobs: list[float] = (logits / temperature).log_softmax(-1)[range(len(tokens)), list(tokens)].tolist()
+    probs_TV = (logits / (temperature or 1.0)).softmax(-1)
+    if top_p < 1 and temperature:
+        for row in probs_TV:
+            order = row.argsort(descending=True).tolist()
+            kept = next(n for n in range(1, len(order) + 1) if float(row[order[:n]].sum()) >= top_p - 1e-6)
+            row[order[kept:]] = 0.0
+        probs_TV /= probs_TV.sum(-1, keepdim=True)
+    logprobs: list[float] = probs_TV.log()[range(len(tokens)), list(tokens)].tolist()
     return logprobs
 
 

@@ -9,7 +9,7 @@ import pytest
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import gather_all, run
 from ponder.engines.scripted import ScriptedEngine
-from ponder.protocols import Completion, Engine, Request, WeightedEngine
+from ponder.protocols import Completion, Engine, Request, WeightedEngine, WeightSource
 from ponder.types import PonderError, StopReason
 from tests.engines.factory import CONTEXT, EOS, Pieces, mixed, model, request
 
@@ -115,18 +115,33 @@ def test_scoring_nothing_gives_nothing_and_scoring_too_much_is_refused(engine: W
         run(engine.score((), (2,)))
 
 
-def test_weights_are_not_replaced_under_a_running_request(engine: WeightedEngine) -> None:
-    async def replace_while_running() -> None:
-        task = asyncio.create_task(engine.generate(request("abc")))
-        await asyncio.sleep(0)
-        try:
-            with pytest.raises(PonderError, match="1 requests run"):
-                engine.replace_weights({}, 1)
-        finally:
-            await task
+def test_older_weights_are_refused_and_the_live_version_may_be_sent_again(engine: WeightedEngine) -> None:
+    state = engine._model.state_dict() if isinstance(engine, LocalEngine) else {}
+    run(engine.update_weights(WeightSource(tensors=state), 3))
+    with pytest.raises(PonderError, match="version 2 are refused: version 3 is live"):
+        run(engine.update_weights(WeightSource(tensors=state), 2))
+    run(engine.update_weights(WeightSource(tensors=state), 3))
+    assert engine.version == 3
 
-    run(replace_while_running())
-    assert engine.version == 0
+
+def test_an_update_needs_no_idle_engine_and_what_comes_after_it_is_drawn_by_it_alone(engine: WeightedEngine) -> None:
+    state = engine._model.state_dict() if isinstance(engine, LocalEngine) else {}
+    requests = mixed(12)
+    expected = [c.tokens for c in gather_all(engine.generate(r) for r in requests)]
+
+    async def update_while_running() -> tuple[list[Completion], list[Completion]]:
+        under_way = [asyncio.create_task(engine.generate(r)) for r in requests]
+        for _ in range(30):
+            await asyncio.sleep(0)
+        await engine.update_weights(WeightSource(tensors=state), 1)
+        later = [asyncio.create_task(engine.generate(r)) for r in requests]
+        return await asyncio.gather(*under_way), await asyncio.gather(*later)
+
+    before, after = run(update_while_running())
+    # The weights are the same, so nothing else may change.
+    assert [c.tokens for c in before] == [c.tokens for c in after] == expected
+    assert {(c.version, c.versions) for c in after} == {(1, ())}
+    assert {c.version for c in before} <= {0, 1}
 
 
 def test_a_cancelled_request_leaves_the_others_as_they_were(engine: WeightedEngine) -> None:

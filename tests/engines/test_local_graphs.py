@@ -34,5 +34,5 @@ def test_in_bfloat16_log_probabilities_stay_within_its_rounding(name: str) -> No
     engine = LocalEngine(copy.deepcopy(lm), Pieces(), dtype=torch.bfloat16)
     requests = mixed(8)
     for r, c in zip(requests, gather_all(engine.generate(r) for r in requests), strict=True):
-        exact = reference(lm, r.prompt, c.tokens, r.temperature or 1.0)
+        exact = reference(lm, r.prompt, c.tokens, r.temperature, r.top_p)
         assert c.logprobs == pytest.approx(exact, abs=0.5, rel=0.1)

@@ -75,7 +75,7 @@ def test_log_probabilities_are_those_of_transformers(name: str) -> None:
     for r, c in zip(
         requests, gather_all(LocalEngine(model(name), Pieces()).generate(r) for r in requests), strict=True
     ):
-        assert c.logprobs == pytest.approx(reference(lm, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+        assert c.logprobs == pytest.approx(reference(lm, r.prompt, c.tokens, r.temperature, r.top_p), abs=1e-4)
 
 
 def said(engine: LocalEngine, requests: list[Request]) -> list[Completion]:
@@ -131,7 +131,7 @@ def test_without_a_compiler_torch_does_it() -> None:
     requests = mixed(6)
     lm = model("wide llama")
     for r, c in zip(requests, gather_all(engine.generate(r) for r in requests), strict=True):
-        assert c.logprobs == pytest.approx(reference(lm, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+        assert c.logprobs == pytest.approx(reference(lm, r.prompt, c.tokens, r.temperature, r.top_p), abs=1e-4)
 
 
 def test_widths_that_fill_no_vectors_and_other_numbers_than_float32_are_left_to_torch() -> None:

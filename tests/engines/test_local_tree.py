@@ -164,7 +164,7 @@ def test_nothing_computed_by_old_weights_is_used_after_an_update(name: str, tied
     engine.replace_weights(truth.state_dict(), 1)
     assert decoder(engine).trunk.tree.size == 0
     for r, c in zip(mixed(12), gather_all(engine.generate(r) for r in mixed(12)), strict=True):
-        assert c.logprobs == pytest.approx(reference(truth, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+        assert c.logprobs == pytest.approx(reference(truth, r.prompt, c.tokens, r.temperature, r.top_p), abs=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)

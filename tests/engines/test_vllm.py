@@ -153,7 +153,7 @@ def test_log_probabilities_equal_those_of_the_library(made: Made) -> None:
     requests = mixed(made.codec, 24)
     for r, c in zip(requests, gather_all(made.engine.generate(r) for r in requests), strict=True):
         assert c.tokens
-        assert c.logprobs == pytest.approx(reference(made.lm, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+        assert c.logprobs == pytest.approx(reference(made.lm, r.prompt, c.tokens, r.temperature, r.top_p), abs=1e-4)
 
 
 @needs_vllm
@@ -250,12 +250,12 @@ def test_new_weights_are_used_or_refused_and_never_silently_wrong(made: Made, tm
     else:
         for r, c in zip(requests, gather_all(made.engine.generate(r) for r in requests), strict=True):
             assert c.version == 1
-            assert c.logprobs == pytest.approx(reference(other, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+            assert c.logprobs == pytest.approx(reference(other, r.prompt, c.tokens, r.temperature, r.top_p), abs=1e-4)
     made.engine.replace_weights(made.lm.state_dict(), 2)
     completions = gather_all(made.engine.generate(r) for r in requests)
     for r, c in zip(requests, completions, strict=True):
         assert c.version == 2
-        assert c.logprobs == pytest.approx(reference(made.lm, r.prompt, c.tokens, r.temperature or 1.0), abs=1e-4)
+        assert c.logprobs == pytest.approx(reference(made.lm, r.prompt, c.tokens, r.temperature, r.top_p), abs=1e-4)
 
 
 @needs_vllm

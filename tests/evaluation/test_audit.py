@@ -13,7 +13,7 @@ from ponder.evaluation.audit.audit import audit
 from ponder.evaluation.audit.curves import Sampled, accept_reject, chosen, unaided, weighted_vote
 from ponder.evaluation.audit.forecast import fit, forecast, halves, redrawn
 from ponder.evaluation.audit.over_optimisation import distance, fitted, pressure
-from ponder.evaluation.audit.summary import worth
+from ponder.evaluation.audit.summary import at_equal_spend, worth
 from ponder.evaluation.metrics import accepted_at_n, majority_at_k, verifier_ceiling
 from ponder.types import PonderError
 
@@ -146,19 +146,25 @@ def test_the_law_of_over_optimisation_is_recovered_from_its_own_points() -> None
     assert distance(1) == 0.0 and distance(2) == pytest.approx(math.sqrt(math.log(2) - 0.5))
 
 
-def curves(passed: float, picked: list[float], n: int = 200) -> dict[str, list[list[float]]]:
-    """Curves over two N in which the shares given are those of the problems with value 1."""
+def halved(passed: float, picked: list[float], n: int = 1000) -> dict[str, Any]:
+    """What `worth` reads, over two N: the shares given are those of the problems with value 1, in either half alike."""
 
     def column(share: float) -> list[float]:
-        return [float(i < share * n) for i in range(n)]
+        return [float(i // 2 < share * n / 2) for i in range(n)]
 
     flat = [column(picked[0]), column(picked[0])]
-    return {
+    by_name = {
         "pass": [column(picked[0]), column(passed)],
         "majority": flat,
         "best_of_n": [column(y) for y in picked],
         "weighted_vote": flat,
         "accept_reject": flat,
+    }
+    return {
+        "ns": [1, 8],
+        "curves_NP": by_name,
+        "spend_P": {name: rows[-1] for name, rows in by_name.items()},
+        "chooses_P": [i % 2 == 0 for i in range(n)],
     }
 
 
@@ -167,13 +173,36 @@ def curves(passed: float, picked: list[float], n: int = 200) -> dict[str, list[l
     [(0.95, [0.4, 0.5], "verifier", 8), (0.5, [0.4, 0.45], "policy", 8), (1.0, [1.0, 1.0], "neither", 1)],
 )
 def test_what_limits_is_the_larger_loss(passed: float, picked: list[float], limits: str, samples: int) -> None:
-    found = worth([1, 8], curves(passed, picked))
+    found = worth(**halved(passed, picked))
     assert (found["limits"], found["samples"]) == (limits, samples)
     assert found["policy_loss"] + found["verifier_loss"] + found["accuracy"] == pytest.approx(1.0)
 
 
 def test_more_samples_are_not_worth_paying_for_when_less_than_a_point_is_left() -> None:
-    assert worth([1, 8], curves(0.6, [0.5, 0.505]))["samples"] == 1
+    assert worth(**halved(0.6, [0.5, 0.505]))["samples"] == 1
+
+
+def test_the_rule_is_chosen_on_one_half_and_reported_on_the_other() -> None:
+    given = halved(1.0, [0.5, 0.5])
+    # Best-of-N is right on every choosing problem and wrong on every other: what chose it must not be reported.
+    given["curves_NP"]["best_of_n"] = [[1.0, 0.0] * 500] * 2
+    given["spend_P"]["best_of_n"] = [1.0, 0.0] * 500
+    found = worth(**given)
+    assert (found["choice"], found["accuracy"], found["chosen_on"], found["problems"]) == ("best_of_n", 0.0, 500, 500)
+    assert found["over_majority"]["y"] == pytest.approx(-0.5)
+
+
+def test_a_majority_vote_is_compared_at_the_spend_of_the_rule_and_not_at_its_samples() -> None:
+    # A judgement costs as much as a sample: for 4 unjudged samples, 2 can be drawn and judged.
+    pool = [
+        Sampled("p", "f", 1, y, score, answer, 10, 10.0)
+        for y, score, answer in ((1.0, 0.9, "a"), (0.0, 0.1, "b"), (0.0, 0.2, "c"), (0.0, 0.3, "d"))
+    ]
+    afforded, values = at_equal_spend([pool], 4, 0.5)
+    assert afforded == [2]
+    assert values["best_of_n"] == [
+        pytest.approx(0.5)
+    ]  # the right one, which scores best, is among 2 of 4 half the time
 
 
 def test_an_audit_of_three_problems_is_refused() -> None:

@@ -43,7 +43,7 @@ def test_one_class_only_leaves_ranking_undefined():
 def test_nothing_measured_is_none_everywhere():
     quality = verifier_quality([], [])
     assert quality.n == 0
-    assert quality.base_rate is quality.auc is quality.accuracy is quality.ece is quality.f1 is None
+    assert quality.base_rate is quality.auc is quality.accuracy is quality.ece is quality.first_bad_step_f1 is None
 
 
 def test_accuracy_precision_and_recall_by_hand():
@@ -82,7 +82,7 @@ def test_first_error_f1_as_in_processbench():
 def test_a_verifier_that_says_the_targets_is_perfect():
     targets = [[1.0, 0.75, 0.25], [1.0, 1.0], [0.0]]
     quality = verifier_quality(targets, targets)
-    assert (quality.auc, quality.accuracy, quality.f1, quality.ece) == (1.0, 1.0, 1.0, 0.0)
+    assert (quality.auc, quality.accuracy, quality.first_bad_step_f1, quality.ece) == (1.0, 1.0, 1.0, 0.0)
     assert quality.n == 6
     assert quality.base_rate == pytest.approx(4 / 6)
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ponder.evaluation.curves.doubling import doubling, steps
-from ponder.evaluation.curves.envelope import cheapness, envelope, reach
+from ponder.evaluation.curves.envelope import envelope
 from ponder.evaluation.pools.runs import ProblemRuns, Runs
-from ponder.types import Curve, CurvePoint, Usage
+from ponder.types import Usage
 
 
 def runs(name: str, budget: float, outcomes: list[float], spent: float | None = None, family: str = "a") -> Runs:
     cost = Usage(kept=budget if spent is None else spent)
     return Runs(name, budget, tuple(ProblemRuns(f"{family}{i}", family, (y,), (cost,)) for i, y in enumerate(outcomes)))
-
-
-def line(*points: tuple[float, float]) -> Curve:
-    return Curve("c", "x", "y", tuple(CurvePoint(x, y, y, y, 1) for x, y in points))
 
 
 def test_a_straight_line_in_log_tokens_has_its_slope_and_its_range() -> None:
@@ -72,19 +68,3 @@ def test_the_envelope_takes_a_better_strategy_at_each_budget() -> None:
     assert list(found.chosen) == [("a", "a"), ("b", "b")]
     assert [p.y for p in found.curve.points] == [1.0, 1.0]
     assert envelope({"a": [runs("a", 100, [1.0])]}) is None  # one problem has no other half
-
-
-def test_a_level_is_reached_between_points_on_a_line_over_log_tokens() -> None:
-    curve = line((100, 0.2), (400, 0.6))
-    assert reach(curve, 0.4) == pytest.approx(200)
-    assert reach(curve, 0.1) == 100
-    assert reach(curve, 0.6) == pytest.approx(400)
-    assert reach(curve, 0.7) is None
-
-
-def test_cheapness_is_a_share_of_what_the_other_needed() -> None:
-    found = cheapness(line((100, 0.2), (400, 0.6)), line((100, 0.1), (800, 0.4)))
-    assert found is not None
-    assert (found.accuracy, found.dear) == (0.4, 800)
-    assert found.share == pytest.approx(0.25)
-    assert cheapness(line(), line((1, 1))) is None

@@ -45,6 +45,25 @@ def test_the_tail_error_is_of_points_the_fit_never_saw():
     assert other.tail_error == pytest.approx(0.1, abs=1e-3)
 
 
+def test_the_tail_error_stands_beside_that_of_no_change():
+    points = curve(0.3, 0.7, 1e4, 1.5, np.geomspace(200, 1e6, 16))
+    fit = fit_sigmoid(points)
+    assert isinstance(fit, SigmoidFit)
+    last, tail = points[11][1], [y for _, y in points[12:]]
+    assert fit.unchanged_error == pytest.approx(sum(abs(y - last) for y in tail) / 4)
+    assert fit.tail_error < fit.unchanged_error
+
+
+def test_an_asymptote_that_the_bound_set_is_flagged():
+    rising = fit_sigmoid(curve(0.1, 1.0, 1e3, 1.0, np.geomspace(1, 1e4, 12)))
+    assert isinstance(rising, SigmoidFit)
+    assert rising.is_at_bound
+    bent = fit_sigmoid(curve(0.3, 0.7, 1e4, 1.5, np.geomspace(200, 1e6, 16)))
+    assert isinstance(bent, SigmoidFit)
+    assert not bent.is_at_bound
+    assert replace(bent, asymptote=bent.start).is_at_bound
+
+
 def test_a_point_without_training_pins_the_start():
     fit = fit_sigmoid([(0.0, 0.31), *curve(0.31, 0.66, 3e13, 1.2, np.geomspace(1e12, 1e15, 12))])
     assert isinstance(fit, SigmoidFit)

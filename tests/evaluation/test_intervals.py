@@ -103,8 +103,31 @@ def test_the_mean_over_families_weighs_families_alike():
     assert interval is not None
     assert interval.y == pytest.approx(0.25)
     assert interval.n == 100
-    # Resampled within families, the mean can only be 0, 0.25 or 0.5.
-    assert (interval.low, interval.high) == (0.0, 0.5)
+    # Resampled within its family, the small one is 0, 0.5 or 1. The large one, where all problems agree, may hide up to
+    # z^2 / (98 + z^2) = 3.77 % right ones; half of that adds in squares to the quarter above: 0.5007.
+    assert interval.low == 0.0
+    assert interval.high == pytest.approx(0.25 + np.hypot(0.25, 0.0377 / 2), abs=1e-4)
+
+
+def test_a_family_in_which_all_agree_is_not_taken_to_be_certain():
+    mixed, rare = [1.0, 0.0] * 150, [1.0] * 20
+    both, alone = stratified_interval({"mixed": mixed, "rare": rare}), mean_interval(mixed)
+    assert both is not None
+    assert alone is not None
+    # Below: half of the mixed family's reach, and half of 1 - Wilson's lower end for 20 of 20 (0.8389).
+    assert both.y - both.low == pytest.approx(np.hypot((alone.y - alone.low) / 2, (1 - 0.8389) / 2), abs=1e-3)
+    assert both.high - both.y == pytest.approx((alone.high - alone.y) / 2, abs=1e-3)  # above 1 there is nothing
+
+
+def test_the_interval_covers_the_mean_when_all_problems_of_a_small_family_may_agree():
+    rng = np.random.default_rng(3)
+    hits = 0
+    for seed in range(150):
+        small, large = ((rng.random(n) < p).astype(float).tolist() for p, n in ((0.95, 15), (0.9, 300)))
+        interval = stratified_interval({"small": small, "large": large}, seed=seed, resamples=400)
+        assert interval is not None
+        hits += interval.low <= 0.925 <= interval.high
+    assert hits >= 138  # resampling alone, which takes 15 of 15 to be certain, covers it 64 times in 100
 
 
 def test_a_family_without_problems_is_refused():

@@ -30,7 +30,7 @@ def test_thinking_without_an_answer_is_not_scored() -> None:
 
 def test_it_is_free_and_agrees_with_ground_truth() -> None:
     family = Countdown()
-    judge = self_check([family.problem(i, split="test") for i in range(3)])
+    judge = self_check([family.problem(i, split="test").question for i in range(3)])
     for index in range(20):
         problem = family.problem(index, split="validation")
         for answer in (problem.key.answer or "", *family.near_misses(problem)):
@@ -43,4 +43,4 @@ def test_it_is_free_and_agrees_with_ground_truth() -> None:
 def test_a_family_that_cannot_check_itself_is_refused() -> None:
     other = Problem(Question("a", "arithmetic", "Compute 1+1."), Key("2"))
     with pytest.raises(PonderError, match="cannot be checked without its key"):
-        self_check([other])
+        self_check([other.question])

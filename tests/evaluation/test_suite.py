@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from ponder.evaluation.suite import Scores, Suite, build_suite, evaluate
-from ponder.evaluation.tables import compare, rows, unsolved
+from ponder.evaluation.tables import compare, coverage, decoding, mean_accuracy, rows, unsolved
 from ponder.problems.families.arithmetic import Arithmetic
 from ponder.types import PonderError, Problem
 from tests.evaluation.toy import problem
@@ -94,6 +94,9 @@ def test_a_comparison_is_paired_on_the_problems_that_all_arms_could_grade():
     )
     assert set(row["gain"]) == {"y", "low", "high"}
     assert "control" not in compare(base, final)[0]
+    rejection = scores(of, [0.0], [1.0], [1.0], [1.0])
+    row = compare(base, final, rejection=rejection)[0]
+    assert [row[c]["y"] for c in ("rejection_gain", "over_rejection")] == pytest.approx([1 / 3, 1 / 3])
 
 
 def test_a_gain_has_a_tighter_interval_than_its_arms():
@@ -112,14 +115,61 @@ def test_measurements_of_other_problems_or_temperatures_are_not_compared():
     with pytest.raises(PonderError, match="other problems or temperatures"):
         compare(base, scores(suite(a=1), [1.0], temperature=0.0))
     with pytest.raises(PonderError, match="other problems"):
-        unsolved(base, scores(suite(b=1), [1.0]))
+        unsolved(base, scores(suite(b=1), [1.0]), 1)
 
 
-def test_the_unsolved_are_those_the_base_never_solved_and_are_tried_as_often():
-    of = suite(a=4)
-    base = scores(of, [0.0, 0.0], [0.0, 0.0], [0.0, 1.0], [0.0, 0.0])
-    final = scores(of, [1.0, 0.0, 0.0, 0.0], [0.0, 0.0], [1.0, 1.0], [])
-    found = unsolved(base, final)
-    assert (found["problems"], found["tries"]) == (2, 2)
-    assert found["solved_by_final"]["y"] == pytest.approx(0.25)  # pass@2 of 1 in 4 is 0.5, and 0 of the other
-    assert unsolved(scores(of, *[[1.0]] * 4), final) == {"problems": 0, "tries": 0, "solved_by_final": None}
+def test_the_unsolved_are_chosen_by_the_first_tries_and_both_models_tried_afresh():
+    of = suite(a=5)
+    failed = [0.0, 0.0]
+    base = scores(of, [*failed, 1.0, 0.0], [*failed, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0], [*failed, 1.0, 1.0], [0.0])
+    final = scores(of, [1.0, 0.0, 0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [], [1.0, 1.0])
+    found = unsolved(base, final, 2)
+    # Problems 1 and 2: the third was solved, the fourth could not be graded for final, the fifth was tried once only.
+    assert (found["problems"], found["tries"], found["again"]) == (2, 2, 2)
+    assert found["solved_by_base"]["y"] == pytest.approx(0.5)  # pass@2 of its fresh tries: 1 and 0
+    assert found["solved_by_final"]["y"] == pytest.approx(0.75)  # pass@2 of 1 in 4 is 0.5, of 2 in 2 is 1
+    assert found["gain"]["y"] == pytest.approx(0.25)
+    none = unsolved(scores(of, *[[1.0] * 4] * 5), final, 2)
+    assert none == {"problems": 0, "tries": 2, "again": 0} | dict.fromkeys(
+        ("solved_by_base", "solved_by_final", "gain")
+    )
+    with pytest.raises(PonderError, match="draw more"):
+        unsolved(scores(of, *[[0.0, 0.0]] * 5), final, 2)
+
+
+def test_a_model_compared_with_itself_gains_nothing_on_what_it_failed():
+    rng = random.Random(1)
+    of = suite(a=400)
+    hardness = [rng.random() ** 3 for _ in of.problems]
+    base, again = (scores(of, *([float(rng.random() < h) for _ in range(32)] for h in hardness)) for _ in range(2))
+    found = unsolved(base, again, 8)
+    assert found["problems"] > 50
+    assert found["solved_by_final"]["y"] > 0.1  # which used to be reported as what training reached
+    assert found["gain"]["low"] < 0 < found["gain"]["high"]
+
+
+def test_coverage_is_pass_at_k_of_both_models_on_the_same_problems():
+    of = suite(a=2, b=1)
+    base = scores(of, [1.0, 0.0, 0.0, 0.0], [0.0] * 4, [1.0, 1.0, 0.0, 0.0])
+    final = scores(of, [1.0] * 4, [0.0] * 4, [1.0] * 5)
+    found = coverage(base, final)
+    assert [row["k"] for row in found] == [1, 2, 4]
+    # Families weigh alike: (1/4 + 0) / 2 = 1/8 and 2/4.
+    assert found[0]["base"]["y"] == pytest.approx((1 / 8 + 1 / 2) / 2)
+    assert found[1]["base"]["y"] == pytest.approx((1 / 4 + 5 / 6) / 2)  # 1 - C(2,2)/C(4,2) = 5/6
+    assert [row["final"]["y"] for row in found] == pytest.approx([0.75] * 3)
+    assert found[2]["gain"]["y"] == pytest.approx(0.75 - 0.75)
+    assert coverage(scores(of, [], [0.0], [0.0]), final)[0]["n"] == 2
+
+
+def test_ways_of_decoding_stand_side_by_side_on_the_same_problems():
+    of = suite(a=2, b=2)
+    warm, cold = scores(of, [0.0], [0.0], [0.0], [1.0]), scores(of, [0.0], [1.0], [0.0], [1.0], temperature=0.0)
+    after, after_cold = scores(of, *[[1.0]] * 4), scores(of, [1.0], [1.0], [1.0], [], temperature=0.0)
+    found = decoding({"base": {"sampled": warm, "greedy": cold}, "final": {"sampled": after, "greedy": after_cold}})
+    assert [row["way"] for row in found] == ["sampled", "greedy"]
+    assert [(row["n"], row["gain"]["y"]) for row in found] == [(4, 0.75), (3, 0.75)]
+    assert found[1]["temperatures"] == {"base": 0.0, "final": 0.0}
+    assert mean_accuracy(cold) == 0.5
+    assert mean_accuracy(after_cold) == 1.0
+    assert mean_accuracy(scores(of, [1.0], [1.0], [], [])) is None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.settings import TrainerSettings
+from ponder.losses.loss import Loss
 from ponder.types import Group, Key, Problem, Question, Sample, Step, StopReason, Trajectory, Verdict
 
 VOCABULARY = 32
@@ -75,3 +79,10 @@ def samples(count: int, seed: int = 0, longest: int = 12) -> list[Sample]:
             )
         )
     return rows
+
+
+def trainer(lm: PreTrainedModel | None = None, loss: Loss | None = None, **options: Any) -> PolicyTrainer:
+    """A trainer of a tiny model at a large constant rate; `options` are settings of the trainer or facts of the run."""
+    settings = {"learning_rate": 1e-2, "warmup_steps": 0, "max_grad_norm": 1e9}
+    facts = {name: options.pop(name) for name in ("temperature", "longest", "total_steps", "seed") if name in options}
+    return PolicyTrainer(lm or model(), TrainerSettings(**{**settings, **options}), loss, **facts)

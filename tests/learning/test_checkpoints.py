@@ -16,11 +16,10 @@ from transformers import AutoModelForCausalLM
 from ponder.learning.checkpoints import manifest
 from ponder.learning.checkpoints.checkpoints import Checkpoints, Saved
 from ponder.learning.checkpoints.state import LearnerState
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.losses.clipped import Clipped
 from ponder.models.load import load
 from ponder.types import PonderError
-from tests.learning.factory import model, samples, tokenizer
+from tests.learning.factory import model, samples, tokenizer, trainer
 
 MODEL, TOKENIZER = model(layers=1), tokenizer()
 
@@ -246,12 +245,12 @@ def test_a_full_disk_is_one_error_and_leaves_everything_as_it_was(tmp_path: Path
 
 
 def test_training_through_a_checkpoint_ends_bit_equal(tmp_path: Path):
-    config = LearnerConfig(learning_rate=1e-2, kl_coefficient=0.1, minibatches=2)
-    straight = Learner(model(layers=1), config)
+    options: dict[str, Any] = {"loss": Clipped(kl_coef=0.1), "minibatches": 2, "warmup_steps": 5}
+    straight = trainer(model(layers=1), **options)
     for step in range(4):
         straight.update(samples(6, seed=step))
 
-    first = Learner(model(layers=1), config)
+    first = trainer(model(layers=1), **options)
     for step in range(2):
         first.update(samples(6, seed=step))
     state = first.state()
@@ -259,7 +258,7 @@ def test_training_through_a_checkpoint_ends_bit_equal(tmp_path: Path):
     checkpoints.save(1, first.model, TOKENIZER, tensors={"learner": state.tensors}, state=dict(state.counters))
 
     saved = latest(checkpoints)
-    second = Learner(load(str(saved.policy)).model, config)
+    second = trainer(load(str(saved.policy)).model, **options)
     second.load_state(LearnerState(dict(second.model.named_parameters()), saved.tensors["learner"], saved.state))
     for step in range(2, 4):
         second.update(samples(6, seed=step))

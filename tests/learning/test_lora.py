@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import builtins
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from ponder.learning.checkpoints.checkpoints import Checkpoints
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.samples import demonstration
+from ponder.losses.clipped import Clipped
+from ponder.losses.cloning import Cloning
+from ponder.losses.loss import Loss
 from ponder.models.load import load
 from ponder.types import PonderError
-from tests.learning.factory import model, samples, tokenizer
+from tests.learning.factory import model, samples, tokenizer, trainer
 
-CONFIG = LearnerConfig(learning_rate=1e-2, warmup_steps=0, lora_rank=2, lora_alpha=8)
+
+def adapters(loss: Loss | None = None, **options: Any) -> PolicyTrainer:
+    return trainer(model(), loss, **{"max_grad_norm": 1.0, "lora_rank": 2, "lora_alpha": 8, **options})
 
 
 def test_without_peft_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
@@ -26,7 +32,7 @@ def test_without_peft_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(PonderError, match=r"pip install ponder\[peft\]"):
-        Learner(model(), CONFIG)
+        adapters()
 
 
 class TestWithPeft:
@@ -35,13 +41,13 @@ class TestWithPeft:
         pytest.importorskip("peft")
 
     def test_before_the_first_step_the_weights_are_those_of_the_base(self):
-        base, learner = model(), Learner(model(), CONFIG)
+        base, learner = model(), adapters()
         state = base.state_dict()
         assert learner.weights().keys() == state.keys()
         assert all(torch.equal(tensor, state[name]) for name, tensor in learner.weights().items())
 
     def test_only_adapters_learn_and_the_merged_weights_say_what_the_adapted_model_says(self):
-        learner, base = Learner(model(), CONFIG), model().state_dict()
+        learner, base = adapters(), model().state_dict()
         for seed in range(3):
             assert learner.update(samples(4, seed=seed)).skipped is None
         plain = model(seed=9)
@@ -55,37 +61,37 @@ class TestWithPeft:
 
     @pytest.mark.parametrize("precision", ["model", "bfloat16"])
     def test_the_gradient_is_that_of_the_adapted_model(self, precision):
-        learner = Learner(model(), LearnerConfig(lora_rank=2, warmup_steps=0, max_grad_norm=1e9, precision=precision))
+        learner = adapters(Cloning(), lora_alpha=16, max_grad_norm=1e9, precision=precision)
         for name, parameter in learner.model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.1)
-        row = samples(1)[0]
+        row = demonstration("d", samples(1)[0].prompt, samples(1)[0].response)
         ids = torch.tensor([[*row.prompt, *row.response]])
         places = range(len(row.prompt) - 1, ids.shape[1] - 1)
         logprobs = learner.model(ids).logits[0].log_softmax(-1)[list(places), list(row.response)]
         loss = -(logprobs * torch.tensor(row.mask_T)).sum() / sum(row.mask_T)
-        expected = torch.autograd.grad(loss, list(learner._parameters.values()))
-        report = learner.update([row], "cloning")
+        expected = torch.autograd.grad(loss, list(learner.core.parameters.values()))
+        report = learner.update([row])
         exact = precision == "model"
         assert report.loss == pytest.approx(float(loss.detach()), abs=1e-5 if exact else 0.05)
-        for parameter, value in zip(learner._parameters.values(), expected, strict=True):
+        for parameter, value in zip(learner.core.parameters.values(), expected, strict=True):
             assert parameter.grad is not None
             assert float((parameter.grad - value).norm() / value.norm()) < (1e-4 if exact else 0.2)
 
     def test_a_resumed_run_of_adapters_ends_bit_equal(self):
-        straight, first = Learner(model(), CONFIG), Learner(model(), CONFIG)
+        straight, first = adapters(), adapters()
         for seed in range(4):
             straight.update(samples(4, seed=seed))
         for seed in range(2):
             first.update(samples(4, seed=seed))
-        second = Learner(model(), CONFIG)
+        second = adapters()
         second.load_state(first.state())
         for seed in range(2, 4):
             second.update(samples(4, seed=seed))
         assert all(torch.equal(t, second.weights()[name]) for name, t in straight.weights().items())
 
     def test_a_checkpoint_holds_an_ordinary_model_with_the_adapters_merged(self, tmp_path: Path):
-        learner = Learner(model(), CONFIG)
+        learner = adapters()
         learner.update(samples(4))
         checkpoints = Checkpoints(tmp_path)
         checkpoints.save(0, learner.model, tokenizer(), tensors={}, state={}, weights=learner.weights())
@@ -94,3 +100,10 @@ class TestWithPeft:
         stored = load(str(found.policy)).model.state_dict()
         assert stored.keys() == learner.weights().keys()
         assert all(torch.equal(tensor, stored[name]) for name, tensor in learner.weights().items())
+
+    def test_the_base_without_its_adapters_is_the_reference_of_the_pull(self):
+        pulled = adapters(Clipped(kl_coef=1.0))
+        first = pulled.update(samples(4))
+        assert first.metrics["kl_reference"] == pytest.approx(0.0, abs=1e-6)
+        assert pulled.update(samples(4)).metrics["kl_reference"] > 1e-6
+        assert not [name for name in pulled.state().tensors if name.startswith("reference.")]

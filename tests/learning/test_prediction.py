@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.learning.policy import PolicyTrainer
+from ponder.losses.clipped import Clipped
 from ponder.types import PonderError, Sample
-from tests.learning.factory import VOCABULARY, model, samples
+from tests.learning.factory import VOCABULARY, model, samples, trainer
 
 # The prediction may be off by this factor either way.
 FACTOR = 1.5
@@ -49,13 +47,11 @@ def rows(groups: int, size: int, prompt: int, response: int) -> list[Sample]:
     ]
 
 
-def peak(lm: PreTrainedModel, config: LearnerConfig, given: list[Sample]) -> tuple[int, int]:
+def peak(learner: PolicyTrainer, given: list[Sample]) -> tuple[int, int]:
     """Predicted bytes, and the most that torch's allocator held above the weights (moments included) in a step."""
-    learner = Learner(lm, config)
     learner.update(given[:1])
     moments = sum(t.nbytes for t in learner.state().tensors.values())
-    lm.zero_grad()
-    learner._optimizer.zero_grad()
+    learner.core.zero()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as measured:
         learner.update(given)
     assert measured.profiler is not None and measured.profiler.kineto_results is not None
@@ -80,15 +76,15 @@ def peak(lm: PreTrainedModel, config: LearnerConfig, given: list[Sample]) -> tup
     ids=["groups", "long", "compiled", "bfloat16", "vocabulary", "another architecture"],
 )
 def test_the_predicted_peak_is_that_of_the_allocator_within_a_factor(make, given, changes):
-    predicted, measured = peak(make(), replace(LearnerConfig(), **changes), given)
+    predicted, measured = peak(trainer(make(), **changes), given)
     assert measured / FACTOR <= predicted <= measured * FACTOR
 
 
 def test_a_step_over_the_limit_is_split_and_its_gradient_is_the_same():
     given = rows(3, 4, 8, 16)
-    whole, split = (Learner(model(), LearnerConfig(learning_rate=1e-3, max_grad_norm=1e9)) for _ in range(2))
+    whole = trainer(model())
     limit = whole.predict(given).bytes * 2 // 3
-    split.config = replace(split.config, memory_bytes=limit)
+    split = trainer(model(), memory_gb=limit / 1e9)
     expected, found = whole.predict(given), split.predict(given)
     assert expected.micro_batches == 1 < found.micro_batches
     assert found.bytes <= limit < expected.bytes
@@ -98,18 +94,18 @@ def test_a_step_over_the_limit_is_split_and_its_gradient_is_the_same():
 
 
 def test_a_sample_that_cannot_fit_is_refused_before_anything_runs():
-    learner = Learner(model(), LearnerConfig(memory_bytes=1000))
+    learner = trainer(model(), memory_gb=1e-6)
     before = [p.clone() for p in learner.model.parameters()]
-    with pytest.raises(PonderError, match=r"sample s0 needs about [\d,]+ bytes .* memory_bytes is 1,000; raise it"):
+    with pytest.raises(PonderError, match=r"sample s0 needs about [\d.e-]+ GB .* trainer.memory_gb is 1e-06; raise it"):
         learner.update(samples(1))
     assert all(torch.equal(a, b) for a, b in zip(before, learner.model.parameters(), strict=True))
-    assert (learner.steps, learner.skips) == (0, 0)
+    assert (learner.steps, learner.core.skips) == (0, 0)
 
 
 @pytest.mark.parametrize("kl", [0.0, 0.1])
 def test_predicted_work_is_the_work_that_is_reported(kl):
     given = [*samples(5), *rows(2, 3, 4, 6)]
-    learner = Learner(model(), LearnerConfig(kl_coefficient=kl, minibatches=2, micro_tokens=40))
+    learner = trainer(model(), Clipped(kl_coef=kl), minibatches=2, micro_tokens=40)
     predicted, report = learner.predict(given), learner.update(given)
     assert predicted.flops == pytest.approx(report.flops)
     assert predicted.tokens == report.forwarded
@@ -121,9 +117,9 @@ def test_the_work_of_a_step_counted_by_hand():
     layer = 2 * (16 * 4 * (2 * 4 + 2 * 2) + 3 * 16 * 32)
     pairs = 3 * 2 + 2 * 4  # a prompt token sees 2 on average, a response's first input 4
     forward = 2 * (5 * layer + 4 * 4 * 4 * pairs) + 4 * 2 * 16 * VOCABULARY
-    assert Learner(model(), LearnerConfig()).predict(given).flops == 3 * forward
+    assert trainer(model()).predict(given).flops == 3 * forward
 
 
 def test_no_samples_cost_nothing():
-    predicted = Learner(model(), LearnerConfig()).predict([])
+    predicted = trainer(model()).predict([])
     assert (predicted.micro_batches, predicted.tokens, predicted.flops, predicted.bytes) == (0, 0, 0.0, 0)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from ponder.algorithms.group_mean import GroupMean
+from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.learning.samples import demonstration, pack
+from ponder.losses.normalisation import LeftOut
 from ponder.types import Credit
-from tests.learning.factory import QUESTION, group, trajectory
+from tests.algorithms.batches import batch
+from tests.learning.factory import QUESTION, trajectory
 
 
 def prompt_of(question) -> tuple[int, ...]:
@@ -24,10 +26,11 @@ def test_a_row_is_prompt_and_response_with_forced_tokens_masked():
 
 
 def test_dead_groups_are_dropped_and_counted():
-    credits = [GroupMean()(group(outcomes)) for outcomes in ([1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0], [None])]
-    packed = pack(credits, prompt_of)
+    given = batch([1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0], [])
+    packed = pack(DrGRPO().credit(given).credits_PG, prompt_of)
     assert (packed.groups, packed.dead, len(packed.samples)) == (5, 4, 2)
     assert packed.dead_share == 0.8
+    assert packed.left_out == LeftOut(rows=5, tokens=15)
 
 
 def test_responses_without_a_free_token_are_dropped_and_counted():
@@ -37,7 +40,7 @@ def test_responses_without_a_free_token_are_dropped_and_counted():
 
 
 def test_rows_of_a_group_have_ids_of_their_own():
-    packed = pack([GroupMean()(group([1.0, 0.0, 0.0]))], prompt_of)
+    packed = pack(DrGRPO().credit(batch([1.0, 0.0, 0.0])).credits_PG, prompt_of)
     assert [row.id for row in packed.samples] == ["q#0", "q#1", "q#2"]
 
 

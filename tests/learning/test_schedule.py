@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from ponder.learning.learner import Learner
-from ponder.learning.learner_config import LearnerConfig
+from ponder.config import load
 from ponder.learning.schedule import rate
+from ponder.learning.settings import TrainerSettings
 from ponder.types import PonderError
-from tests.learning.factory import model, samples
+from tests.learning.factory import model, samples, trainer
 
 SETTINGS = {"peak": 1.0, "warmup": 2, "total": 6}
 
@@ -40,22 +38,24 @@ def test_no_warm_up_starts_at_the_peak():
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_a_falling_rate_needs_an_end_behind_its_warm_up(schedule):
-    with pytest.raises(PonderError, match=f"total_steps=5; a {schedule} schedule needs more than warmup_steps=5"):
-        LearnerConfig(schedule=schedule, total_steps=5)
+    with pytest.raises(PonderError, match=f"a {schedule} schedule needs more than warmup_steps=5"):
+        load(TrainerSettings, None, [f"schedule={schedule}", "total_steps=5"])
+    with pytest.raises(PonderError, match=r"warmup_steps=5 steps and the run makes 4; lower trainer\.warmup_steps"):
+        trainer(schedule=schedule, warmup_steps=5, total_steps=4)
 
 
 def test_an_unknown_schedule_is_refused_with_those_there_are():
-    with pytest.raises(PonderError, match="schedule='step'; allowed are constant, linear, cosine"):
-        LearnerConfig(schedule="step")  # type: ignore[arg-type]
+    with pytest.raises(PonderError, match="schedule must be 'constant', 'linear' or 'cosine', got \"step\""):
+        load(TrainerSettings, None, ["schedule=step"])
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_a_resumed_learner_goes_on_at_the_rate_it_would_have_had(schedule):
-    config = replace(LearnerConfig(learning_rate=1e-2, warmup_steps=2), schedule=schedule, total_steps=7)
-    straight, first = Learner(model(), config), Learner(model(), config)
+    options = {"schedule": schedule, "warmup_steps": 2, "total_steps": 7}
+    straight, first = trainer(**options), trainer(**options)
     expected = [straight.update(samples(4, seed=i)).learning_rate for i in range(6)]
     found = [first.update(samples(4, seed=i)).learning_rate for i in range(3)]
-    second = Learner(model(seed=5), config)
+    second = trainer(model(seed=5), **options)
     second.load_state(first.state())
     found += [second.update(samples(4, seed=i)).learning_rate for i in range(3, 6)]
     assert found == expected

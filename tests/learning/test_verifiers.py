@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ponder.learning.judged_rows import Example, JudgedRow
+from ponder.learning.settings import JudgeTraining
 from ponder.learning.verifier_learner import VerifierLearner, micro_batches
 from ponder.models.heads import head, judging_model, padded, token_logprobs
 from ponder.types import PonderError
@@ -42,7 +43,7 @@ def trained(kind, rows, *, epochs=12, rate=1e-2):
     policy = model(1)
     goal = objective(kind, policy)
     judge = judging_model(policy, goal.form, labels=goal.labels, seed=3)
-    learner = VerifierLearner(judge, goal, learning_rate=rate, batch=8, warmup=1)
+    learner = VerifierLearner(judge, goal, JudgeTraining(learning_rate=rate, warmup_steps=1), batch=8)
     report = learner.fit(rows, torch.Generator().manual_seed(0), epochs=epochs)
     return policy, judge, goal, report
 
@@ -186,7 +187,7 @@ def test_the_cut_into_micro_batches_does_not_change_the_step(kind):
         policy = model(1)
         goal = objective(kind, policy)
         judge = judging_model(policy, goal.form, labels=goal.labels, seed=3)
-        learner = VerifierLearner(judge, goal, learning_rate=1e-3, warmup=1, micro_tokens=micro)
+        learner = VerifierLearner(judge, goal, JudgeTraining(learning_rate=1e-3, warmup_steps=1, micro_tokens=micro))
         learner.fit(toy(), torch.Generator().manual_seed(0))
         found.append([p.detach() for p in judge.parameters()])
     for a, b in zip(*found, strict=True):
@@ -195,7 +196,9 @@ def test_the_cut_into_micro_batches_does_not_change_the_step(kind):
 
 def test_the_reported_loss_is_a_mean_over_targets():
     goal, judge = untaught("process")
-    report = VerifierLearner(judge, goal, learning_rate=1e-12, batch=7).fit(toy(), torch.Generator().manual_seed(0))
+    report = VerifierLearner(judge, goal, JudgeTraining(learning_rate=1e-12), batch=7).fit(
+        toy(), torch.Generator().manual_seed(0)
+    )
     assert report.loss == pytest.approx(math.log(2), rel=1e-4)
 
 
@@ -229,7 +232,9 @@ def test_one_switch_shares_the_trunk_and_training_the_judge_moves_the_policy():
     before = copy.deepcopy(policy.state_dict())
     shared = judging_model(policy, "token", labels=2, shared=True)
     assert shared.base_model is policy.base_model
-    learner = VerifierLearner(shared, Unified(Process(), policy), warmup=1, extra=list(policy.lm_head.parameters()))
+    learner = VerifierLearner(
+        shared, Unified(Process(), policy), JudgeTraining(warmup_steps=1), extra=list(policy.lm_head.parameters())
+    )
     learner.fit(toy(), torch.Generator().manual_seed(0))
     moved = {name for name, value in policy.state_dict().items() if not torch.equal(value, before[name])}
     assert "model.layers.0.mlp.up_proj.weight" in moved and "lm_head.weight" in moved
@@ -242,7 +247,9 @@ def test_cloning_keeps_a_shared_policy_likelier_to_give_right_solutions():
         policy = model(1)
         shared = judging_model(policy, "token", labels=2, shared=True)
         goal = Unified(Process(), policy, clone)
-        learner = VerifierLearner(shared, goal, learning_rate=3e-3, warmup=1, extra=list(policy.lm_head.parameters()))
+        learner = VerifierLearner(
+            shared, goal, JudgeTraining(learning_rate=3e-3, warmup_steps=1), extra=list(policy.lm_head.parameters())
+        )
         learner.fit(toy(), torch.Generator().manual_seed(0), epochs=10)
         ids = padded([r.tokens for r in toy() if r.outcome], torch.device("cpu"))
         at_B = torch.arange(len(ids))
@@ -293,7 +300,9 @@ def test_the_cloning_term_has_its_own_mean_and_its_whole_weight(micro):
         at_T = torch.arange(it.start, len(it.tokens))
         with torch.no_grad():
             cloned.append(-float(token_logprobs(policy, ids, torch.zeros_like(at_T), at_T).mean()))
-    learner = VerifierLearner(shared, Unified(Process(), policy), learning_rate=0.0, micro_tokens=micro)
+    learner = VerifierLearner(
+        shared, Unified(Process(), policy), JudgeTraining(learning_rate=1e-30, micro_tokens=micro)
+    )
     report = learner.fit(rows, torch.Generator().manual_seed(0))
     assert sum(cloned) / 2 > 1  # a solution costs nats, so a lost weight would be seen
     assert report.loss == pytest.approx(math.log(2) + sum(cloned) / 2 / 3, rel=1e-5)

@@ -141,7 +141,7 @@ def _round(i: int) -> dict[str, Any]:
         "tokens": {"arithmetic": 38.0 + 4 * i, "cipher": 41.0 + 3 * i, "countdown": 118.0 + 11 * i},
         "validation": {"mean": 0.33 + 0.43 * rise, **{f: START[f] + (END[f] - START[f]) * rise for f in FAMILIES}},
         "verifier": {
-            "auc": 0.71 + 0.16 * rise, "accuracy": 0.66 + 0.14 * rise, "f1": 0.38 + 0.25 * rise,
+            "auc": 0.71 + 0.16 * rise, "accuracy": 0.66 + 0.14 * rise, "first_bad_step_f1": 0.38 + 0.25 * rise,
             "ece": 0.11 - 0.07 * rise, "n": 512, "base_rate": 0.52,
         },
         "updates": 12, "skipped": 1 if i == 4 else 0, "dead_groups": 0.31 - 0.02 * i, "kl_mismatch": 1.7e-6,

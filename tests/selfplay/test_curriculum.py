@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+
+import pytest
 
 from ponder.problems.families.arithmetic import Arithmetic
 from ponder.problems.families.countdown import Countdown
 from ponder.selfplay.curriculum import Curriculum
-from ponder.types import Group, Problem, Step, StopReason, Trajectory, Verdict
+from ponder.types import Group, Key, PonderError, Problem, Question, Step, StopReason, Trajectory, Verdict
 
 
 def group(problem: Problem, outcomes: list[float | None]) -> Group:
@@ -73,3 +76,45 @@ def test_saved_and_restored_it_draws_the_same_problems() -> None:
     other = curriculum()
     other.load_state(some.state())
     assert [p.id for p in other.next(30)] == [p.id for p in some.next(30)]
+
+
+class Rows:
+    """A family of `count` rows in an order that the seed shuffles, as a file is."""
+
+    level = 0
+
+    def __init__(self, name: str, count: int) -> None:
+        self.name, self.count = name, count
+
+    def size(self, split: str) -> int:
+        return self.count
+
+    def problem(self, index: int, *, split: str = "train", seed: int = 0) -> Problem:
+        rows = list(range(self.count))
+        random.Random(f"{seed}").shuffle(rows)
+        number = rows[index % self.count]
+        return Problem(Question(f"{self.name}-{number}", self.name, f"row {number}"), Key("1"))
+
+
+def test_every_problem_of_every_family_is_drawn_and_a_file_comes_in_a_new_order_each_epoch() -> None:
+    """With one counter for all three families each would see every third row: 6 of 18 here, however long the run."""
+    some = Curriculum([Rows("a", 18), Rows("b", 18), Rows("c", 5)], seed=0)
+    drawn = [p.id for p in some.next(3 * 36)]
+    epochs = [[i for i in drawn if i[0] == "a"][k : k + 18] for k in (0, 18)]
+    assert [len(set(epoch)) for epoch in epochs] == [18, 18]
+    assert epochs[0] != epochs[1]
+    last = [i for i in drawn if i[0] == "c"]
+    assert Counter(last[:35]) == Counter({f"c-{n}": 7 for n in range(5)})
+
+
+def test_a_generated_family_counts_its_own_problems_from_the_first() -> None:
+    problems = curriculum().next(6)
+    assert [p.id for p in problems if p.family == "arithmetic"] == [
+        Arithmetic().problem(i, split="train", seed=0).id for i in range(3)
+    ]
+
+
+def test_a_state_that_counted_all_families_together_is_refused() -> None:
+    state = curriculum().state()
+    with pytest.raises(PonderError, match="start the run anew"):
+        curriculum().load_state({**state, "drawn": 12})

@@ -1,6 +1,6 @@
 """Families take turns when only some groups can be labelled."""
 
-from ponder.selfplay.loop import in_turns
+from ponder.selfplay.report import in_turns
 from ponder.types import Group, Key, Problem, Question, Step, StopReason, Trajectory, Verdict
 
 

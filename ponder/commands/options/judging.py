@@ -52,7 +52,8 @@ def label(
     as_json: Json = False,
 ) -> None:
     """Label the steps of a model's responses by rollouts."""
-    from ponder.commands import label as labelling
+    from ponder.api import labelling
+    from ponder.commands import label as printed
 
     request = labelling.Request(
         model=model,
@@ -80,7 +81,7 @@ def label(
     if as_json:
         print_json(summary)
     else:
-        Console().print(labelling.table(summary))
+        Console().print(printed.table(summary))
         Console().print(f"Written: {summary['file']}")
 
 

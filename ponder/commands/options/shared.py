@@ -18,11 +18,16 @@ Specs = Annotated[
     str, typer.Option("--problems", help="Comma-separated: countdown, arithmetic?terms=4, gym:NAME, jsonl:PATH.")
 ]
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
-Limit = Annotated[int, typer.Option(help="Problems of each family.", min=1)]
+Limit = Annotated[int, typer.Option("--limit", help="Problems of each family.", min=1)]
 Temperature = Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)]
 MaxTokens = Annotated[int, typer.Option(help="Most tokens of one chain of thought.", min=41)]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-VerifierFolder = Annotated[Path | None, typer.Option("--verifier", help="Folder of a trained step verifier.")]
+Threads = Annotated[int, typer.Option(help="Threads of torch; 0 takes every core this process may use.", min=0)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results that --out already holds.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what --out holds of the same command.")]
+Verifier = Annotated[
+    str | None, typer.Option(help="Folder of a trained verifier, or self-check (countdown needs no key).")
+]
 PlanFile = Annotated[Path | None, typer.Option(help="Plan of strategy auto; the one that ships unless given.")]
 Separator = Annotated[str, typer.Option(help="What ends a step.")]
 UnsafeCode = Annotated[
@@ -35,12 +40,12 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
-def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], None]], T]) -> T:
-    """What `work` returns, on all cores, while a bar shows what it tells as (done, total, note)."""
-    from ponder.commands.assemble import set_threads
+def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], None]], T], threads: int = 0) -> T:
+    """What `work` returns, while a bar shows what it tells as (done, total, note). `threads` 0: all cores."""
+    from ponder.api.machine import set_threads
     from ponder.commands.progress import Bars
 
-    set_threads(0)
+    set_threads(threads)
     with Bars(quiet=quiet) as bars:
         return work(lambda done, total, note: bars.tell(stage, done, total, note))
 

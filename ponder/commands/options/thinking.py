@@ -15,13 +15,15 @@ from ponder.commands.options.shared import (
     Limit,
     MaxTokens,
     Model,
+    Overwrite,
     PlanFile,
     Seed,
     Specs,
     Split,
     Temperature,
+    Threads,
     UnsafeCode,
-    VerifierFolder,
+    Verifier,
     names,
     print_json,
     watched,
@@ -30,7 +32,7 @@ from ponder.search.registry import STRATEGIES
 from ponder.types import PonderError
 
 if TYPE_CHECKING:
-    from ponder.commands.eval import Request
+    from ponder.api.evaluating.request import Request
 
 
 def solve(
@@ -42,37 +44,45 @@ def solve(
         str | None, typer.Option(help="Instead of --budget: low, medium, high (1, 4, 16 longest answers) or a number.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Deadline of the thinking; then the best so far.")] = None,
-    verifier: VerifierFolder = None,
+    verifier: Verifier = None,
     problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
     plan: PlanFile = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree as tree.json and as a page.")] = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
+    device: Device = "cpu",
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Think about one question; Ctrl-C returns the best answer so far."""
-    from ponder.commands import solve as solving
+    from ponder.api.machine import set_threads
+    from ponder.api.thinking.think import think
+    from ponder.commands import solve as printed
     from ponder.reports.tree import live as tree_live
 
-    asked = solving.Asked(
-        text=question,
-        model=model,
+    set_threads(threads)
+    thought = think(
+        question,
+        model,
         strategy=strategy,
         budget=budget,
         effort=effort,
         seconds=seconds,
         verifier=verifier,
-        problems=problems,
+        family=problems,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,
-        out=out,
+        device=device,
         plan=plan,
+        out=out,
+        overwrite=overwrite,
+        view=tree_live.view(Console(stderr=True), quiet=as_json),
     )
-    solved = solving.solve(asked, tree_live.view(Console(stderr=True), quiet=as_json))
-    print_json(solving.as_data(solved, out)) if as_json else solving.show(solved, out, Console())
-    if solved.interrupted:
+    print_json(thought.as_data(out)) if as_json else printed.show(thought, out, Console())
+    if thought.interrupted:
         raise typer.Exit(130)
 
 
@@ -116,9 +126,9 @@ def evaluate(
         raise PonderError("--aggregation is for the scores in a --pool; a verifier has a rule of its own")
     if grid is not None and fit_plan is not None:
         raise PonderError("--fit-plan and --grid are two measurements; give one of them")
-    from ponder.commands import eval as evaluating
+    from ponder.api.evaluating.request import Request
 
-    request = evaluating.Request(
+    request = Request(
         model=model,
         problems=names(problems),
         split=split,
@@ -143,14 +153,15 @@ def evaluate(
 
 
 def _evaluate(request: Request, as_json: bool) -> None:
-    from ponder.commands import eval as evaluating
+    from ponder.api.evaluating import evaluate as evaluating
+    from ponder.commands import eval as printed
 
     metrics = watched("eval", as_json, lambda tell: evaluating.evaluate(request, tell))
     if as_json:
         print_json(metrics)
         return
     written = ", ".join(str(request.out / name) for name in ("metrics.json", "curves.html", "curves.png"))
-    Console().print(evaluating.table(metrics))
+    Console().print(printed.table(metrics))
     Console().print(f"Written: {written}")
 
 
@@ -162,24 +173,26 @@ def _budgets(text: str, max_tokens: int) -> tuple[float, ...]:
 
 
 def _evaluate_grid(request: Request, grid: str, as_json: bool) -> None:
-    from ponder.commands import eval_grid
+    from ponder.api.evaluating import grid as evaluating
+    from ponder.commands import eval_grid as printed
 
-    found = watched("grid", as_json, lambda tell: eval_grid.evaluate(request, grid, tell))
+    found = watched("grid", as_json, lambda tell: evaluating.evaluate(request, grid, tell))
     console = Console()
-    print_json(found) if as_json else console.print(eval_grid.shown(found, console.width), highlight=False)
+    print_json(found) if as_json else console.print(printed.shown(found, console.width), highlight=False)
 
 
 def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, as_json: bool) -> None:
     from typing import get_args
 
-    from ponder.commands import eval_pool
+    from ponder.api.evaluating import pool as evaluating
+    from ponder.commands import eval_pool as printed
     from ponder.commands.progress import Bars
     from ponder.verifiers.aggregation import Aggregation
 
     if aggregation not in get_args(Aggregation):
         raise PonderError(f"--aggregation {aggregation}: choose among {', '.join(get_args(Aggregation))}")
     with Bars(quiet=as_json) as bars:
-        metrics = eval_pool.evaluate(
+        metrics = evaluating.evaluate(
             pool,
             out,
             aggregation=aggregation,  # type: ignore[arg-type]  # checked above
@@ -190,5 +203,5 @@ def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, as_json: 
     if as_json:
         print_json(metrics)
         return
-    Console().print(eval_pool.table(metrics))
+    Console().print(printed.table(metrics))
     Console().print(f"Written: {out / 'metrics.json'}")

@@ -25,8 +25,8 @@ def run(
 ) -> None:
     """The self-play loop, start to report."""
     from ponder import config as settings
+    from ponder.api.training.run import run as run_all
     from ponder.commands.progress import Bars
-    from ponder.commands.run import run as run_all
     from ponder.reports.run.tables import console
     from ponder.selfplay.config import Run
 
@@ -60,13 +60,14 @@ def reflect(
     as_json: Json = False,
 ) -> None:
     """How often a run's samples go back or correct, over training and over budget, and what that did."""
-    from ponder.commands import reflect as reflecting
+    from ponder.api.reflection import reflect as reflected
+    from ponder.commands import reflect as printed
     from ponder.reports.thinking.reflection import DATA, PICTURE
 
-    found = reflecting.reflect(run_folder, out)
+    found = reflected(run_folder, out)
     if as_json:
         print_json(found)
         return
     folder = out or run_folder
-    Console().print(reflecting.shown(found), highlight=False)
+    Console().print(printed.shown(found), highlight=False)
     Console().print(f"Written: {folder / DATA}, {folder / PICTURE}")

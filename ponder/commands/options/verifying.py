@@ -54,9 +54,11 @@ def train_verifier(
     as_json: Json = False,
 ) -> None:
     """Train a verifier from step labels or outcomes."""
-    from ponder.commands import verifier
+    from ponder.api.verifiers import training
+    from ponder.api.verifiers.request import Request
+    from ponder.commands import verifier as printed
 
-    request = verifier.Request(
+    request = Request(
         kind=kind,
         out=out,
         model=model,
@@ -76,11 +78,11 @@ def train_verifier(
         seed=seed,
         device=device,
     )
-    found = watched("verifier", as_json, lambda tell: verifier.train(request, tell))
+    found = watched("verifier", as_json, lambda tell: training.train(request, tell))
     if as_json:
         print_json(found)
         return
-    Console().print(verifier.shown(found))
+    Console().print(printed.shown(found))
 
 
 def audit_verifier(
@@ -102,7 +104,8 @@ def audit_verifier(
     as_json: Json = False,
 ) -> None:
     """What a verifier gets wrong, what it caps, and how many samples are worth paying for."""
-    from ponder.commands import audit
+    from ponder.api import audit
+    from ponder.commands import audit as printed
     from ponder.verifiers.noise import Noise
 
     try:
@@ -128,5 +131,5 @@ def audit_verifier(
     if as_json:
         print_json(found)
         return
-    Console().print(audit.shown(found))
+    Console().print(printed.shown(found))
     Console().print(f"Written: {out / 'audit.html'}, {out / 'audit.json'}, {out / 'audit.png'}")

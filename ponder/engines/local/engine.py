@@ -24,7 +24,7 @@ from ponder.engines.local.scheduler import Scheduler
 from ponder.engines.local.stopping import Stops
 from ponder.models import lean
 from ponder.models.size import rates
-from ponder.protocols import Completion, Request, Tokenizer, Work
+from ponder.protocols import Completion, Request, Tokenizer, Way, WeightSource, Work
 from ponder.types import PonderError
 
 # A finished request wakes its coroutine, that one its parent's gather, that one the parent, and the parent's new
@@ -38,7 +38,16 @@ Tokens = tuple[int, ...]
 
 
 class LocalEngine:
-    """`Engine` over a transformers model, which it owns from now on (`replace_weights` writes into it).
+    """`Engine` over a transformers model, which it owns from now on (an update writes into it).
+
+    An update may come while requests run: each goes on from its text so far, which the new weights read again, and
+    its tokens are drawn exactly as if the text had been a prompt for them. The tensors may be of another number format
+    than the engine's (float32 weights of a trainer, a bfloat16 engine); they are cast as they are copied.
+
+    With `shared` the module stays the trainer's, which goes on changing it: an update then copies no parameters
+    (`tensors` must be the module's own) and only derives again what is laid out for generation. Between the trainer's
+    step and that update nothing can be sampled, since the weights would be neither the old nor the new ones: a request
+    fails, by name of the cause. A shared module keeps its number format and device.
 
     `max_batch` rows run at once (default 256 on the CPU, 1024 on a GPU) as far as `cache_bytes` holds their longest
     possible lengths. `context` defaults to the model's own.
@@ -60,9 +69,11 @@ class LocalEngine:
         dtype: torch.dtype | None = None,
         version: int = 0,
         keep_texts: bool = False,
+        shared: bool = False,
     ) -> None:
         on_cpu = torch.device(device).type == "cpu"
-        self._model = _prepared(model, device, dtype)
+        self._model = _lent(model, device, dtype) if shared else _prepared(model, device, dtype)
+        self._watched = weights.Watched(model) if shared else None
         own = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 4096)
         self._context = min(context or own, own)
         rows = max_batch or (256 if on_cpu else 1024)
@@ -73,10 +84,9 @@ class LocalEngine:
         )
         self._decoder = decoder
         self._vocabulary = int(model.get_output_embeddings().weight.shape[0])
-        if tokenizer.eos_id >= 0:  # a negative one: this tokenizer has no end token
-            check_tokens((tokenizer.eos_id,), self._vocabulary)
+        check_tokens(tokenizer.end_ids, self._vocabulary)
         stops = Stops(tokenizer, self._vocabulary)
-        self._scheduler = Scheduler(decoder, stops, tokenizer.eos_id, rows)
+        self._scheduler = Scheduler(decoder, stops, rows)
         self._scheduler.version = version
         self._waiters: dict[Job, asyncio.Future[Completion]] = {}
         self._scores: list[Asked[tuple[Tokens, Tokens], tuple[float, ...]]] = []
@@ -190,10 +200,21 @@ class LocalEngine:
         self._wake()
         return await future
 
+    @property
+    def takes(self) -> tuple[Way, ...]:
+        return ("tensors",)
+
+    async def update_weights(self, source: WeightSource, version: int) -> None:
+        self.replace_weights(weights.tensors_of(source), version)
+
     def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
-        """Copy in place, all or nothing. Only while no request runs: a completion is of one version."""
-        self._check_idle("replace weights")
-        weights.replace(self._model, state)
+        """Copy in place, all or nothing, at any time between two steps."""
+        weights.check_version(version, self.version)
+        if self._watched is None:
+            weights.replace(self._model, state)
+        else:
+            self._watched.take(state)
+        self._scheduler.interrupt()
         self._decoder.refresh()
         self._scheduler.version = version
 
@@ -211,11 +232,14 @@ class LocalEngine:
 
     async def _pump(self) -> None:
         """Step while there is work. Whatever goes wrong reaches everyone who waits."""
-        turns = _TURNS
+        turns, first = _TURNS, True
         try:
             while self._scheduler.busy or self._scores or self._states:
                 for _ in range(turns):
                     await asyncio.sleep(0)
+                if self._watched is not None:
+                    self._watched.check(thorough=first)
+                    first = False
                 answered = self._answer(self._scores, self._score) | self._answer(self._states, self._hidden)
                 finished = self._scheduler.step()
                 for job, completion in finished:
@@ -263,6 +287,26 @@ class LocalEngine:
 def _prepared(model: PreTrainedModel, device: str, dtype: torch.dtype | None) -> PreTrainedModel:
     default = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
     nn.Module.to(model, device=torch.device(device), dtype=dtype or default)
+    model.eval()
+    return model
+
+
+def _lent(model: PreTrainedModel, device: str, dtype: torch.dtype | None) -> PreTrainedModel:
+    """The module as it is; PonderError if it would have to be moved or cast."""
+    wanted = torch.device(device)
+    if (
+        dtype not in (None, model.dtype)
+        or model.device.type != wanted.type
+        or wanted.index
+        not in (
+            None,
+            model.device.index,
+        )
+    ):
+        raise PonderError(
+            f"weights can be shared only as they are, {model.dtype} on {model.device}; got dtype={dtype}, "
+            f"device={device}: leave both out or let the engine have a copy (share_weights=false)"
+        )
     model.eval()
     return model
 

@@ -38,7 +38,8 @@ class GenericDecoder:
         self.reset()
 
     def refresh(self) -> None:
-        """Nothing is derived from the weights; the module itself is used."""
+        """Nothing is derived from the weights (the module itself is used), but rows hold what older ones computed."""
+        self.reset()
 
     @property
     def kept(self) -> Kept:
@@ -96,7 +97,9 @@ class GenericDecoder:
             self.tally.heads += len(prompt) + len(continuation)
 
         def forward(ids_BT: Tensor) -> Tensor:
-            logits_BTV: Tensor = self._model(input_ids=ids_BT, use_cache=False).logits
+            # Causal attention needs no mask for padding on the right; one of ones says that it was thought of.
+            mask_BT = torch.ones_like(ids_BT)
+            logits_BTV: Tensor = self._model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
             return logits_BTV
 
         def head(logits_NV: Tensor) -> Tensor:

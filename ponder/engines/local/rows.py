@@ -18,12 +18,30 @@ Indices = NDArray[np.int64]
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A request on its way: `limit` new tokens may be drawn and `cut` is why it ends if they all are."""
+    """A request on its way: `limit` new tokens may be drawn and `cut` is why it ends if they all are.
+
+    What older weights drew of it before an update is `said`, with log-probabilities and versions; it then goes on as
+    if that were the end of its prompt.
+    """
 
     request: Request
     limit: int
     cut: StopReason
     computed: int = 0
+    reused: int = 0
+    said: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    versions: tuple[int, ...] = ()
+
+    @property
+    def text(self) -> tuple[int, ...]:
+        """What goes through the model before the next token is drawn."""
+        return self.request.prompt + self.said
+
+    @property
+    def left(self) -> int:
+        """How many more tokens may be drawn."""
+        return self.limit - len(self.said)
 
     @property
     def need(self) -> int:
@@ -65,14 +83,14 @@ class Rows:
 
     def join(self, jobs: Sequence[Job], slots: Sequence[int], stops: Sequence[int]) -> Indices:
         """Let jobs run; returns their indices."""
-        self._make_room(len(jobs), max(job.limit for job in jobs))
+        self._make_room(len(jobs), max(job.left for job in jobs))
         indices = np.array([self._free.pop() for _ in jobs])
         for index, job, slot, stop in zip(indices.tolist(), jobs, slots, stops, strict=True):
             request = job.request
             self.jobs[index] = job
             self.slot[index], self.stops[index] = slot, stop
-            self.lengths[index], self.drawn[index] = len(request.prompt), 0
-            self.limits[index], self.needs[index] = job.limit, job.need
+            self.lengths[index], self.drawn[index] = len(job.text), 0
+            self.limits[index], self.needs[index] = job.left, job.need
             self.streams[index] = stream(request.seed)
             self.temperatures[index], self.top_p[index] = request.temperature, request.top_p
         self.running = np.concatenate([self.running, indices])

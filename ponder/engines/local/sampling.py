@@ -69,8 +69,9 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     """Tokens [B] and their log-probabilities [B] in float32. Temperature and `top_p` of None are 1 for all.
 
-    The log-probability is that of the whole softmax at the row's temperature; `top_p` narrows what is drawn and not
-    what is recorded. Temperature 0 takes the likeliest token and records its log-probability at temperature 1.
+    The log-probability is that of the distribution drawn from: the softmax at the row's temperature, and with `top_p`
+    below 1 its nucleus alone, renormalised. Temperature 0 takes the likeliest token and records its log-probability
+    at temperature 1 over the whole vocabulary.
     """
     logits_BV = logits_BV.float()
     if temperatures_B is not None:
@@ -80,6 +81,9 @@ def draw(
     probs_BV = logprobs_BV.exp()
     if top_p_B is not None:
         probs_BV = nucleus(probs_BV, top_p_B)
+        mass_B1 = probs_BV.sum(-1, keepdim=True).masked_fill(top_p_B[:, None] == 1, 1.0)
+        if temperatures_B is not None:
+            mass_B1 = mass_B1.masked_fill(greedy_B1, 1.0)
     cumulative_BV = probs_BV.cumsum(-1)
     # Rounding keeps u * total strictly below total for every u <= 1 - 2^-24, so the last token of zero probability
     # is never drawn.
@@ -88,7 +92,10 @@ def draw(
     tokens_B1 = torch.searchsorted(cumulative_BV, threshold_B1, right=True).clamp_(max=logits_BV.shape[1] - 1)
     if temperatures_B is not None:
         tokens_B1 = torch.where(greedy_B1, logprobs_BV.argmax(-1, keepdim=True), tokens_B1)
-    return tokens_B1[:, 0], logprobs_BV.gather(-1, tokens_B1)[:, 0]
+    chosen_B1 = logprobs_BV.gather(-1, tokens_B1)
+    if top_p_B is not None:
+        chosen_B1 = chosen_B1 - mass_B1.log()
+    return tokens_B1[:, 0], chosen_B1[:, 0]
 
 
 def nucleus(probs_BV: Tensor, top_p_B: Tensor) -> Tensor:

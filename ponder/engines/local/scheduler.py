@@ -27,10 +27,9 @@ Finished = list[tuple[Job, Completion]]
 class Scheduler:
     """Jobs wait in line until there is a row for them; `step` moves all rows on by one token."""
 
-    def __init__(self, decoder: Decoder, stops: Stops, eos_id: int, max_batch: int) -> None:
+    def __init__(self, decoder: Decoder, stops: Stops, max_batch: int) -> None:
         self._decoder = decoder
         self._stops = stops
-        self._eos_id = eos_id
         self._max_batch = max_batch
         self._rows = Rows()
         self._left = False  # whether someone left since the decoder last heard
@@ -67,6 +66,23 @@ class Scheduler:
         self._rows = Rows()
         self._left = False
         self._decoder.reset()
+
+    def interrupt(self) -> None:
+        """Take every request off its row, because the weights change; each goes on from its text so far, in order.
+
+        The draws depend on seed and position alone, so with the same weights it would end as if nothing had happened.
+        """
+        state, stopped = self._rows, []
+        for index in state.running.tolist():
+            job = state.jobs[index]
+            assert job is not None  # a running index has a job
+            drawn = int(state.drawn[index])
+            job.said += tuple(state.tokens[index, :drawn].tolist())
+            job.logprobs += tuple(state.logprobs[index, :drawn].tolist())
+            job.versions += (self.version,) * drawn
+            stopped.append(job)
+        self._waiting.extendleft(reversed(stopped))
+        self._rows, self._left = Rows(), False
 
     def step(self) -> Finished:
         """Admit what fits, draw one token for everyone, and return the jobs that ended."""
@@ -110,7 +126,7 @@ class Scheduler:
         room, need = self._decoder.room, self._rows.need
         while self._waiting and (active := self._rows.active + len(joined)) < self._max_batch:
             job = self._waiting[0]
-            prompt, need = job.request.prompt, max(need, job.need)
+            prompt, need = job.text, max(need, job.need)
             if active and (active >= self._decoder.rows(need) or (prompt not in slots and len(prompt) > room)):
                 break
             if prompt not in slots:
@@ -123,11 +139,15 @@ class Scheduler:
             return []
         prefill = self._decoder.prefill(list(slots))
         first = self._decoder.active - len(slots)
-        chosen = [slots[job.request.prompt] for job in joined]
+        chosen = [slots[job.text] for job in joined]
+        for job in joined:
+            job.reused += len(job.text)
         for slot, computed in enumerate(prefill.computed, first):
-            joined[chosen.index(slot)].computed = computed
+            job = joined[chosen.index(slot)]
+            job.computed += computed
+            job.reused -= computed
         self.tokens_prefilled += sum(prefill.computed)
-        self.tokens_reused += sum(len(job.request.prompt) for job in joined) - sum(prefill.computed)
+        self.tokens_reused += sum(len(job.text) for job in joined) - sum(prefill.computed)
         indices = self._rows.join(joined, chosen, [self._stops.row(job.request.stop) for job in joined])
         finished = self._advance(indices, prefill.logits_BV, np.array(chosen) - first)
         self._settle()
@@ -136,7 +156,7 @@ class Scheduler:
     def _whole(self, prompt: tuple[int, ...], free: int) -> bool:
         """Whether a small group of samples would join together: parted, it would compute its common tokens twice."""
         most = self._max_batch // 4
-        group = sum(job.request.prompt == prompt for job in islice(self._waiting, most + 1))
+        group = sum(job.text == prompt for job in islice(self._waiting, most + 1))
         return group <= free or group > most
 
     def _advance(self, indices: NDArray[np.int64], logits_BV: Tensor, rows: NDArray[np.int64]) -> Finished:
@@ -177,19 +197,21 @@ class Scheduler:
 
     def _ending(self, row: int, job: Job) -> StopReason | None:
         state = self._rows
-        if state.last[row] == self._eos_id:
+        if int(state.last[row]) in self._stops.ends:
             return StopReason.END
-        if self._stops.reached(state.tokens[row, : state.drawn[row]].tolist(), job.request.stop):
+        if self._stops.reached([*job.said, *state.tokens[row, : state.drawn[row]].tolist()], job.request.stop):
             return StopReason.STEP
         return job.cut if state.drawn[row] >= state.limits[row] else None
 
     def _completion(self, row: int, job: Job, stop: StopReason) -> Completion:
-        state, drawn = self._rows, self._rows.drawn[row]
+        state, drawn = self._rows, int(self._rows.drawn[row])
+        mixed = job.said and job.versions[0] != self.version
         return Completion(
-            tokens=tuple(state.tokens[row, :drawn].tolist()),
-            logprobs=tuple(state.logprobs[row, :drawn].tolist()),
+            tokens=job.said + tuple(state.tokens[row, :drawn].tolist()),
+            logprobs=job.logprobs + tuple(state.logprobs[row, :drawn].tolist()),
             stop=stop,
-            version=self.version,
+            version=job.versions[0] if job.said else self.version,
             computed=job.computed,
-            reused=len(job.request.prompt) - job.computed,
+            reused=job.reused,
+            versions=job.versions + (self.version,) * drawn if mixed else (),
         )

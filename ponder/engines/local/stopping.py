@@ -1,4 +1,4 @@
-"""Where a generation ends by what it said: the end token and stop strings, found without decoding every token.
+"""Where a generation ends by what it said: end tokens and stop strings, found without decoding every token.
 
 A stop string can only be completed by a token whose text holds the string's last character. Those tokens are looked up
 in a table made once for each set of stop strings; only when one is drawn is the end of the text decoded and searched.
@@ -23,6 +23,7 @@ class Stops:
 
     def __init__(self, tokenizer: Tokenizer, vocabulary: int) -> None:
         self._tokenizer = tokenizer
+        self.ends = frozenset(tokenizer.end_ids)
         self._vocabulary = vocabulary
         self._texts: list[str] | None = None
         self._sets: dict[tuple[str, ...], int] = {}
@@ -37,8 +38,7 @@ class Stops:
 
     def _suspects(self, stop: tuple[str, ...]) -> NDArray[np.bool_]:
         marked = np.zeros(self._vocabulary, dtype=np.bool_)
-        if self._tokenizer.eos_id >= 0:
-            marked[self._tokenizer.eos_id] = True
+        marked[list(self.ends)] = True
         if stop:
             last = {text[-1] for text in stop} | {_FRAGMENT}
             marked |= np.fromiter((not last.isdisjoint(text) for text in self._token_texts()), np.bool_)

@@ -3,12 +3,12 @@
 It runs in this process, and its `step` is called while somebody waits, as the embedded engine does; so it serves any
 event loop. Prompts share their prefixes through vLLM's prefix cache, which is emptied with every update.
 
-Weights are replaced in place from a checkpoint folder. That went silently wrong before: a CPU build kept the old output
-head of models with tied embeddings. So every update ends with a probe that is compared with the library's own forward
-over the same folder, and weights that do not pass are never sampled from (`Parity`).
+Weights are replaced in place, from tensors of this process or from a checkpoint folder. Requests under way end under
+the old weights while new ones wait for the update. A replacement went silently wrong before: a CPU build kept the old
+output head of models with tied embeddings. So every update ends with a probe that is compared with a forward of the
+sender's or of the library, and weights that do not pass are never sampled from (`Probe`).
 
-Left out: top-p below 1, because vLLM then reports log-probabilities of the cut distribution and not of the whole; and
-two engines at a time, because vLLM keeps its distributed state once for the whole process.
+Left out: two engines at a time, because vLLM keeps its distributed state once for the whole process.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from transformers import AutoConfig, PretrainedConfig
 
 from ponder.engines.limits import check_scored, check_tokens, limit_of
-from ponder.engines.parity import Parity
-from ponder.protocols import Completion, Request, Tokenizer
+from ponder.engines.vllm.probe import Probe
+from ponder.engines.weights import check_version
+from ponder.protocols import Completion, Request, Tokenizer, Way, WeightSource
 from ponder.types import PonderError, StopReason
 
 # Turns of the event loop that let all that wait join the next step; see `LocalEngine`.
@@ -48,19 +48,22 @@ class VllmEngine:
         context: int | None = None,
         max_batch: int = 256,
         memory: float = 0.85,
+        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         version: int = 0,
     ) -> None:
         vllm = library()
         self._config = config_of(folder)
         own = int(getattr(self._config.get_text_config(), "max_position_embeddings", 0) or 4096)
-        self._eos = tokenizer.eos_id
+        self._ends = tokenizer.end_ids
         self._params = vllm.SamplingParams
-        options: dict[str, Any] = {"dtype": "bfloat16", "gpu_memory_utilization": memory}
+        options: dict[str, Any] = {"gpu_memory_utilization": memory}
         self._on_cpu = bool(vllm.platforms.current_platform.is_cpu())
         if self._on_cpu:
-            options = {"dtype": "float32", "enforce_eager": True, "gpu_memory_utilization": 0.15}
+            options = {"enforce_eager": True, "gpu_memory_utilization": 0.15}
             options |= {"kv_cache_memory_bytes": CPU_CACHE, "distributed_executor_backend": "uni"}
-        options |= {"max_model_len": min(own, (context or own) + 1), "max_num_seqs": max_batch}
+        if dtype == "auto":
+            dtype = "float32" if self._on_cpu else "bfloat16"
+        options |= {"dtype": dtype, "max_model_len": min(own, (context or own) + 1), "max_num_seqs": max_batch}
         options |= {"logprobs_mode": "processed_logprobs", "enable_prefix_caching": True, "disable_log_stats": True}
         try:
             self._llm = vllm.LLM(model=str(folder), trust_remote_code=False, **options)
@@ -69,8 +72,9 @@ class VllmEngine:
         self._engine = self._llm.llm_engine
         self._context = int(self._llm.model_config.max_model_len) - 1
         self._vocabulary = int(self._llm.model_config.get_vocab_size())
-        check_tokens((self._eos,), self._vocabulary)
-        self._parity = Parity(half=not self._on_cpu, vocabulary=self._vocabulary, eos=self._eos)
+        check_tokens(self._ends, self._vocabulary)
+        self._probe = Probe(half=dtype == "bfloat16", vocabulary=self._vocabulary, ends=self._ends)
+        self._gate: asyncio.Future[None] | None = None  # closed while an update is under way
         self._version = version
         self._refused = ""
         self._count = 0
@@ -96,43 +100,39 @@ class VllmEngine:
     async def generate(self, request: Request) -> Completion:
         limit, cut = limit_of(request, self._context)
         check_tokens(request.prompt, self._vocabulary)
-        if request.top_p != 1:
-            raise PonderError(
-                f"top_p={request.top_p}: the vllm engine gives log-probabilities of the whole distribution for "
-                "top_p=1 only; leave top_p at 1 or use the local engine"
-            )
         if limit == 0:
             return Completion((), (), cut, self._version)
-        # The codec's end token alone ends a turn, as on the other engines; a model's config may name others.
+        # The codec's end tokens end a turn, as on the other engines, and none that vLLM finds by itself. A greedy
+        # draw is recorded over the whole vocabulary, so no nucleus may be cut out of it.
         params = self._params(
             max_tokens=limit,
             temperature=request.temperature,
+            top_p=request.top_p if request.temperature else 1.0,
             seed=request.seed,
             logprobs=0,
             stop=list(request.stop),
             include_stop_str_in_output=True,
             ignore_eos=True,
-            stop_token_ids=[self._eos],
+            stop_token_ids=list(self._ends),
             skip_special_tokens=False,
         )
-        return self._completion(await self._ask(request.prompt, params), cut)
+        output, version = await self._ask(request.prompt, params)
+        return self._completion(output, cut, version)
 
-    def _completion(self, output: Any, cut: StopReason) -> Completion:
+    def _completion(self, output: Any, cut: StopReason, version: int) -> Completion:
         drawn = output.outputs[0]
         tokens = tuple(drawn.token_ids)
         logprobs = tuple(float(row[token].logprob) for token, row in zip(tokens, drawn.logprobs, strict=True))
         if not all(map(math.isfinite, logprobs)):
-            raise PonderError(
-                f"a log-probability is not finite (weights version {self._version}); the weights are broken"
-            )
+            raise PonderError(f"a log-probability is not finite (weights version {version}); the weights are broken")
         reused = int(output.num_cached_tokens or 0)
         computed = len(output.prompt_token_ids) - reused
         self.tokens_generated += len(tokens)
         self.tokens_prefilled += computed
         self.tokens_reused += reused
         stop = cut if drawn.finish_reason == "length" else StopReason.STEP
-        stop = StopReason.END if tokens and tokens[-1] == self._eos else stop
-        return Completion(tokens, logprobs, stop, self._version, computed, reused)
+        stop = StopReason.END if tokens and tokens[-1] in self._ends else stop
+        return Completion(tokens, logprobs, stop, version, computed, reused)
 
     async def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
         check_scored(len(prompt), len(continuation), self._context)
@@ -140,38 +140,55 @@ class VllmEngine:
         if not continuation:
             return ()
         params = self._params(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        output = await self._ask((*prompt, *continuation), params)
+        output, _ = await self._ask((*prompt, *continuation), params)
         self.tokens_prefilled += len(prompt) + len(continuation)
         return _chosen(output, len(prompt))
 
-    def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
-        """Write `state` (transformers names) to a folder that is deleted afterwards, and load that."""
-        from safetensors.torch import save_file
+    @property
+    def takes(self) -> tuple[Way, ...]:
+        return ("tensors", "path")
 
-        with tempfile.TemporaryDirectory(prefix="ponder-weights-") as place:
-            self._config.save_pretrained(place)
-            # Tied tensors share memory, which the format does not allow.
-            held = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
-            save_file(held, str(Path(place) / "model.safetensors"), metadata={"format": "pt"})
-            self.load_weights(place, version)
+    async def update_weights(self, source: WeightSource, version: int) -> None:
+        """Let what runs end under the old weights while new requests wait, then replace, check and go on.
 
-    def load_weights(self, folder: str | Path, version: int) -> None:
-        """Replace the weights by those of the checkpoint in `folder`, check them, and count as `version` from now on.
-
-        Only while no request runs. If the check fails PonderError says by how much, and nothing is sampled until
-        weights that pass have been loaded.
+        If the check fails PonderError says by how much, and nothing is sampled until weights that pass were loaded.
         """
+        while self._gate is not None:
+            await asyncio.shield(self._gate)
+        check_version(version, self._version)
+        self._gate = gate = asyncio.get_running_loop().create_future()
+        try:
+            while self._waiting:
+                await asyncio.wait(list(self._waiting.values()))
+            self._load(source, version)
+        finally:
+            self._gate = None
+            gate.set_result(None)
+
+    def replace_weights(self, state: Mapping[str, Any], version: int) -> None:
+        check_version(version, self._version)
         if self._waiting:
-            raise PonderError(f"cannot replace weights while {len(self._waiting)} requests run; await them first")
-        expected = self._parity.expected(folder)
+            raise PonderError(
+                f"{len(self._waiting)} requests run: await update_weights, which lets them end, or await them first"
+            )
+        self._load(WeightSource(tensors=state), version)
+
+    def _load(self, source: WeightSource, version: int) -> None:
+        if source.tensors is not None:
+            given: dict[str, Any] = {"weights_iterator": list(source.tensors.items())}
+        elif source.path is not None:
+            given = {"weights_path": str(source.path)}
+        else:
+            raise PonderError("vllm takes weights as tensors or as the path of a folder, and the source has neither")
+        expected = self._probe.expected(source, self._config)
         self._refused = f"the update to version {version} was not finished"
-        self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+        self._llm.collective_rpc("reload_weights", kwargs=given)
         self._llm.reset_prefix_cache()
-        gap = self._parity.gap(expected, self._probe())
-        if not gap <= self._parity.allowed:
+        gap = self._probe.gap(expected, self._probed())
+        if not gap <= self._probe.allowed:
             self._refused = (
                 f"after the update to version {version} log-probabilities differ by {gap:.2g} from those of "
-                f"transformers ({self._parity.allowed:g} is allowed)"
+                f"transformers ({self._probe.allowed:g} is allowed)"
             )
             raise PonderError(
                 f"vllm: {self._refused}; nothing is sampled from these weights. On a CPU this happens with tied "
@@ -179,14 +196,16 @@ class VllmEngine:
             )
         self._refused, self._version = "", version
 
-    def _probe(self) -> tuple[float, ...]:
+    def _probed(self) -> tuple[float, ...]:
         """Log-probabilities of the probe's tokens after its first, outside any event loop."""
         params = self._params(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        [output] = self._llm.generate({"prompt_token_ids": list(self._parity.tokens)}, params, use_tqdm=False)
+        [output] = self._llm.generate({"prompt_token_ids": list(self._probe.tokens)}, params, use_tqdm=False)
         return _chosen(output, 1)
 
-    async def _ask(self, tokens: Sequence[int], params: Any) -> Any:
-        """The finished output of one request; cancelling takes it out of the batch."""
+    async def _ask(self, tokens: Sequence[int], params: Any) -> tuple[Any, int]:
+        """The finished output of one request and the version that drew it; cancelling takes it out of the batch."""
+        while self._gate is not None:
+            await asyncio.shield(self._gate)
         if self._refused:
             raise PonderError(f"vllm: {self._refused}; load weights that pass first")
         self._count += 1
@@ -197,8 +216,9 @@ class VllmEngine:
         self._waiting[name] = future
         if self._pump_task is None or self._pump_task.done() or self._pump_task.get_loop() is not loop:
             self._pump_task = loop.create_task(self._pump())
+        version = self._version
         try:
-            return await future
+            return await future, version
         finally:
             if self._waiting.pop(name, None):
                 self._engine.abort_request([name])

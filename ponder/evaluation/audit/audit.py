@@ -2,8 +2,8 @@
 
 Accept rates, AUC and calibration have 95 % intervals over problems; so have their parts by level, by how often the
 policy solves a problem, and by length. The ceiling (2411.17501) is what accepting and rejecting tends to with more
-samples: mean over problems of p TPR / (p TPR + (1-p) FPR). One sentence says what limits and how many samples are worth
-paying for. What is undefined is None.
+samples: mean over problems of p TPR / (p TPR + (1-p) FPR). A headline says what limits; how many samples are worth
+paying for stands below it. What is undefined is None.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ponder.evaluation.audit.calibration import (
     fit_temperature,
 )
 from ponder.evaluation.audit.curves import Pool, Sampled, chosen, unaided
-from ponder.evaluation.audit.forecast import forecast
+from ponder.evaluation.audit.forecast import forecast, halves
 from ponder.evaluation.audit.over_optimisation import pressure
-from ponder.evaluation.audit.summary import sentence, worth
+from ponder.evaluation.audit.summary import at_equal_spend, details, headline, sentence, worth
 from ponder.evaluation.audit.verifier_quality import resampled
 from ponder.evaluation.intervals import Interval, mean_interval, ratio_interval
 from ponder.evaluation.metrics import verifier_ceiling
@@ -72,8 +72,13 @@ def audit(pools: Sequence[Pool], *, thresholds: Sequence[float] = (0.5,), seed: 
     tokens = float(np.mean([one.tokens for pool in pools for one in pool]))
     cost = float(np.mean([one.cost for pool in pools for one in pool]))
     found["cost"] = {"tokens": tokens, "judgement": cost}
-    found["worth"] = worth(ns, curves_NP, seed=seed)
-    found["sentence"] = sentence(found)
+    chooses = {pool[0].problem for pool in halves(pools, seed)[0]}
+    afforded, spend_P = at_equal_spend(pools, ns[-1], threshold)
+    found["worth"] = {
+        **worth(ns, curves_NP, spend_P, [pool[0].problem in chooses for pool in pools], seed=seed),
+        "judged": float(np.mean(afforded)),
+    }
+    found["headline"], found["details"], found["sentence"] = headline(found), details(found), sentence(found)
     return found
 
 

@@ -23,7 +23,11 @@ NO_ERROR = -1  # the index of the first error of a trajectory without one, as in
 
 @dataclass(frozen=True, slots=True)
 class VerifierQuality:
-    """Quality on labelled steps. `n` counts steps, `base_rate` is the share of right ones; the rest see below."""
+    """Quality on labelled steps. `n` counts steps, `base_rate` is the share of right ones; the rest see below.
+
+    `first_bad_step_f1` is `first_error_f1` against these labels. With labels from a few rollouts a step counts as bad
+    if most of them failed, so it is not comparable with ProcessBench, where people marked the first wrong step.
+    """
 
     n: int
     base_rate: float | None
@@ -32,7 +36,7 @@ class VerifierQuality:
     precision: float | None
     recall: float | None
     ece: float | None
-    f1: float | None
+    first_bad_step_f1: float | None
 
 
 def verifier_quality(
@@ -52,7 +56,9 @@ def verifier_quality(
         precision=precision,
         recall=recall,
         ece=expected_calibration_error(scores, targets, bins),
-        f1=first_error_f1([first_error(row) for row in scores_GS], [first_error(row) for row in targets_GS]),
+        first_bad_step_f1=first_error_f1(
+            [first_error(row) for row in scores_GS], [first_error(row) for row in targets_GS]
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The compute-optimal envelope: what the best strategy at each budget reaches, and how cheaply a level is reached.
+"""The compute-optimal envelope: what the best strategy at each budget reaches.
 
 The best of many noisy accuracies looks better than it is. So the strategy of a budget is chosen on one half of the
 problems and shown on the other, and the other way round (Snell et al., arXiv 2408.03314, two folds).
@@ -63,43 +63,3 @@ def _rank(runs: Runs, half: frozenset[str]) -> tuple[float, float]:
     part = runs.among(half)
     means = [math.fsum(some) / len(some) for some in by_family((p.family, p.accuracy) for p in part.problems).values()]
     return math.fsum(means) / len(means), -mean_spent(part)
-
-
-@dataclass(frozen=True, slots=True)
-class Cheapness:
-    """How cheaply `strategy` reaches what `against` reaches at its largest budget.
-
-    `accuracy` is that level and `dear` the token-equivalents it took; `cheap` those that `strategy` needs, between
-    measured points on a straight line over log tokens (None: never reached). `share` is cheap / dear.
-    """
-
-    strategy: str
-    against: str
-    accuracy: float
-    dear: float
-    cheap: float | None
-
-    @property
-    def share(self) -> float | None:
-        return None if self.cheap is None else self.cheap / self.dear
-
-
-def cheapness(curve: Curve, against: Curve) -> Cheapness | None:
-    """What it costs `curve` to reach the last point of `against`; None if either has no point."""
-    if not curve.points or not against.points:
-        return None
-    last = against.points[-1]
-    return Cheapness(curve.name, against.name, last.y, last.x, reach(curve, last.y))
-
-
-def reach(curve: Curve, level: float) -> float | None:
-    """The fewest token-equivalents at which `curve` reaches `level`; None if it never does."""
-    before = None
-    for point in curve.points:
-        if point.y >= level:
-            if before is None or point.y == before.y or before.x <= 0:
-                return point.x
-            share = (level - before.y) / (point.y - before.y)
-            return float(before.x * (point.x / before.x) ** share)
-        before = point
-    return None

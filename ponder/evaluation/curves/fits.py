@@ -1,7 +1,10 @@
 """A sigmoid in log compute, fitted to the head of a training curve and judged on its tail.
 
 ScaleRL (2510.13786): R(C) = R0 + (A - R0) / (1 + (Cmid / C)^B). A is the asymptote, B the exponent, and at C = Cmid
-half of the gain is made. How well it fits says little, so what is reported is the error on later points it never saw.
+half of the gain is made. How well it fits says little, so what is reported is the error on later points it never saw,
+beside that of a forecast without any law: that nothing changes after the last fitted point. A law that foresees no
+better than this has foreseen nothing. An asymptote that meets a bound was set by the bound and not by the points: too
+few of them lie beyond the bend, and no ceiling was measured.
 """
 
 from __future__ import annotations
@@ -21,11 +24,15 @@ EXPONENTS = (0.1, 10.0)
 MARGIN = float(np.log(1000.0))  # how far beyond the computes seen the midpoint may lie
 STARTS = 4
 TINY = 1e-12
+AT_BOUND = 1e-3  # an asymptote so near to 1, or to the start, was set by the bound
 
 
 @dataclass(frozen=True, slots=True)
 class SigmoidFit:
-    """The fitted curve. `tail_error` is the mean absolute error (in accuracy) on `tail_points` held-out last points."""
+    """The fitted curve. `tail_error` is the mean absolute error (in accuracy) on `tail_points` held-out last points.
+
+    `unchanged_error` is that of the forecast that the last fitted point stays (None: not computed).
+    """
 
     start: float
     asymptote: float
@@ -33,6 +40,12 @@ class SigmoidFit:
     exponent: float
     tail_error: float
     tail_points: int
+    unchanged_error: float | None = None
+
+    @property
+    def is_at_bound(self) -> bool:
+        """Whether the asymptote was set by its bounds, 1 above and the start below, so that it measures no ceiling."""
+        return self.asymptote >= 1.0 - AT_BOUND or self.asymptote <= self.start + AT_BOUND
 
     def at(self, compute: float) -> float:
         """Accuracy at `compute`, in the unit of the points; at 0 it is the start."""
@@ -67,7 +80,8 @@ def fit_sigmoid(points: Sequence[tuple[float, float]]) -> SigmoidFit | NoFit:
     start, asymptote, log_midpoint, exponent = _least_squares(computes[:head], accuracies[:head])
     fit = SigmoidFit(start, asymptote, float(np.exp(log_midpoint)), exponent, 0.0, tail)
     errors = [abs(fit.at(c) - y) for c, y in zip(computes[head:], accuracies[head:], strict=True)]
-    return replace(fit, tail_error=float(np.mean(errors)))
+    unchanged = float(np.mean(np.abs(accuracies[head:] - accuracies[head - 1])))
+    return replace(fit, tail_error=float(np.mean(errors)), unchanged_error=unchanged)
 
 
 def _sorted(points: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:

@@ -37,7 +37,8 @@ async def draw_pool(
 
     async def some(name: str, counts: Sequence[int]) -> list[Group]:
         draw = derive_seed("pool", name, seed)
-        return await collect(problems, live.propose, live.grade, group_size=counts, max_tokens=max_tokens, seed=draw)
+        groups = await collect(problems, live.propose, live.grade, group_size=counts, max_tokens=max_tokens, seed=draw)
+        return list(groups)
 
     first = await some("first", [FIRST] * len(problems))
     length = {g.problem.id: sum(map(len, g.trajectories)) / len(g.trajectories) for g in first}

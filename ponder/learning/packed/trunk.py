@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from ponder.learning.lora import weight_of
@@ -22,19 +23,28 @@ from ponder.learning.packed.tiles import Layout
 from ponder.models import lean
 
 
-def hidden_states(model: PreTrainedModel, layout: Layout, places_N: Tensor, numbers: Numbers) -> Tensor:
-    """Final hidden states [len(places), hidden] of the packed tokens at `places_N`, normed, in the model's own type."""
+def hidden_states(
+    model: PreTrainedModel, layout: Layout, places_N: Tensor, numbers: Numbers, checkpointing: bool = False
+) -> Tensor:
+    """Final hidden states [len(places), hidden] of the packed tokens at `places_N`, normed, in the model's own type.
+
+    `checkpointing`: layers but the last are computed again in the backward pass, which then keeps their inputs alone.
+    """
     decoder: Any = model.base_model
     shape, rounded = lean.Shape.of(model), numbers.rounded
     turns = _turns(model, layout.positions)
     x: Tensor = F.embedding(layout.ids, decoder.embed_tokens.weight)
-    for index, block in enumerate(decoder.layers):
+
+    def layer(x: Tensor, block: Any, last: bool) -> Tensor:
         attended = attend(_project(x, block, shape, numbers), turns, layout, shape, rounded)
-        if index == len(decoder.layers) - 1:
-            # Nothing reads the last layer's other tokens.
+        if last:  # nothing reads the last layer's other tokens
             x, attended = x.index_select(0, places_N), attended.index_select(0, places_N)
         x = x + linear(attended, weight_of(block.self_attn.o_proj).to(numbers.dtype), None, rounded)
-        x = x + _mlp(x, block, shape, numbers)
+        return x + _mlp(x, block, shape, numbers)
+
+    for block in decoder.layers[:-1]:
+        x = checkpoint(layer, x, block, False, use_reentrant=False) if checkpointing else layer(x, block, False)
+    x = layer(x, decoder.layers[-1], True)
     normed: Tensor = norm(x, shape.epsilon, x.dtype)
     weight: Tensor = decoder.norm.weight
     return normed * weight

@@ -84,7 +84,9 @@ GLOSSARY = {
     "beam": "Keep the few best-scored beginnings, extend each by a step, and repeat.",
     "coverage": "The share of problems where at least one of the samples is right.",
     "AUC": "The chance that the verifier scores a random right step above a random wrong one.",
-    "first-error F1": "How well the verifier finds the first wrong step, weighing misses against false alarms.",
+    "first bad step, F1": "How well the verifier finds the first step from which fresh continuations fail: the "
+    "harmonic mean of how often it names that step and how often it rightly names none. A few continuations are a "
+    "noisy judge, so do not compare this number with ProcessBench's F1, where people marked the first wrong step.",
     "calibration error": "How far the verifier's stated chances are from what happens: 0 when of all steps scored 0.8 "
     "exactly 80 % lead to a right answer.",
     "dead group": "A problem whose samples were all right or all wrong; it teaches the policy nothing.",

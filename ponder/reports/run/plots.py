@@ -24,7 +24,7 @@ WHO = {
 }
 COVERAGE = Mark(HUES["slate"], "", ":")
 NATURAL = Mark(HUES["sky"], "o", "--", hollow=True)
-QUALITY = {"auc": "AUC", "accuracy": "accuracy", "f1": "first-error F1", "ece": "calibration error"}
+QUALITY = {"auc": "AUC", "accuracy": "accuracy", "first_bad_step_f1": "first bad step, F1", "ece": "calibration error"}
 MOST_LINES = 8
 
 

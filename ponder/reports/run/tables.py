@@ -78,14 +78,14 @@ def rounds(summary: Summary) -> Grid | None:
         return None
     columns = (
         "Round", "Time", "FLOPs so far", "Validation", "Level", "Solve rate", "Tokens", "Verifier AUC",
-        "Verifier accuracy", "First-error F1", "Calibration error", "Labelled steps", "Updates", "Skipped",
+        "Verifier accuracy", "First bad step, F1", "Calibration error", "Labelled steps", "Updates", "Skipped",
         "Dead groups", "Sampler mismatch", "Entropy", "Rollout MFU", "Update MFU", "Failures",
     )  # fmt: skip
     return Grid(columns, tuple(_round(i, row) for i, row in enumerate(found)))
 
 
 def _round(index: int, row: Mapping[str, Any]) -> tuple[Cell, ...]:
-    quality = [Cell(say.plain(number(row, "verifier", key))) for key in ("auc", "accuracy", "f1", "ece")]
+    quality = [Cell(say.plain(number(row, "verifier", key))) for key in ("auc", "accuracy", "first_bad_step_f1", "ece")]
     share = number(row, "verifier", "base_rate")
     steps = Cell(say.count(number(row, "verifier", "n")), "" if share is None else f"{say.percent(share, 0)} right")
     mismatch = number(row, "kl_mismatch")

@@ -36,7 +36,10 @@ def render(folder: Path) -> Path:
 
 
 def drawing(data: Summary) -> Figure | None:
-    """A panel for each of a few numbers of questions, a line for each member, and the frontier of all."""
+    """A panel for each of a few numbers of questions: a line for each member, and the best of all.
+
+    Every point is shown on other problems than those that chose it (`evaluation/curves/grid`).
+    """
     levels = rows(data, "by_questions")
     cells = rows(data, "cells")
     if not levels or not cells:
@@ -45,33 +48,24 @@ def drawing(data: Summary) -> Figure | None:
     members = list(dict.fromkeys(text(cell, "member") or "?" for cell in cells))
     figure, all_axes = canvas(len(chosen), width=SMALL * len(chosen), height=3.7)
     for axes, level in zip(all_axes, chosen, strict=True):
-        questions = number(level, "questions") or 1.0
         for index, name in enumerate(members):
-            points = _points([cell for cell in cells if text(cell, "member") == name], questions)
-            axes.plot([x for x, _ in points], [y for _, y in points], **cycle(index).line(), label=say.human(name))
-        best = [(number(cell, "total_flops"), number(cell, "accuracy", "y")) for cell in rows(level, "frontier")]
-        known = [(x, y) for x, y in best if x and y is not None]
-        axes.plot([x for x, _ in known], [y for _, y in known], color=INK, linestyle=":", label="frontier")
+            xs, ys = _points(rows(level, "members", name))
+            axes.plot(xs, ys, **cycle(index).line(), label=say.human(name))
+        xs, ys = _points(rows(level, "frontier"))
+        axes.plot(xs, ys, color=INK, linestyle=":", label="best of all")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: say.power(x, 1)))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0, "\u00a0%"))
         axes.set_xlabel("training and thinking FLOPs")
-        axes.set_title(f"{say.count(questions)} questions")
+        axes.set_title(f"{say.count(number(level, 'questions'))} questions")
     all_axes[0].set_ylabel("accuracy")
     legend(figure, all_axes[0], columns=4)
     return figure
 
 
-def _points(cells: Sequence[Mapping[str, Any]], questions: float) -> list[tuple[float, float]]:
-    """(total work, accuracy), the best so far from left to right."""
-    found: list[tuple[float, float]] = []
-    for cell in cells:
-        think, y = number(cell, "think_flops"), number(cell, "accuracy", "y")
-        if think is not None and y is not None:
-            found.append(((number(cell, "train_flops") or 0.0) + questions * think, y))
-    kept: list[tuple[float, float]] = []
-    for x, y in sorted(found):
-        if not kept or y > kept[-1][1]:
-            kept.append((x, y))
-    return kept
+def _points(found: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    """Total work and accuracy of points on a line."""
+    pairs = [(number(point, "total_flops"), number(point, "accuracy", "y")) for point in found]
+    known = [(x, y) for x, y in pairs if x and y is not None]
+    return [x for x, _ in known], [y for _, y in known]

@@ -208,6 +208,7 @@ class Letters:
     """One token a character; what the scripted engine writes with."""
 
     eos_id = 1
+    end_ids = (1,)
 
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple("\n ?!12rightwon".index(c) + 2 for c in text)

@@ -49,6 +49,7 @@ class Endless:
     """A tokenizer without an end token, for engines that are only asked for hidden states."""
 
     eos_id = -1
+    end_ids = ()
 
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple(map(ord, text))

@@ -1,0 +1,1 @@
+"""Measure strategies at budgets: on problems, on the checkpoints of a run, on the samples of a file."""

@@ -1,0 +1,108 @@
+"""Run one search with the parts given, watch its tree grow, and end it well.
+
+Ctrl-C and a deadline end the thinking and not the program: the best answer that was finished by then is returned, with
+its bill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponder.api.thinking import checks, recorded_planner
+from ponder.api.thinking.asked import Asked, question_of, strategy_of
+from ponder.api.thinking.recorder import SearchRecorder, StepScoreTap
+from ponder.engines.loop import run as run_async
+from ponder.protocols import Judge, Propose
+from ponder.reports.tree import page
+from ponder.reports.tree.data import SearchTree
+from ponder.reports.tree.live import View, follow
+from ponder.search.session.budget import Budget
+from ponder.types import SearchResult
+
+
+@dataclass(frozen=True)
+class Thought:
+    """A search that has ended.
+
+    `result` has the answer, its trajectory, all finished candidates and the bill; `tree` is the whole search.
+    `checked` says whether the answer is right, told from the question alone (None: this question cannot be checked
+    without its key). `score` is the verifier's of the answer. `warnings` are sentences that a reader should know.
+    """
+
+    result: SearchResult
+    tree: SearchTree
+    interrupted: bool = False
+    checked: bool | None = None
+    score: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str | None:
+        """The answer; None if nothing was finished."""
+        return self.result.answer
+
+    @property
+    def text(self) -> str:
+        """The whole response that the answer stands in, thinking included; empty if there is none."""
+        return "" if self.result.trajectory is None else self.result.trajectory.text
+
+    def as_data(self, out: Path | None = None) -> dict[str, Any]:
+        """The tree as plain data for JSON, with the steps of the answer and where the files in `out` are."""
+        where = None if out is None else {"json": str(out / page.JSON), "page": str(out / page.PAGE)}
+        return {
+            **self.tree.as_data(),
+            "steps": [node.text for node in self.tree.chosen],
+            "checked": self.checked,
+            "score": self.score,
+            "warnings": list(self.warnings),
+            "interrupted": self.interrupted,
+            "files": where,
+        }
+
+
+def search(
+    asked: Asked,
+    propose: Propose,
+    judge: Judge | None,
+    view: View | None = None,
+    *,
+    exact: Callable[[], bool] = lambda: True,
+) -> Thought:
+    """Search with these parts. The tree is shown in `view` while it grows; Ctrl-C (a cancellation) ends it."""
+    strategy = recorded_planner.recorded(strategy_of(asked))
+    recorder = SearchRecorder(asked, propose, Budget(asked.limit), exact, strategy)
+    question = question_of(asked)
+    running = strategy(
+        question,
+        propose,
+        None if judge is None else StepScoreTap(judge, recorder.heard),
+        recorder.budget,
+        seed=asked.seed,
+        progress=recorder,
+        seconds=asked.seconds,
+    )
+
+    async def watched() -> tuple[SearchResult, bool]:
+        shown = None if view is None else asyncio.create_task(follow(recorder.tree, view))
+        try:
+            return await running, False
+        except asyncio.CancelledError:
+            return recorder.stopped(), True
+        finally:
+            if shown is not None:
+                shown.cancel()
+
+    if view is None:
+        result, interrupted = run_async(watched())
+    else:
+        with view:
+            result, interrupted = run_async(watched())
+    result, right, note = checks.checked_first(result, [propose.answer(t) for t in result.trajectories])
+    recorder.settle(result)
+    score = checks.chosen_score(result)
+    said = checks.warnings(question, asked.model, score, right)
+    return Thought(result, recorder.tree(), interrupted, right, score, tuple([note, *said] if note else said))

@@ -1,0 +1,1 @@
+"""Training from a base model to a report: what `ponder run` does, stage by stage."""

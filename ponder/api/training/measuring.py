@@ -1,0 +1,57 @@
+"""Base and trained policy on the test problems, and the thinking-time curves before and after training."""
+
+from __future__ import annotations
+
+from ponder.api.training.stage import MEASURING, Stage
+from ponder.api.training.summary import ControlArm, Measured
+from ponder.engines.local.prefix.reader import reader_of
+from ponder.engines.loop import run as run_async
+from ponder.evaluation.pools.pool import Live
+from ponder.rollout.collect import collect
+from ponder.selfplay import accounts, measure, transcripts
+
+
+def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None) -> Measured:
+    """Everything that the report shows of both policies; the engine serves the trained one at the end."""
+    policy, bench, config = stage.policy, stage.bench, stage.config
+    judge = stage.verifier.judge
+    judge.reader = reader_of(judge.model)  # its weights are final
+    before = policy.engine.tokens_generated + policy.engine.tokens_prefilled, judge.tokens_scored
+    meter = accounts.Meter(policy.engine, policy.model.config)
+    temperature, strategies = config.evaluation.temperature, (*measure.POOLED, *measure.LIVE)
+    live = Live(policy.at(temperature), policy.codec.decode, bench.grade, judge)
+    steps = iter(range(1, 1000))
+    notes = 2 * (measure.ARM_NOTES + measure.think_notes(bench, strategies))
+
+    def tell(note: str) -> None:
+        stage.tell(MEASURING, next(steps), notes, note)
+
+    suites = measure.suites(bench, stage.families)
+    stage.serve(stage.base)
+    base = measure.arm(bench, policy.at, suites, "base", tell)
+    thinking_base = measure.think(bench, suites.thinking_base, live, strategies, tell)
+    shown = measure.first_of_each(suites.thinking.problems, 20)
+    base_groups = list(
+        run_async(
+            collect(shown, policy.at(temperature), bench.grade, group_size=2, max_tokens=bench.max_tokens, seed=1)
+        )
+    )
+    stage.serve_trained()
+    final = measure.arm(bench, policy.at, suites, "final", tell)
+    thinking = measure.think(bench, suites.thinking, live, strategies, tell)
+    forwarded = policy.engine.tokens_generated + policy.engine.tokens_prefilled - before[0]
+
+    return Measured(
+        base,
+        final,
+        None if cloned is None else cloned.scores(suites.main, temperature),
+        cloned,
+        thinking_base,
+        thinking,
+        transcripts.choose(thinking.pool, base_groups),
+        evaluation=forwarded + judge.ratio * (judge.tokens_scored - before[1]),
+        sampling=meter.take(),
+        scoring=accounts.tokens_flops(judge.model.config, judge.tokens_scored - before[1]),
+        rejection=None if kept is None else kept.scores(suites.main, temperature),
+        rejection_arm=kept,
+    )

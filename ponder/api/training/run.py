@@ -1,0 +1,123 @@
+"""What `ponder run` does: the self-play loop from an untrained verifier to a report, one stage after the other.
+
+Stages leave their result in the run folder when they are done; a run that was killed goes on with the stage it was in
+(the rounds from the last checkpoint), and ends as if it had not been killed. Nothing is written before the model is
+loaded and the settings are known to work together, so a start that failed leaves no folder behind.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ponder.api.machine import set_threads
+from ponder.api.problems import ground_truth, load_families
+from ponder.api.training.arms import cloning_arm, rejection_arm
+from ponder.api.training.measuring import measure_run
+from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, check_engine, prepared
+from ponder.api.training.summary import summarise
+from ponder.config import resolved
+from ponder.labels.rows import fingerprint
+from ponder.learning.checkpoints.checkpoints import Checkpoints
+from ponder.models.load import save
+from ponder.problems.overlap import refuse_overlapping
+from ponder.reports.run.page import render
+from ponder.rollout import store
+from ponder.runlog import RunLog
+from ponder.selfplay import needs, state
+from ponder.selfplay.config import Run
+from ponder.selfplay.loop import Tell
+from ponder.selfplay.monitors import log as watch_log
+from ponder.verifiers.learned import folder
+
+
+def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
+    """Everything, start to report; returns the summary. A finished run is not measured again, only its page is."""
+    started, clock = time.time(), time.monotonic()
+    needs.check(config)
+    check_engine(config)
+    set_threads(config.threads)
+    families = load_families(config.problems)
+    for held_out in ("validation", "test"):
+        refuse_overlapping(families, families, splits=("train", held_out))
+    finished = resume and (out / SUMMARY).is_file()
+    start = None if finished else prepared(config, families)
+    with (
+        RunLog.open(out, resolved(config), resume=resume) as log,
+        ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth,
+    ):
+        if start is None:
+            render(out)
+            known: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+            return known
+        stage = Stage.of(start, log, truth.grade, tell)
+        summary = _stages(stage, start, started, clock)
+        render(out)
+    return summary
+
+
+def _stages(stage: Stage, start: Start, started: float, clock: float) -> dict[str, Any]:
+    """Train, run the control arms, measure; each goes on where an earlier process of this run stopped."""
+    rounds = _train(stage)
+    stage.own_weights()
+    cloned = cloning_arm(stage)
+    kept = rejection_arm(stage)
+    after_arms = time.monotonic()
+    measured = measure_run(stage, cloned, kept)
+    seconds = {
+        "train": stage.play.ledger.seconds,
+        "control": sum(arm.seconds for arm in (cloned, kept) if arm is not None),
+        "evaluation": time.monotonic() - after_arms,
+    }
+    # A resumed run adds what its earlier processes spent in finished stages.
+    seconds["total"] = max(time.monotonic() - clock, sum(seconds.values()))
+    summary = summarise(stage.config, start.policy, stage.play.ledger, rounds, measured, seconds, started)
+    stage.log.write_json(SUMMARY, summary)
+    stage.log.event("finished", seconds=seconds)
+    return summary
+
+
+def _train(stage: Stage) -> list[dict[str, Any]]:
+    """The rounds that are still to be played; returns the rows of all."""
+    config, log, play = stage.config, stage.log, stage.play
+    checkpoints = Checkpoints(log.path / "checkpoints")
+    found = checkpoints.load_latest(play.generator.model)
+    for warning in found.warnings:
+        log.event("checkpoint", warning=warning)
+    done = state.restore(play, found.saved) if found.saved else 0
+    log.truncate_after(done - 1)
+    watch_log.truncate_after(log.path, done - 1)
+    if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
+        log.metric(0, **play.start())
+    for number in range(done, config.rounds):
+        _round(stage, checkpoints, number)
+    total = config.rounds * config.updates
+    stage.tell(TRAINING, total, total, "done")
+    _save_models(stage)
+    return log.metrics()
+
+
+def _round(stage: Stage, checkpoints: Checkpoints, number: int) -> None:
+    """Play one round and leave its samples, its row, its policy and a checkpoint."""
+    log, play = stage.log, stage.play
+    row = play.play(number)
+    store.write(log.path / "trajectories" / f"round-{number + 1:04d}.parquet", play.played)
+    if play.watch.latest is not None:
+        watch_log.write(log, number, play.watch.latest)
+    log.metric(number + 1, **row)
+    if stage.config.keep_policies:
+        kept = log.path / "policies" / f"round-{number + 1:04d}"
+        save(play.generator.model, stage.policy.tokenizer, kept, weights=play.generator.trainer.weights())
+    state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
+
+
+def _save_models(stage: Stage) -> None:
+    """The trained policy and verifier as ordinary model folders."""
+    config, log, play, tokenizer = stage.config, stage.log, stage.play, stage.policy.tokenizer
+    save(play.generator.model, tokenizer, log.path / "model", weights=play.generator.trainer.weights())
+    spec = folder.Spec(
+        "process", fingerprint(tokenizer.get_vocab()), config.sampling.separator, config.verifier.aggregation
+    )
+    folder.save(log.path / "verifier", stage.verifier.model, tokenizer, spec)

@@ -1,0 +1,147 @@
+"""What all stages of a run share: the parts, put together from the settings."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from ponder.api.policies import Policy, load_policy
+from ponder.engines.loop import run as run_async
+from ponder.engines.open import check_trainable, open_engine
+from ponder.engines.settings import LocalSettings, ScriptedSettings
+from ponder.evaluation.suite import build_suite
+from ponder.models.load import config_of, load
+from ponder.protocols import Family, Grade
+from ponder.runlog import RunLog
+from ponder.selfplay import measure
+from ponder.selfplay.config import Run
+from ponder.selfplay.curriculum import Curriculum
+from ponder.selfplay.loop import SelfPlay, Tell
+from ponder.selfplay.needs import needs_critic
+from ponder.selfplay.roles import Critic, Generator, Texts, Verifier, parity_check, policy_trainer
+
+TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
+SUMMARY = "summary.json"
+
+
+@dataclass
+class Start:
+    """What can fail before a run has a folder: the model, its trainer, the verifier and the critic."""
+
+    config: Run
+    families: list[Family]
+    policy: Policy
+    base: dict[str, Any]
+    generator: Generator
+    verifier: Verifier
+    critic: Critic | None
+
+
+def prepared(config: Run, families: list[Family]) -> Start:
+    """Load the model and make whatever learns."""
+    policy = load_policy(
+        config.model,
+        device=config.device,
+        temperature=config.sampling.temperature,
+        top_p=config.sampling.top_p,
+        separator=config.sampling.separator,
+        engine=config.engine,
+    )
+    base = copy.deepcopy(policy.model.state_dict())
+    # Before the trainer may put adapters into the model: both start as plain copies of it.
+    verifier = Verifier(policy.model, policy.propose, config)
+    critic = Critic(policy.model, policy.propose, config) if needs_critic(config) else None
+    trainer = policy_trainer(policy.model, config)
+    generator = Generator(trainer, policy.propose, policy.engine, policy.model, _check(config, policy))
+    return Start(config, families, policy, base, generator, verifier, critic)
+
+
+def check_engine(config: Run) -> None:
+    """PonderError if the engine of these settings cannot be trained; asked before weights are loaded."""
+    check_trainable(config.engine, config_of(config.model), lora=config.trainer.lora_rank > 0)
+
+
+def _check(config: Run, policy: Policy) -> Callable[[Texts, int], Awaitable[float | None]] | None:
+    """The parity check, where it is switched on and the engine has weights that could differ."""
+    if not config.parity.every or isinstance(config.engine, ScriptedSettings):
+        return None
+    kinds = {policy.model.dtype, getattr(policy.engine, "dtype", policy.model.dtype)}
+    half = torch.bfloat16 in kinds or getattr(config.engine, "dtype", "auto") == "bfloat16"
+    return parity_check(policy.engine, policy.model, config.parity, half=half, seed=config.seed)
+
+
+@dataclass
+class Stage:
+    """A run under way. `base` are the weights it began with."""
+
+    config: Run
+    log: RunLog
+    policy: Policy
+    families: list[Family]
+    play: SelfPlay
+    verifier: Verifier
+    bench: measure.Bench
+    base: dict[str, Any]
+    tell: Tell
+
+    @staticmethod
+    def of(start: Start, log: RunLog, grade: Grade, tell: Tell) -> Stage:
+        config, families = start.config, start.families
+        ladder = build_suite(families, config.evaluation.ladder, split="validation", seed=config.seed).problems
+        play = SelfPlay(
+            config,
+            start.generator,
+            start.verifier,
+            curriculum(config, families),
+            grade,
+            ladder,
+            run_async,
+            tell,
+            start.critic,
+        )
+        bench = measure.Bench(grade, run_async, config.evaluation, config.sampling.max_tokens, config.seed)
+        return Stage(config, log, start.policy, families, play, start.verifier, bench, start.base, tell)
+
+    def base_model(self) -> PreTrainedModel:
+        """A model of its own as it was at the start, without what training put into it."""
+        model = load(self.config.model, device=self.config.device, dtype=self.policy.model.dtype).model
+        model.load_state_dict(self.base)
+        return model
+
+    def own_weights(self) -> None:
+        """Training is over and other weights will be asked: an engine that shared the trainer's gets its own copy."""
+        settings, old = self.config.engine, self.policy
+        if not (isinstance(settings, LocalSettings) and settings.share_weights):
+            return
+        alone = settings.model_copy(update={"share_weights": False})
+        engine = open_engine(alone, old.codec, model=old.model, device=self.config.device, version=old.engine.version)
+        self.policy = replace(old, engine=engine, propose=replace(old.propose, engine=engine))
+        generator = self.play.generator
+        generator.engine, generator.propose = engine, self.policy.propose
+        self.play.forget_meter()
+
+    def serve(self, weights: dict[str, Any]) -> None:
+        """Let the engine answer from `weights`, whose version is the present one's."""
+        self.policy.engine.replace_weights(weights, self.policy.engine.version)
+
+    def serve_trained(self) -> None:
+        """Let the engine answer from the trained policy again."""
+        self.serve(self.play.generator.trainer.weights())
+
+
+def curriculum(config: Run, families: Sequence[Family]) -> Curriculum:
+    """A fresh curriculum at the run's settings."""
+    settings = config.curriculum
+    return Curriculum(
+        families,
+        seed=config.seed,
+        unlock=settings.unlock,
+        memory=settings.memory,
+        floor=settings.floor,
+        most_levels=settings.most_levels,
+    )

@@ -1,0 +1,1 @@
+"""Verifiers that learn: labelled trajectories, training, and a stored verifier at work."""

@@ -1,0 +1,1 @@
+"""Past one process: the policy's trainer over the ranks of a process group."""

@@ -1,0 +1,125 @@
+"""The policy's trainer over several ranks: parameters, gradients and moments sharded by FSDP2 (`fully_shard`).
+
+The trainer itself does not change. Its model is wrapped before the optimizer sees it, so that parameters are shards
+(DTensors); its micro-batches are divided over the ranks (`learning.parallel.Ranks`); everything else is the same code.
+All ranks are given the same samples and the same seed.
+
+    torchrun --nproc-per-node 2 train.py            # in train.py:
+        group = join()                              # gloo on CPUs, NCCL on GPUs
+        trainer = sharded_trainer(model, settings, loss, group=group)
+        trainer.update(samples)                     # the same samples on every rank
+
+Each rank first holds the whole model in float32; then it keeps its share. With `precision` "bfloat16" the products run
+in bfloat16 over float32 shards, which are the masters.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from transformers import PreTrainedModel
+
+from ponder.learning.parallel import Ranks
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.settings import TrainerSettings
+from ponder.losses.loss import Loss
+from ponder.types import PonderError
+
+
+@dataclass(frozen=True)
+class Group:
+    """The ranks that train together, as a mesh of one dimension."""
+
+    mesh: DeviceMesh
+    rank: int
+    ranks: int
+
+
+def join(device: str = "", seconds: float = 600.0) -> Group:
+    """Join the process group that `torchrun` describes; `device` "" is CUDA if there is any.
+
+    A collective that waits longer than `seconds` for another rank fails on every rank.
+    """
+    from datetime import timedelta
+
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not dist.is_initialized():
+        missing = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+        if missing:
+            raise PonderError(
+                f"this process is no rank of a group: {', '.join(missing)} not set; start it with torchrun"
+            )
+        backend = "nccl" if where == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=timedelta(seconds=seconds))
+    if where == "cuda":
+        torch.cuda.set_device(dist.get_rank() % torch.cuda.device_count())
+    ranks = dist.get_world_size()
+    return Group(init_device_mesh(where, (ranks,)), dist.get_rank(), ranks)
+
+
+def sharded_trainer(
+    model: PreTrainedModel,
+    settings: TrainerSettings | None = None,
+    loss: Loss | None = None,
+    *,
+    group: Group,
+    **facts: Any,
+) -> PolicyTrainer:
+    """A trainer whose weights are spread over the group. `facts` are those of `PolicyTrainer` (temperature, ...).
+
+    PonderError for settings that need whole weights: the packed backend, LoRA, a pull to a reference.
+    """
+    chosen = settings or TrainerSettings()
+    if chosen.backend not in ("auto", "module"):
+        raise PonderError(
+            f"trainer.backend={chosen.backend}: over several ranks weights are gathered by the model's own forward; "
+            "use trainer.backend=module"
+        )
+    if chosen.lora_rank or (loss is not None and loss.kl_coef > 0):
+        raise PonderError(
+            "adapters (trainer.lora_rank) and a pull to a reference (loss.kl_coef) are not sharded yet; set both to 0"
+        )
+    if model.dtype != torch.float32:
+        raise PonderError(
+            f"a sharded trainer keeps float32 masters in its shards and was given {model.dtype}; load the model in "
+            "float32 and set trainer.precision=bfloat16"
+        )
+    for layer in getattr(model.base_model, "layers", []):
+        fully_shard(layer, mesh=group.mesh)
+    fully_shard(model, mesh=group.mesh)
+    return PolicyTrainer(
+        model,
+        chosen.model_copy(update={"backend": "module"}),
+        loss,
+        parallel=Ranks(group.rank, group.ranks),
+        **facts,
+    )
+
+
+def full_weights(trainer: PolicyTrainer) -> dict[str, Tensor]:
+    """The whole weights on every rank, for an engine or a model folder. All ranks must call it."""
+    return {name: _full(tensor) for name, tensor in trainer.weights().items()}
+
+
+def full_gradients(trainer: PolicyTrainer) -> dict[str, Tensor]:
+    """The whole gradient of the last step on every rank, by parameter. All ranks must call it."""
+    return {name: _full(p.grad) for name, p in trainer.core.parameters.items() if p.grad is not None}
+
+
+def _full(tensor: Tensor) -> Tensor:
+    full = getattr(tensor, "full_tensor", None)
+    whole: Tensor = tensor if full is None else full()
+    return whole.detach()
+
+
+def shards(trainer: PolicyTrainer) -> Mapping[str, Tensor]:
+    """The trainer's parameters on this rank, by name: DTensors where the model is sharded."""
+    return trainer.core.parameters

@@ -1,0 +1,19 @@
+"""What a policy acts in, one environment a file, listed here. An environment is its own settings class with a `kind`.
+
+Users add their own with `ENVIRONMENTS.register`. A configuration field of type `AnyEnvironment` is chosen by
+`environment.kind=retry` and refuses the fields of other kinds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ponder.environments.environment import EnvironmentSettings
+from ponder.environments.retry import Retry as Retry
+from ponder.environments.single_turn import SingleTurn as SingleTurn
+from ponder.plugins import Registry
+
+ENVIRONMENTS: Registry[EnvironmentSettings] = Registry("environment", EnvironmentSettings, default="single_turn")
+for _settings in (SingleTurn, Retry):
+    ENVIRONMENTS.register(_settings)
+AnyEnvironment = Annotated[EnvironmentSettings, ENVIRONMENTS]

@@ -1,0 +1,1 @@
+"""Backends of the trainer: who computes log-probabilities, and over which layout of rows."""

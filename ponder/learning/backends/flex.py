@@ -1,0 +1,117 @@
+"""The flex backend: packed rows that share prompts, through the model's own forward with a block mask.
+
+Tokens lie as in the packed backend, each with its own position; attention gets one mask that says which token sees
+which: those before it in its own piece and all of its stem. On CUDA the mask is a `BlockMask` of flex attention,
+computed from four numbers a token, so memory grows with T and not with T x T. Elsewhere (and for tests) it is a dense
+mask of T x T truth values. Models with sliding windows or with attention that takes no mask are refused: their layers
+need masks of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ponder.learning.backends.backend import of_logits
+from ponder.learning.packed.layout import Group, Ints, Packing, packed
+from ponder.learning.packed.precision import Numbers
+from ponder.types import PonderError
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Token ids and positions [1, N], and what each token sees: a dense mask [1, 1, N, N] or a `BlockMask`."""
+
+    ids_1N: Tensor
+    positions_1N: Tensor
+    mask: Any
+
+
+@dataclass(frozen=True)
+class Flex:
+    """`blocks`: masks are block masks (CUDA), else dense."""
+
+    numbers: Numbers
+    blocks: bool
+    name: str = "flex"
+    shares: bool = True
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.numbers.dtype
+
+    def lay_out(self, groups: Sequence[Group], device: torch.device) -> tuple[Masked, list[Ints]]:
+        packing = packed(groups)
+        ids, positions = (torch.tensor([values], device=device) for values in (packing.ids, packing.positions))
+        piece_N, stem_N = _pieces(packing, device)
+        mask = _blocks(piece_N, stem_N) if self.blocks else _dense(piece_N, stem_N)
+        return Masked(ids, positions, mask), packing.predictors
+
+    def logprobs(
+        self, model: PreTrainedModel, tokens: Masked, positions_N: Tensor, targets_N: Tensor, temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        with torch.autocast(model.device.type, self.dtype, enabled=self.dtype != model.dtype):
+            logits_1NV = model(
+                input_ids=tokens.ids_1N,
+                position_ids=tokens.positions_1N,
+                attention_mask=tokens.mask,
+                use_cache=False,
+                logits_to_keep=positions_N,
+            ).logits
+        return of_logits(logits_1NV[0], targets_N, temperature)
+
+
+def prepared(model: PreTrainedModel, numbers: Numbers) -> Flex:
+    """The backend for `model`, whose attention is switched to what takes the mask. PonderError if it cannot."""
+    if not can_serve(model):
+        raise PonderError(
+            f"trainer.backend=flex: layers of {model.config.model_type} attend through windows or masks of their own; "
+            "use trainer.backend=module"
+        )
+    blocks = model.device.type == "cuda"
+    model.set_attn_implementation("flex_attention" if blocks else "sdpa")
+    return Flex(numbers, blocks)
+
+
+def can_serve(model: PreTrainedModel) -> bool:
+    """Whether all layers attend by plain causal attention that transformers can mask and flex attention can compute."""
+    config = model.config
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    flexible = bool(getattr(type(model), "_supports_flex_attn", False))
+    return flexible and kinds == {"full_attention"} and not window and hasattr(config, "rope_parameters")
+
+
+def _pieces(packing: Packing, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For each token [N] the piece it lies in, and the piece that is its stem (its own where it has none)."""
+    piece = torch.zeros(len(packing.ids), dtype=torch.long)
+    stem = torch.zeros_like(piece)
+    starts = {part.start: index for index, part in enumerate(packing.pieces)}
+    for index, part in enumerate(packing.pieces):
+        piece[part.start : part.start + part.length] = index
+        stem[part.start : part.start + part.length] = starts[part.stem_start] if part.shared else index
+    return piece.to(device), stem.to(device)
+
+
+def _dense(piece_N: Tensor, stem_N: Tensor) -> Tensor:
+    """[1, 1, N, N]: token i sees token j of its own piece or of its stem, if j is not later."""
+    place = torch.arange(len(piece_N), device=piece_N.device)
+    same = (piece_N[:, None] == piece_N[None]) | (stem_N[:, None] == piece_N[None])
+    return (same & (place[:, None] >= place[None]))[None, None]
+
+
+def _blocks(piece_N: Tensor, stem_N: Tensor) -> Any:
+    """The same as a block mask: nothing of size N x N is kept."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        same = (piece_N[query] == piece_N[key]) | (stem_N[query] == piece_N[key])
+        return same & (query >= key)
+
+    count = len(piece_N)
+    return create_block_mask(sees, None, None, count, count, device=str(piece_N.device))

@@ -1,0 +1,58 @@
+"""How a step is divided over the ranks of a learner group. One process does all of it itself.
+
+All ranks know all rows, so weights and micro-batches are the same everywhere; each rank computes its share. The numbers
+of forward passes must be equal, for a sharded model gathers its weights in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ponder.learning.packed.layout import Group, Row
+
+Micro = Sequence[Group]
+
+
+class Parallel(Protocol):
+    """`ranks` of the group. `scale` goes on a rank's loss, so that the group's gradient is the sum over all rows."""
+
+    @property
+    def ranks(self) -> int: ...
+
+    @property
+    def scale(self) -> float: ...
+
+    def share(self, micros: Sequence[Micro]) -> list[Micro]:
+        """The micro-batches of this rank, as many as on every other."""
+        ...
+
+
+class Single:
+    """One process: everything is its own."""
+
+    ranks = 1
+    scale = 1.0
+
+    def share(self, micros: Sequence[Micro]) -> list[Micro]:
+        return list(micros)
+
+
+class Ranks:
+    """Rank `rank` of `ranks`: every so-manieth micro-batch, filled up with one that weighs nothing.
+
+    `scale` is the number of ranks, since FSDP2 averages gradients over them.
+    """
+
+    def __init__(self, rank: int, ranks: int) -> None:
+        self.rank, self.ranks, self.scale = rank, ranks, float(ranks)
+
+    def share(self, micros: Sequence[Micro]) -> list[Micro]:
+        own = list(micros[self.rank :: self.ranks])
+        rounds = -(-len(micros) // self.ranks)
+        return own + [weightless(micros[0])] * (rounds - len(own))
+
+
+def weightless(micro: Micro) -> Micro:
+    """The same rows with weight zero: a pass that adds nothing to the gradient."""
+    return [Group(tuple(Row(row.sample, 0.0) for row in group.rows)) for group in micro]

@@ -1,0 +1,58 @@
+"""What the chosen algorithm, loss and rewards need, checked before anything is loaded or trained.
+
+    critic     values of each token: a critic is trained beside the policy
+    reference  the policy as it was at the start: kept where the loss pulls to it (`loss.kl_coef` above 0)
+    verifier   the run's process verifier: every run has one
+
+A loss also reads fields of the samples; those that only an algorithm with a critic writes need one.
+"""
+
+from __future__ import annotations
+
+from ponder.plugins import Plugin
+from ponder.selfplay.config import Run
+from ponder.types import PonderError
+
+_FROM_A_CRITIC = ("returns_T", "values_T")
+
+
+def check(config: Run) -> None:
+    """PonderError with one sentence for the first need that the run does not meet."""
+    for place, plugin in _plugins(config):
+        for need in plugin.needs:
+            missing = _missing(config, need)
+            if missing:
+                raise PonderError(f"{place} {plugin.kind} needs {missing}")
+    for name in config.loss.fields:
+        if name in _FROM_A_CRITIC and not needs_critic(config):
+            raise PonderError(
+                f"loss {config.loss.kind} reads {name} of each sample, which only an algorithm with a critic gives; "
+                "set algorithm.kind=gae"
+            )
+        if name == "teacher_logprobs_T":
+            raise PonderError(f"loss {config.loss.kind} follows a teacher, and `ponder run` has none")
+
+
+def needs_critic(config: Run) -> bool:
+    """Whether a critic is trained in this run."""
+    return any("critic" in plugin.needs for _, plugin in _plugins(config))
+
+
+def needs_verifier_scores(config: Run) -> bool:
+    """Whether the verifier scores every training answer, because a reward asks for it."""
+    return any("verifier" in plugin.needs for _, plugin in _plugins(config))
+
+
+def _plugins(config: Run) -> list[tuple[str, Plugin]]:
+    return [("algorithm", config.algorithm), ("loss", config.loss), *(("reward", reward) for reward in config.rewards)]
+
+
+def _missing(config: Run, need: str) -> str:
+    """What the user must change for this need; empty if it is met."""
+    if need == "critic":
+        return "" if config.critic.enabled else "a critic; set critic.enabled=true, or choose an algorithm without one"
+    if need == "reference":
+        return "" if config.loss.kl_coef > 0 else "a reference policy; set loss.kl_coef above 0, and a copy is kept"
+    if need == "verifier":
+        return ""
+    return f"{need!r}, which `ponder run` does not provide; it knows critic, reference and verifier"

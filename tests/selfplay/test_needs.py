@@ -1,0 +1,84 @@
+"""Settings that cannot work together are one sentence each, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+from ponder.algorithms import ALGORITHMS
+from ponder.algorithms.algorithm import Algorithm
+from ponder.losses import LOSSES
+from ponder.losses.loss import Loss
+from ponder.selfplay.config import Run
+from ponder.selfplay.needs import check, needs_critic, needs_verifier_scores
+from ponder.types import PonderError
+
+
+class Wanting(Algorithm):
+    kind: Literal["wanting"] = "wanting"
+    needs: ClassVar[tuple[str, ...]] = ("oracle",)
+
+
+class Pulled(Loss):
+    kind: Literal["pulled"] = "pulled"
+    needs: ClassVar[tuple[str, ...]] = ("reference",)
+
+
+class Returning(Loss):
+    kind: Literal["returning"] = "returning"
+    fields: ClassVar[tuple[str, ...]] = ("logprobs_T", "returns_T")
+
+
+class Taught(Loss):
+    kind: Literal["taught"] = "taught"
+    fields: ClassVar[tuple[str, ...]] = ("teacher_logprobs_T",)
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> Iterator[None]:
+    before = dict(ALGORITHMS._classes), dict(LOSSES._classes)
+    ALGORITHMS.register(Wanting)
+    for cls in (Pulled, Returning, Taught):
+        LOSSES.register(cls)
+    yield
+    ALGORITHMS._classes, LOSSES._classes = before
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"algorithm": "gae", "critic": {"enabled": False}}, "algorithm gae needs a critic; set critic.enabled=true"),
+        ({"algorithm": "wanting"}, "algorithm wanting needs 'oracle', which `ponder run` does not provide"),
+        ({"loss": "pulled"}, "loss pulled needs a reference policy; set loss.kl_coef above 0"),
+        ({"loss": "returning"}, "loss returning reads returns_T of each sample, which only an algorithm with a critic"),
+        ({"loss": "taught"}, "loss taught follows a teacher, and `ponder run` has none"),
+    ],
+)
+def test_a_need_that_is_not_met_is_one_sentence(settings: dict[str, Any], sentence: str):
+    with pytest.raises(PonderError) as refused:
+        check(Run.model_validate(settings))
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"algorithm": "gae"},
+        {"loss": {"kind": "pulled", "kl_coef": 0.1}},
+        {"algorithm": "gae", "loss": "returning"},
+        {"rewards": [{"kind": "outcome"}, {"kind": "process"}]},
+        {"algorithm": "rejection", "loss": "cloning"},
+    ],
+)
+def test_what_fits_together_passes(settings: dict[str, Any]):
+    check(Run.model_validate(settings))
+
+
+def test_what_a_run_must_make_follows_from_the_settings():
+    assert not needs_critic(Run()) and needs_critic(Run.model_validate({"algorithm": "gae"}))
+    assert not needs_verifier_scores(Run())
+    assert needs_verifier_scores(Run.model_validate({"rewards": [{"kind": "process"}]}))
