@@ -152,3 +152,13 @@ def test_help_loads_no_model_library() -> None:
     code = f"import sys, ponder.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_help_of_verifier_train_names_every_kind():
+    import inspect
+
+    from ponder.commands.options import verifying
+    from ponder.verifiers.learned.kinds import KINDS
+
+    text = inspect.getsource(verifying.train_verifier)
+    assert all(name in text for name in KINDS)
