@@ -1,5 +1,4 @@
-"""`ponder reflect RUN`: how often the steps of a run's samples go back, and what that did -> reflection.html, .json,
-.png.
+"""`ponder reflect RUN`: how often the steps of a run's samples go back, and what that did: page, picture and data.
 
 It reads what the run kept, so it draws nothing and takes seconds. See `evaluation/reflection/reflection` for the rule.
 """

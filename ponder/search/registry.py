@@ -12,6 +12,7 @@ from ponder.names import pick
 from ponder.search.catalogue import CATALOGUE, build
 from ponder.search.planner.planner import Auto
 from ponder.search.strategy import Thinking
+from ponder.types import PonderError
 
 STRATEGIES: dict[str, type[Thinking]] = {**CATALOGUE, "auto": Auto}
 

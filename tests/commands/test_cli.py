@@ -228,3 +228,13 @@ def test_a_plugin_makes_a_family_of_ones_own_known_to_the_command_line(
     finally:
         FAMILIES.pop("mine", None)
     assert len(json.loads(capsys.readouterr().out)["problems"]) == 3
+
+
+def test_the_help_of_verifier_train_names_every_kind():
+    import inspect
+
+    from ponder.commands.options import verifying
+    from ponder.verifiers.learned.kinds import KINDS
+
+    text = inspect.getsource(verifying.train_verifier)
+    assert all(name in text for name in KINDS)
