@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ponder.api.verifiers.train import train_verifier as train_verifier
     from ponder.types import PonderError as PonderError
 
-__version__ = "0.1.0"
+from ponder.version import VERSION as __version__
 
 # Name -> the module that it stands in.
 _FACE = {

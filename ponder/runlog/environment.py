@@ -14,23 +14,23 @@ from typing import Any
 
 import psutil
 
-import ponder
+from ponder.version import VERSION
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "math-verify", "reasoning-gym", "pyarrow", "vllm")
 
 
 def revision() -> str:
     """`git describe` of the checkout that this package runs from, marked if it was changed; else the version."""
-    root = Path(ponder.__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     # Only the package's own repository counts: an installed copy may lie inside somebody else's.
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
         except (OSError, subprocess.SubprocessError):
-            return f"v{ponder.__version__}"
+            return f"v{VERSION}"
         return done.stdout.strip()
-    return f"v{ponder.__version__}"
+    return f"v{VERSION}"
 
 
 def versions() -> dict[str, str]:

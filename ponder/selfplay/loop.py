@@ -17,6 +17,7 @@ from ponder.evaluation.audit.calibration import verifier_quality
 from ponder.labels.contrast import label, outcome_labels
 from ponder.labels.labelled import Labelled
 from ponder.learning.samples import pack, rows
+from ponder.models.size import parameters
 from ponder.protocols import Grade, ProblemSource
 from ponder.rollout.collect import Collected, collect
 from ponder.rollout.sources import take
@@ -70,6 +71,11 @@ class SelfPlay:
         self.ledger = Ledger()
         self.parts: dict[str, Part] = {}  # the work of the latest round by purpose
         self.played: list[list[Group]] = []  # the groups of each update of the latest round
+
+    @cached_property
+    def size(self) -> int:
+        """Parameters of the policy; a token-equivalent is two operations for each."""
+        return parameters(self.generator.model)
 
     @cached_property
     def meter(self) -> Meter:
@@ -138,6 +144,10 @@ class SelfPlay:
         )
         self.ledger.sampling += self._sampled("rollout")
         self.ledger.sampled += sum(len(t) for group in drawn for t in group.trajectories)
+        if drawn.usage.verifier:  # what the searches' judge read
+            flops = 2.0 * self.size * drawn.usage.verifier
+            self.ledger.verifier += flops
+            self._did("search_scoring", Part(flops, None))
         return drawn
 
     def _learn(self, groups: Sequence[Group], credited: Credited) -> Improvement:

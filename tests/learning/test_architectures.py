@@ -1,4 +1,4 @@
-"""Any architecture: the trainer scores what the engine sampled alike; one GRPO step; and again under the new weights."""
+"""Any architecture: engine and trainer give the same log-probabilities; one GRPO step; again under the new weights."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import ponder
 from ponder.api.policies import Policy
 from ponder.evaluation import tables
 from ponder.evaluation.curves import scaling as curves
@@ -20,6 +19,7 @@ from ponder.selfplay.accounts import Part, Peak
 from ponder.selfplay.config import Run
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.monitors import reward_hacking as watch
+from ponder.version import VERSION
 
 SCHEMA = 1
 
@@ -80,7 +80,7 @@ def summarise(
     )
     return {
         "schema": SCHEMA,
-        "ponder_version": ponder.__version__,
+        "ponder_version": VERSION,
         "revision": environment.revision(),
         "seed": seed,
         "command": " ".join(["ponder", *sys.argv[1:]]),
