@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from ponder.api.evaluating.evaluation import Accuracy as Accuracy
     from ponder.api.evaluating.evaluation import Evaluation as Evaluation
     from ponder.api.extend import load_plugin as load_plugin
+    from ponder.api.extend import register_algorithm as register_algorithm
     from ponder.api.extend import register_engine as register_engine
+    from ponder.api.extend import register_environment as register_environment
     from ponder.api.extend import register_family as register_family
+    from ponder.api.extend import register_loss as register_loss
+    from ponder.api.extend import register_reward as register_reward
     from ponder.api.extend import register_strategy as register_strategy
     from ponder.api.extend import register_verifier as register_verifier
     from ponder.api.grade import grade as grade
@@ -64,6 +68,10 @@ _FACE = {
     "register_family": "ponder.api.extend",
     "register_strategy": "ponder.api.extend",
     "register_verifier": "ponder.api.extend",
+    "register_algorithm": "ponder.api.extend",
+    "register_environment": "ponder.api.extend",
+    "register_loss": "ponder.api.extend",
+    "register_reward": "ponder.api.extend",
     "register_engine": "ponder.api.extend",
     "load_plugin": "ponder.api.extend",
     "Policy": "ponder.api.policies",

@@ -45,7 +45,7 @@ class Registry(Generic[S]):
 
     def __init__(self, what: str, base: type[S], default: str) -> None:
         self.what, self.base, self.default = what, base, default
-        self._classes: dict[str, type[S]] = {}
+        self.classes: dict[str, type[S]] = {}
 
     def register(self, cls: type[S]) -> type[S]:
         """Add a class under the default of its field `kind`; usable as a decorator. PonderError if it cannot stand."""
@@ -55,22 +55,22 @@ class Registry(Generic[S]):
                 f"{self.what} {cls.__name__}: derive it from {self.base.__name__} and give it a kind, for example "
                 f'`kind: Literal["{cls.__name__.lower()}"] = "{cls.__name__.lower()}"`'
             )
-        known = self._classes.get(kind)
+        known = self.classes.get(kind)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise PonderError(f"{self.what} {kind!r} is there already ({known.__module__}); choose another kind")
-        self._classes[kind] = cls
+        self.classes[kind] = cls
         return cls
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._classes)
+        return iter(self.classes)
 
     def __getitem__(self, kind: str) -> type[S]:
-        return pick(self.what, kind, self._classes)
+        return pick(self.what, kind, self.classes)
 
     @property
     def settings_classes(self) -> list[type[S]]:
         """All classes, in the order of registration."""
-        return list(self._classes.values())
+        return list(self.classes.values())
 
     def parse(self, value: object) -> S:
         """A setting from a table with `kind`, from a kind alone (its defaults), or a setting as it stands."""

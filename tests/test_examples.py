@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from ponder.algorithms import ALGORITHMS
 from ponder.api.policies import SCHEMES
 from ponder.api.verifiers.loading import VERIFIERS
 from ponder.problems.registry import FAMILIES
+from ponder.rewards import REWARDS
 
 FOLDER = Path(__file__).parent.parent / "examples"
 SAID = {
+    "own_algorithm.py": ["answers paid: "],
     "own_engine.py": ["512 token-equivalents", "answer 7"],
     "own_family.py": ["Compute 11+11. -> 22", "vote at 256"],
     "own_model.py": ["trajectories", "mcts: "],
+    "own_reward.py": ["reward/outcome: 0.", "reward/few_steps: 0."],
     "own_verifier.py": ["score 1.00"],
     "results_as_a_frame.py": ["budget", "arithmetic"],
 }
@@ -31,7 +35,7 @@ def test_every_example_is_known_here_and_short() -> None:
 def test_an_example_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     if name == "results_as_a_frame.py":
         pytest.importorskip("pandas")
-    registries = [FAMILIES, VERIFIERS, SCHEMES]
+    registries = [FAMILIES, VERIFIERS, SCHEMES, ALGORITHMS.classes, REWARDS.classes]
     before = [dict(registry) for registry in registries]  # type: ignore[call-overload]  # tables of unlike things
     try:
         runpy.run_path(str(FOLDER / name), run_name="__main__")

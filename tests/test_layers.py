@@ -13,7 +13,19 @@ import ponder
 ROOT = Path(ponder.__file__).parent
 # The floor: nouns, verbs, run folder, settings, seeds, the end of thinking, names that people type, worker processes.
 # Every room may import it.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "plugins", "workers", "catalogue", "version"}
+FLOOR = {
+    "types",
+    "protocols",
+    "runlog",
+    "config",
+    "seeds",
+    "thinking",
+    "names",
+    "plugins",
+    "workers",
+    "catalogue",
+    "version",
+}
 # What the floor itself may import.
 BEDROCK = {"types", "config", "names", "version"}
 # Room -> the rooms above the floor that it may import.

@@ -7,14 +7,33 @@ from pathlib import Path
 from runpy import run_path
 from typing import TypeVar
 
+from ponder.algorithms import ALGORITHMS
 from ponder.api.policies import SCHEMES, MakesSource
 from ponder.api.verifiers.loading import VERIFIERS, MakesVerifier
+from ponder.environments import ENVIRONMENTS
 from ponder.evaluation import self_check
+from ponder.losses import LOSSES
 from ponder.problems.registry import register as register_family
+from ponder.rewards import REWARDS
 from ponder.search.registry import register as register_strategy
 from ponder.types import PonderError
 
-__all__ = ["load_plugin", "register_engine", "register_family", "register_strategy", "register_verifier"]
+__all__ = [
+    "load_plugin",
+    "register_algorithm",
+    "register_engine",
+    "register_environment",
+    "register_family",
+    "register_loss",
+    "register_reward",
+    "register_strategy",
+    "register_verifier",
+]
+# Decorators on settings classes with a `kind` of their own (see `ponder.plugins`), chosen by algorithm.kind and so on.
+register_algorithm = ALGORITHMS.register
+register_environment = ENVIRONMENTS.register
+register_loss = LOSSES.register
+register_reward = REWARDS.register
 E = TypeVar("E", bound=MakesSource)
 V = TypeVar("V", bound=MakesVerifier)
 

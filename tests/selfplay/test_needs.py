@@ -38,12 +38,12 @@ class Taught(Loss):
 
 @pytest.fixture(autouse=True)
 def _registered() -> Iterator[None]:
-    before = dict(ALGORITHMS._classes), dict(LOSSES._classes)
+    before = dict(ALGORITHMS.classes), dict(LOSSES.classes)
     ALGORITHMS.register(Wanting)
     for cls in (Pulled, Returning, Taught):
         LOSSES.register(cls)
     yield
-    ALGORITHMS._classes, LOSSES._classes = before
+    ALGORITHMS.classes, LOSSES.classes = before
 
 
 @pytest.mark.parametrize(
