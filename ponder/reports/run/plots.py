@@ -156,7 +156,7 @@ def natural(found: Curve | None) -> Figure | None:
     """Accuracy of single samples by the length that they happened to have; None if there is nothing to draw."""
     if found is None:
         return None
-    figure, (axes,) = canvas(width=SMALL, height=2.6)
+    figure, (axes,) = canvas()
     _line(axes, found, NATURAL, "single samples")
     _log_axis(axes, "tokens of the sample")
     _accuracy_axis(axes)

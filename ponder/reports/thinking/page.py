@@ -15,7 +15,7 @@ from ponder.reports import formatting as say
 from ponder.reports.plot_style import png, settle, style, svg
 from ponder.reports.run import plots, tables, work
 from ponder.reports.run.captions import GLOSSARY
-from ponder.reports.run.summary_reader import Summary, at, curve, estimate, number, rows, text
+from ponder.reports.run.summary_reader import Summary, at, curve, estimate, number, printable, rows, text
 from ponder.reports.run.tables import Cell, Grid
 from ponder.reports.templates import environment
 from ponder.runlog import files
@@ -91,7 +91,7 @@ def _title(metrics: Summary) -> str:
     parts = (text(metrics, "model") or "a model").rstrip("/").split("/")
     model = "/".join(parts[-2:] if parts[-1] == "model" else parts[-1:])  # a run calls its model "model"
     problems = f"{say.count(n)} {split} problems" if split else f"{say.count(n)} problems"
-    return f"Thinking time of {say.human(model)} on {problems}"
+    return f"Thinking time of {printable(model)[-40:]} on {problems}"
 
 
 def _told(metrics: Summary) -> list[str]:
