@@ -21,7 +21,7 @@ from ponder.problems.code.mutants import mutants
 from ponder.problems.code.tasks import vet
 from ponder.problems.files.jsonl import Jsonl
 from ponder.types import Problem
-from ponder.verifiers.rules.code.runtime import executable
+from ponder.verifiers.rules.code.boxes.runtime import executable
 from ponder.verifiers.truth import GroundTruth
 
 SECONDS = 10.0

@@ -17,8 +17,8 @@ import statistics
 import subprocess
 import time
 
+from ponder.verifiers.rules.code.boxes.runtime import executable
 from ponder.verifiers.rules.code.limits import Cause
-from ponder.verifiers.rules.code.runtime import executable
 from ponder.verifiers.rules.code.sandbox import Sandbox
 from ponder.verifiers.rules.code.tasks import FunctionTask
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ponder.verifiers.rules.code.limits import Cause, Limits
 from ponder.verifiers.rules.code.sandbox import Sandbox
-from tests.verifiers.code.attacks import HONEST, TASK, attacks, leftovers
+from tests.verifiers.code.attacks import HONEST, TASK, attacks, attacks_on_rows, leftovers
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
         server.setblocking(False)
         canary = Path(folder) / "canary"
         canary.write_text("untouched")
+        null = Path("/dev/null").stat()
         with Sandbox(limits=limits) as sandbox:
             print(f"isolation: {sandbox.isolation.level}")
             for name, (source, allowed) in attacks(canary, server.getsockname()[1]).items():
@@ -41,8 +42,16 @@ def main() -> None:
                 unexpected += [name] if ending.cause not in allowed else []
                 lost += sandbox.run(TASK, HONEST).cause is not Cause.RIGHT
                 print(f"{name:35} {took:6.2f} s  {ending.cause:14} {ending.detail[:90]}")
+            for name, (task, source) in attacks_on_rows().items():
+                ending = sandbox.run(task, source)
+                causes[ending.cause] += 1
+                fooled += [name] if ending.cause is Cause.RIGHT else []
+                lost += sandbox.run(TASK, HONEST).cause is not Cause.RIGHT
+                print(f"{name:45} {ending.cause:14} {ending.detail[:90]}")
         harmed = [path.name for path in Path(folder).iterdir() if path != canary]
         harmed += [] if canary.read_text() == "untouched" else ["canary"]
+        now = Path("/dev/null").stat()
+        harmed += ["/dev/null"] if (now.st_mode, now.st_mtime) != (null.st_mode, null.st_mtime) else []
         try:
             server.accept()
             harmed.append("network")

@@ -57,9 +57,20 @@ def main() -> None:
     except PonderError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {_escaped(str(error))}", highlight=False)
         sys.exit(2)
+    except SystemExit as error:
+        # Typer turns Ctrl-C into an exit of its own, and says nothing. Commands that catch it say their own sentence.
+        cause = getattr(error.__context__, "__cause__", None)
+        if isinstance(cause, KeyboardInterrupt) and not str(cause):
+            _say_stopped()
+        raise
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; what was finished is saved")
+        _say_stopped()
         sys.exit(130)
+
+
+def _say_stopped() -> None:
+    more = "; go on with --resume" if sys.argv[1:2] == ["run"] else ""
+    Console(stderr=True).print(f"stopped; what was finished is saved{more}")
 
 
 def _escaped(text: str) -> str:

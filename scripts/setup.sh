@@ -52,4 +52,5 @@ fi
 pip install --quiet --no-deps --no-build-isolation --editable .
 
 echo "$stamp" >.venv/.installed
-echo "setup: done"
+scripts/system_packages.sh | sed 's/^/setup: /'
+echo "setup: done; the commands are in .venv/bin (. .venv/bin/activate)"

@@ -1,4 +1,4 @@
-"""`ponder reflect RUN`: how often the steps of a run's samples go back, and what that did -> reflection.json, .png.
+"""`ponder reflect RUN`: how often the steps of a run's samples go back, and what that did -> reflection.html, .json, .png.
 
 It reads what the run kept, so it draws nothing and takes seconds. See `evaluation/reflection/reflection` for the rule.
 """
@@ -21,7 +21,7 @@ RULE = (
 
 
 def reflect(run: Path, out: Path | None = None) -> dict[str, Any]:
-    """Count, write reflection.json and reflection.png into `out` (the run folder unless given), return the former."""
+    """Count, write reflection.json, .html and .png into `out` (the run folder unless given), return the first."""
     if not (run / "config.toml").is_file():
         raise PonderError(f"{run} is no run folder, it has no config.toml; name the --out of a `ponder run`")
     rounds = over_training(run, int(read_config(run)["sampling"]["max_tokens"]))

@@ -5,7 +5,9 @@ wrong without a sign. So after an update some texts (those that were just sample
 engine and by the trainer's own forward over the same weights.
 
 In float32 the largest gap counts: kernels agree to about 1e-5, and 1e-3 is allowed. If either side computes in
-bfloat16 the mean gap counts and 0.05 is allowed: single tokens differ by some hundredths, and rarely by more.
+bfloat16 the mean gap counts and 0.1 is allowed: a bfloat16 engine differs from float32 weights by 0.03 to 0.04 on
+average (SmolLM2-135M) and by 0.2 on single tokens. So in bfloat16 wrong weights are seen, and weights that are one
+small update old are not; the version that each token carries is what tells those.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Gap:
 
     @staticmethod
     def allowed_for(half: bool) -> float:
-        return 0.05 if half else 1e-3
+        return 0.1 if half else 1e-3
 
     @staticmethod
     def between(

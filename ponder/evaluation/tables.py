@@ -141,8 +141,13 @@ def decoding(arms: Mapping[str, Mapping[str, Scores]], *, seed: int = 0) -> list
 
 def mean_accuracy(scores: Scores) -> float | None:
     """Mean over families and levels of the mean over problems; None if one of them could not be graded."""
-    found = _intervals(scores.suite, [_mean(tries) for tries in scores.tries_P], SHARE, 0).get((MEAN, None))
-    return None if found is None else found.y
+    strata: dict[Stratum, list[float]] = {(p.family, p.level): [] for p in scores.suite.problems}
+    for problem, tries in zip(scores.suite.problems, scores.tries_P, strict=True):
+        if tries:
+            strata[problem.family, problem.level].append(sum(tries) / len(tries))
+    if not all(strata.values()):
+        return None
+    return sum(sum(values) / len(values) for values in strata.values()) / len(strata)
 
 
 def _covered(tries: Sequence[float], k: int) -> float:

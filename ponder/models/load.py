@@ -25,6 +25,10 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
+from ponder.models import templates
+from ponder.models.weights import check_index
+from ponder.models.weights import read as weights_of
+from ponder.runlog.files import whole_folder
 from ponder.types import PonderError
 
 # Loading and saving take moments; what takes longer has a progress bar of Ponder's own.
@@ -52,9 +56,10 @@ def load(
     options: dict[str, Any] = {"trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        _check_template(name, tokenizer)
         # from_pretrained itself reads pickles with weights_only, so even an accepted one cannot run code.
         options |= {"dtype": dtype, "use_safetensors": None if pickles else True}
-        model = AutoModelForCausalLM.from_pretrained(place, **options)
+        model = weights_of(AutoModelForCausalLM, place, **options)
     except PonderError:
         raise
     except Exception as error:
@@ -63,15 +68,29 @@ def load(
     return Loaded(nn.Module.to(model, device), tokenizer)
 
 
+def _check_template(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    template = tokenizer.chat_template
+    for text in template.values() if isinstance(template, dict) else [template]:
+        if name != EMBEDDED and text and templates.hangs(text):
+            raise PonderError(
+                f"model {name!r}: its chat template does not end (more than {templates.SECONDS} s or 1 GB for a short "
+                "conversation); mend chat_template.jinja or the chat_template of tokenizer_config.json"
+            )
+
+
 def save(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     folder: str | Path,
     weights: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """An ordinary transformers folder: config, safetensors weights (`weights` or the model's), tokenizer, template."""
-    model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
-    tokenizer.save_pretrained(folder)
+    """An ordinary transformers folder: config, safetensors weights (`weights` or the model's), tokenizer, template.
+
+    It is on the disk when this returns. Raises PonderError if the disk is full or cannot be written to.
+    """
+    with whole_folder(Path(folder)) as place:
+        model.save_pretrained(place, state_dict=None if weights is None else dict(weights))
+        tokenizer.save_pretrained(place)
 
 
 def config_of(name: str) -> PretrainedConfig:
@@ -113,6 +132,8 @@ def _check(folder: Path, pickles: bool) -> None:
         pickled = any(folder.glob("*.bin"))
         found = "only pickled weights (.bin); convert them to safetensors" if pickled else "no weights"
         raise PonderError(f"model folder {folder}: {found}; allowed are *.safetensors")
+    if not pickles:
+        check_index(folder)
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -120,6 +141,8 @@ def _object(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PonderError(f"model folder {path.parent}: no {path.name}; give one that save_pretrained wrote") from None
+    except RecursionError:
+        raise PonderError(f"model folder {path.parent}: {path.name} is nested too deeply; restore it") from None
     except (OSError, ValueError) as error:
         raise PonderError(f"model folder {path.parent}: {path.name} cannot be read as JSON ({error})") from None
     if not isinstance(content, dict):

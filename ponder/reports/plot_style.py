@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +73,27 @@ STRATEGIES = {
     "auto": Mark(INK, "X", "--", hollow=True),
 }
 _CYCLE = [Mark(c, m) for c, m in zip(HUES.values(), "o^DvsPX", strict=True)]
+_SHAPES = "o^DvsPX<>*hp"
 
 
-def mark(name: str, index: int) -> Mark:
-    """The fixed look of a known strategy; any other takes the index-th of the cycle, dashed."""
-    other = _CYCLE[index % len(_CYCLE)]
-    return STRATEGIES.get(name, Mark(other.colour, other.marker, "--"))
+def marks(names: Sequence[str]) -> list[Mark]:
+    """A look for each of several series in one plot, no two with the same colour and marker.
+
+    A known strategy has its fixed look, in every plot the same. Any other is dashed and takes the first colour and
+    marker that nobody in this plot has: colours that are free before those that are taken.
+    """
+    fixed = {name: STRATEGIES[name] for name in names if name in STRATEGIES}
+    taken = {look.colour for look in fixed.values()}, {look.marker for look in fixed.values()}
+    colours = sorted(HUES.values(), key=lambda colour: colour in taken[0])
+    shapes = sorted(_SHAPES, key=lambda shape: shape in taken[1])
+    found, others = [], 0
+    for name in names:
+        if name in fixed:
+            found.append(fixed[name])
+        else:
+            found.append(Mark(colours[others % len(colours)], shapes[others % len(shapes)], "--"))
+            others += 1
+    return found
 
 
 def cycle(index: int) -> Mark:

@@ -11,6 +11,7 @@ import errno
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,10 @@ _REMEDIES = {
     errno.EROFS: "the file system is read-only; choose another folder (--out)",
     errno.EACCES: "there is no permission to write here; choose another folder (--out)",
     errno.ENOENT: "its folder is gone; was the run folder moved or deleted while it was in use?",
+    errno.EISDIR: "a folder of this name is in the place of a file; remove it or choose another folder (--out)",
     errno.ENOTDIR: "a part of this path is a file and no folder; choose another folder (--out)",
 }
+HIDDEN = ".tmp-"
 _FULL = ("No space left on device", "os error 28")
 
 
@@ -67,6 +70,38 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
         sync(path.parent)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to write to; on a clean exit everything in it is on the disk, and a new `path` appears at once.
+
+    A folder that exists is written to where it is, because it may hold other things. After an error what was begun is
+    removed; after a kill `.tmp-NAME` stays behind, and the next write of the same name begins with removing it.
+    """
+    with explained(path):
+        fresh = not path.exists()
+        place = path.with_name(f"{HIDDEN}{path.name}") if fresh else path
+        if fresh:
+            shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            yield place
+            sync_tree(place)
+            if fresh:
+                place.rename(path)
+        except BaseException:
+            if fresh:
+                shutil.rmtree(place, ignore_errors=True)
+            raise
+        sync(path.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Every file below `folder`, then every folder, the outermost last."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        sync(path)
+    sync(folder)
 
 
 def sync(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import time
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from ponder.runlog import lock, toml
-from ponder.runlog.files import append_line, explained, mend, read_jsonl, write_json, write_text
+from ponder.runlog.files import HIDDEN, append_line, explained, mend, read_jsonl, write_json, write_text
 from ponder.types import PonderError
 
 CONFIG, METRICS, EVENTS = "config.toml", "metrics.jsonl", "events.jsonl"
@@ -53,6 +54,7 @@ class RunLog:
                 _check_same(path, config)
                 for name in (METRICS, EVENTS):
                     mend(path / name)
+                _sweep(path)
             else:
                 _write_config(path, config)
         except BaseException:
@@ -99,6 +101,31 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _sweep(path: Path) -> None:
+    """Make a run go on over what a kill or a damaged disk left: half folders go, a broken JSON file is set aside.
+
+    What such a file held (a summary, the control arm) is measured again, because it is not there.
+    """
+    for place in (path, *(folder for folder in path.iterdir() if folder.is_dir() and not folder.is_symlink())):
+        for left in place.glob(f"{HIDDEN}*"):
+            shutil.rmtree(left, ignore_errors=True)
+    for file in sorted(path.glob("*.json")):
+        try:
+            whole = isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+        except (ValueError, RecursionError):
+            whole = False
+        except OSError:  # it is reported where it is needed
+            continue
+        if not whole:
+            aside = file.with_name(f"{file.name}.broken")
+            with explained(file):
+                file.replace(aside)
+            append_line(
+                path / EVENTS,
+                {"kind": "damaged", "time": time.time(), "warning": f"{file} cannot be read; it is {aside.name} now"},
+            )
 
 
 def read_metrics(path: Path | str) -> list[dict[str, Any]]:

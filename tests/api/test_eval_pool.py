@@ -32,6 +32,7 @@ def test_answers_that_are_equal_vote_together_whatever_their_form(tmp_path: Path
     assert found["results"]["pass"]["y"] == 1.0
     assert "best_of_n" not in found["results"]
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["curves"] == found["curves"]
+    assert "majority vote" in (tmp_path / "out" / "pool.html").read_text(encoding="utf-8")
 
 
 def test_scores_choose_and_step_scores_are_aggregated(tmp_path: Path):

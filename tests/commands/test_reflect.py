@@ -81,6 +81,11 @@ def test_the_table_is_whole_and_a_family_that_never_goes_back_is_told_so(tmp_pat
     assert "66.7" in said.get() and "useful" in said.get() and "…" not in said.get()
     assert json.loads((tmp_path / "out" / "reflection.json").read_text()) == json.loads(json.dumps(data))
     assert (tmp_path / "out" / "reflection.png").stat().st_size > 1000
+    page = (tmp_path / "out" / "reflection.html").read_text(encoding="utf-8")
+    assert (
+        "Never goes back, in any round: arithmetic." in page and "from the first round to the last: countdown" in page
+    )
+    assert page.count("<svg") == 3 and "<script" not in page
 
 
 def test_a_run_in_which_nothing_ever_goes_back_has_a_picture_that_says_never(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_gaps_by_hand():
     gap = Gap.between([[-1.0, -2.0], [-3.0]], [[-1.0, -2.0006], [-3.0003]], half=False)
     assert (gap.tokens, gap.holds) == (3, True)
     assert gap.mean == pytest.approx(0.0003) and gap.largest == gap.measure == pytest.approx(0.0006)
-    wide = [[-1.0, -2.09, -3.0]]
+    wide = [[-1.0, -2.18, -3.0]]
     # One token that is far off fails in float32 and not in half precision, where the mean counts.
     assert not Gap.between([[-1.0, -2.0, -3.0]], wide, half=False).holds
     assert Gap.between([[-1.0, -2.0, -3.0]], wide, half=True).holds

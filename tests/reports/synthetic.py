@@ -27,9 +27,17 @@ def summary() -> dict[str, Any]:
         "accuracy": [_row(f, level) for f, level in FAMILIES.items()] + [_mean_row()],
         "greedy": [_greedy(f, level) for f, level in FAMILIES.items()],
         "harder": [_harder(f, level + 1) for f, level in FAMILIES.items()],
-        "unsolved": {"problems": 87, "tries": 16, "solved_by_final": _estimate(0.379, 0.1)},
-        "token_equivalents": {"training": 31_400_000, "control": 31_100_000, "evaluation": 8_250_000},
-        "flops": {"training": 3.85e13, "control": 3.81e13},
+        "decoding": [_way("sampled", 1.0, 1.0), _way("greedy", 0.0, 0.0), _way("best", 0.3, 0.8)],
+        "coverage": [_coverage(k, i) for i, k in enumerate((1, 2, 4, 8, 16, 32, 64))],
+        "unsolved": {
+            "problems": 87, "tries": 16, "again": 16, "solved_by_base": _estimate(0.213, 0.08),
+            "solved_by_final": _estimate(0.379, 0.1), "gain": _estimate(0.166, 0.09),
+        },
+        "token_equivalents": {
+            "training": 31_400_000, "control": 31_100_000, "rejection": 31_500_000, "evaluation": 8_250_000,
+        },
+        "flops": {"training": 3.85e13, "control": 3.81e13, "rejection": 3.86e13},
+        "verifier_training": {"own": 4_100_000.0, "run": 31_400_000.0},
         "curves": {
             "test_time": {
                 "all": _strategies(0.55), **{f: _strategies(END[f] - 0.2) for f in FAMILIES},
@@ -76,6 +84,8 @@ def _row(family: str, level: int) -> dict[str, Any]:
         "family": family, "level": level, "temperature": 1.0, "n": 300, "base": _estimate(base, 0.047),
         "final": _estimate(final, 0.038), "control": _estimate(base + 0.06, 0.05),
         "gain": _estimate(final - base, 0.051), "control_gain": _estimate(0.06, 0.045),
+        "rejection": _estimate(base + 0.3, 0.05), "rejection_gain": _estimate(0.3, 0.05),
+        "over_rejection": _estimate(final - base - 0.3, 0.04),
     }  # fmt: skip
 
 
@@ -84,6 +94,24 @@ def _mean_row() -> dict[str, Any]:
     return row | {
         "family": "mean", "level": None, "n": 900, "base": _estimate(0.32, 0.028), "final": _estimate(0.774, 0.024),
         "control": _estimate(0.38, 0.029), "gain": _estimate(0.454, 0.031), "control_gain": _estimate(0.06, 0.026),
+        "rejection": _estimate(0.703, 0.027), "rejection_gain": _estimate(0.383, 0.03),
+        "over_rejection": _estimate(0.071, 0.024),
+    }  # fmt: skip
+
+
+def _way(name: str, base: float, final: float) -> dict[str, Any]:
+    start, end = {"sampled": (0.32, 0.774), "greedy": (0.41, 0.761), "best": (0.437, 0.782)}[name]
+    return {
+        "way": name, "n": 900, "temperatures": {"base": base, "final": final}, "base": _estimate(start, 0.028),
+        "final": _estimate(end, 0.024), "gain": _estimate(end - start, 0.031),
+    }  # fmt: skip
+
+
+def _coverage(k: int, i: int) -> dict[str, Any]:
+    base, final = 0.17 + 0.1 * i, 0.46 + 0.07 * i
+    return {
+        "k": k, "n": 180, "base": _estimate(base, 0.05), "final": _estimate(final, 0.05),
+        "gain": _estimate(final - base, 0.06),
     }  # fmt: skip
 
 
@@ -124,11 +152,19 @@ def _train_time() -> dict[str, Any]:
     flops = [0.0] + [3.85e12 * i for i in range(1, 11)]
     ours = [0.32] + [0.32 + 0.52 / (1 + (1.4e13 / c) ** 1.6) + 0.008 * math.sin(5 * c) for c in flops[1:]]
     control = [0.32 + 0.06 * c / 3.85e13 for c in flops[::2]]
-    fit = {"start": 0.322, "asymptote": 0.842, "midpoint": 1.41e13, "exponent": 1.57, "tail_error": 0.0123}
+    fit = {
+        "start": 0.322,
+        "asymptote": 0.842,
+        "midpoint": 1.41e13,
+        "exponent": 1.57,
+        "tail_error": 0.0123,
+        "unchanged_error": 0.0312,
+    }
     return {
         "curve": _curve("self-play", list(zip(flops, ours, strict=True)), x_name="FLOPs of training"),
         "control": _curve("control", list(zip(flops[::2], control, strict=True)), x_name="FLOPs of training"),
-        "fit": fit | {"tail_points": 3},
+        "rejection": _curve("rejection", [(0.0, 0.32), (3.86e13, 0.7)], x_name="FLOPs of training"),
+        "fit": fit | {"tail_points": 3, "is_at_bound": False},
     }
 
 

@@ -51,7 +51,7 @@ def test_the_page_and_its_pictures_are_written(full: Path):
     assert full.name == "report.html"
     pictures = {path.stem for path in full.parent.glob("*.png")}
     names = "accuracy train_time test_time test_time_before test_time_families verifier levels tokens solve_rate"
-    assert pictures == set(names.split())
+    assert pictures == {*names.split(), "natural", "coverage"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in full.parent.glob("*.png"))
     assert not list(full.parent.glob(".*"))
 
@@ -71,7 +71,7 @@ def test_every_link_inside_the_page_has_a_target(full: Path):
     used = re.findall(r'href="#([^"]*)"', source) + re.findall(r"url\(#([^)]*)\)", source)
     assert set(used) <= set(targets)
     sections = re.findall(r'<section id="([^"]*)"', source)
-    assert len(sections) == len(set(sections)) == 7
+    assert len(sections) == len(set(sections)) == 8
 
 
 def test_the_page_is_small(full: Path):
@@ -91,7 +91,7 @@ def test_every_percentage_comes_from_the_summary(full: Path):
 
 def test_every_drawing_is_described_in_words(full: Path):
     labels = re.findall(r'role="img" aria-label="([^"]*)"', text_of(full))
-    assert len(labels) == text_of(full).count("<svg") == 11
+    assert len(labels) == text_of(full).count("<svg") == 13
     assert all(len(label) > 40 for label in labels)
 
 
@@ -169,7 +169,10 @@ PATHS = [(key,) for key in synthetic.summary()] + [
     ("rounds", 2, "levels"), ("rounds", 0, "round"), ("transcripts", 0, "steps"), ("transcripts", 0, "steps", 0),
     ("curves", "train_time", "fit", "midpoint"), ("curves", "train_time", "fit", "exponent"),
     ("curves", "train_time", "fit", "tail_points"), ("curves", "test_time", "all", 0, "points", 0, "x"),
-    ("unsolved", "solved_by_final"), ("verifier_gain", "budget"), ("model", "parameters"), ("seconds", "total"),
+    ("unsolved", "solved_by_final"), ("decoding", 1, "gain"), ("decoding", 2, "temperatures"), ("coverage", -1, "gain"),
+    ("coverage", 0, "k"), ("unsolved", "solved_by_base"), ("verifier_training", "run"),
+    ("accuracy", -1, "over_rejection"),
+    ("verifier_gain", "budget"), ("model", "parameters"), ("seconds", "total"),
 ]  # fmt: skip
 BAD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 1e300, -1e300, 1e-300, math.nan, math.inf, "text", "", [], {}, [None], [[]]]

@@ -44,6 +44,27 @@ def test_the_page_says_answer_path_rivals_bill_and_tree() -> None:
     assert "✓ chosen · 3 visits · 5 tokens" in words and "6+3=9 discarded · 1 visit · 5 tokens 6 more steps" in words
 
 
+def test_forks_below_the_eighth_keep_an_indent_and_say_which_they_are() -> None:
+    nodes, at = [], ""
+    for depth in range(60):  # at each step one branch goes on and one ends
+        for which in ("on", "end"):
+            name = f"{depth}{which}"
+            nodes.append(Node(id=name, parent=at, text=f"step {name}\n", tokens=1, state="discarded"))
+        at = f"{depth}on"
+    usage = {"kept": 0, "discarded": len(nodes), "verifier": 0, "spent": len(nodes), "calls": 1, "seconds": 1.0}
+    source = page.render(tree(tuple(nodes), usage=usage, budget=1000.0, answer=None))
+    kinds = re.findall(r'class="leaf ?(in|deep|flat)"', source)
+    assert kinds.count("deep") == page.HAIRS - page.INDENTS and kinds.count("flat") == 61 - page.HAIRS  # two at the end
+    assert "fork 9" in source and "fork 60" in source and "fork 8<" not in source
+
+
+def test_one_of_a_thing_is_not_said_in_the_plural() -> None:
+    one = (Node(id="0", parent="", text="</think>7", tokens=2, state="chosen", end=True, answer="7"),)
+    usage = {"kept": 2, "discarded": 0, "verifier": 0, "spent": 2, "calls": 1, "seconds": 1.0}
+    words = visible(page.render(tree(one, usage=usage, answer="7")))
+    assert "1 step was drawn, 0 of them discarded; 1 answer was finished." in words
+
+
 def test_colours_have_numbers_beside_them_and_the_missing_score_is_no_zero() -> None:
     source = page.render(tree())
     chips = re.findall(r'<span class="chip (\w+)"[^>]*>([^<]*)</span>', source)

@@ -1,5 +1,6 @@
 """Writes that survive: a kill in the middle of a line, a full disk, an exception half way."""
 
+import contextlib
 import errno
 import json
 import os
@@ -12,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ponder.runlog import append_line, read_jsonl, replacing, write_json, write_text
-from ponder.runlog.files import mend, plain
+from ponder.runlog import append_line, files, read_jsonl, replacing, write_json, write_text
+from ponder.runlog.files import mend, plain, whole_folder
 from ponder.types import PonderError, StopReason
 
 
@@ -203,3 +204,37 @@ def test_plain_unfolds_what_json_does_not_know():
 def test_plain_refuses_what_has_no_json_form():
     with pytest.raises(TypeError, match="object cannot be written as JSON"):
         plain(object())
+
+
+def test_a_folder_appears_whole_and_on_the_disk(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync", lambda path: synced.append(path.relative_to(tmp_path).as_posix()))
+    with whole_folder(tmp_path / "model") as place:
+        assert not (tmp_path / "model").exists()
+        (place / "below").mkdir()
+        (place / "below" / "weights").write_text("1")
+    assert (tmp_path / "model" / "below" / "weights").read_text() == "1"
+    assert synced == [".tmp-model/below/weights", ".tmp-model/below", ".tmp-model", "."]
+    with whole_folder(tmp_path / "model") as place:  # one that exists keeps what else is in it
+        (place / "more").write_text("2")
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["below", "more"]
+
+
+def test_after_an_error_or_a_kill_there_is_no_half_folder(tmp_path):
+    with contextlib.suppress(ZeroDivisionError), whole_folder(tmp_path / "model") as place:
+        (place / "weights").write_text("1")
+        1 / 0  # noqa: B018 - half way
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".tmp-model").mkdir()
+    (tmp_path / ".tmp-model" / "of a killed process").write_text("1")
+    with whole_folder(tmp_path / "model") as place:
+        assert list(place.iterdir()) == []
+
+
+def test_a_folder_on_a_full_disk_is_one_sentence(small_disk):
+    with (
+        pytest.raises(PonderError, match=r"cannot write .*model: the disk is full"),
+        whole_folder(small_disk / "model") as place,
+    ):
+        (place / "weights").write_bytes(bytes(2**22))
+    assert not (small_disk / "model").exists() and not (small_disk / ".tmp-model").exists()

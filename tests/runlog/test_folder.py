@@ -162,3 +162,34 @@ def test_a_refused_opening_does_not_keep_the_folder_locked(tmp_path):
     with pytest.raises(PonderError):
         RunLog.open(tmp_path, {"seed": 9}, resume=True)
     RunLog.open(tmp_path, CONFIG, resume=True).close()
+
+
+def test_a_folder_in_the_place_of_the_lock_is_one_sentence(tmp_path):
+    RunLog.open(tmp_path, CONFIG).close()
+    (tmp_path / "run.lock").unlink()
+    (tmp_path / "run.lock").mkdir()
+    with pytest.raises(PonderError, match=r"run\.lock: a folder of this name is in the place of a file; remove it"):
+        RunLog.open(tmp_path, CONFIG, resume=True)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "control.json"])
+@pytest.mark.parametrize("content", [b'{"schema": 1, "acc', b"[]", b"\xff", b"[" * 100_000])
+def test_a_broken_file_is_set_aside_so_that_resuming_makes_it_again(tmp_path, name, content):
+    RunLog.open(tmp_path, CONFIG).close()
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "other.json").write_text("{}")
+    with RunLog.open(tmp_path, CONFIG, resume=True) as log:
+        assert not (tmp_path / name).exists()
+        assert (tmp_path / f"{name}.broken").read_bytes() == content
+        assert (tmp_path / "other.json").exists()
+        assert name in log.events()[-1]["warning"]
+
+
+def test_half_folders_of_a_kill_are_removed_when_a_run_goes_on(tmp_path):
+    RunLog.open(tmp_path, CONFIG).close()
+    for place in (tmp_path, tmp_path / "policies", tmp_path / "checkpoints"):
+        (place / ".tmp-round-0001" / "deep").mkdir(parents=True)
+        (place / "round-0001").mkdir()
+    RunLog.open(tmp_path, CONFIG, resume=True).close()
+    assert [path for path in tmp_path.rglob("*") if path.name.startswith(".tmp-")] == []
+    assert len(list(tmp_path.rglob("round-0001"))) == 3

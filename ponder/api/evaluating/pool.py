@@ -22,6 +22,7 @@ from ponder.api.evaluating.pool_rows import Row, read
 from ponder.evaluation.intervals import mean_interval
 from ponder.evaluation.metrics import best_of_n, majority_at_k, pass_at_k, weighted_vote_at_k
 from ponder.runlog import environment
+from ponder.reports.pool.page import render
 from ponder.runlog.files import write_json
 from ponder.types import Key, PonderError, Problem, Question
 from ponder.verifiers.aggregation import Aggregation
@@ -41,7 +42,7 @@ class Judged:
 
 
 def evaluate(file: Path, out: Path, *, aggregation: Aggregation, seed: int, workers: int, tell: Tell) -> dict[str, Any]:
-    """Grade the file and write `out/metrics.json`; returns what was written."""
+    """Grade the file and write `out/metrics.json` and its page; returns what the former holds."""
     rows = read(file, aggregation)
     with GroundTruth(workers=workers) as truth:
         judged, failures = _judge(rows, truth, tell)
@@ -63,6 +64,7 @@ def evaluate(file: Path, out: Path, *, aggregation: Aggregation, seed: int, work
     }
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "metrics.json", metrics)
+    render(out)
     return metrics
 
 

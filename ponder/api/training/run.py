@@ -14,6 +14,7 @@ from typing import Any
 
 from ponder.api.machine import set_threads
 from ponder.api.problems import ground_truth, load_families
+from ponder.api.samples import browse
 from ponder.api.training.arms import cloning_arm, rejection_arm
 from ponder.api.training.measuring import measure_run
 from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, check_engine, prepared
@@ -49,11 +50,13 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
         ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth,
     ):
         if start is None:
+            browse(out)
             render(out)
             known: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
             return known
         stage = Stage.of(start, log, truth.grade, tell)
         summary = _stages(stage, start, started, clock)
+        browse(out)  # before the report, which links to it
         render(out)
     return summary
 

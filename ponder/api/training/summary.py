@@ -114,6 +114,9 @@ def summarise(
             },
             "train_time": _train_time(rows, measured, seed),
         },
+        # What the verifier cost: its own labels and updates, and the run as a whole, since it learned from the
+        # samples of the policies that the run trained.
+        "verifier_training": {"own": (ledger.labelling + ledger.verifier) / token, "run": ledger.flops / token},
         "verifier_gain": measure.gain_over_vote(measured.thinking, seed),
         "verifier_gain_before": measure.gain_over_vote(measured.thinking_base, seed),
         "rounds": [_round(row, rate) for row in rows],

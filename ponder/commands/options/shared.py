@@ -46,7 +46,7 @@ def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], N
     from ponder.commands.progress import Bars
 
     set_threads(threads)
-    with Bars(quiet=quiet) as bars:
+    with Bars(quiet=quiet, lines=True) as bars:
         return work(lambda done, total, note: bars.tell(stage, done, total, note))
 
 

@@ -23,19 +23,27 @@ def run(
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
-    """The self-play loop, start to report."""
+    """The self-play loop, start to report. --resume goes on with the settings that the run in --out began with."""
     from ponder import config as settings
     from ponder.api.training.run import run as run_all
     from ponder.commands.progress import Bars
     from ponder.reports.run.tables import console
     from ponder.selfplay.config import Run
+    from ponder.types import PonderError
 
     overrides = [f"model={json.dumps(model)}"] if model else []
     overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
-    chosen = settings.load(Run, config, [*(set_ or []), *overrides])
+    started_with = out / "config.toml"
+    if resume:
+        if config is not None:
+            raise PonderError(f"--resume goes on with the settings in {started_with}; leave {config} out")
+        if not started_with.is_file():
+            raise PonderError(f"--resume: {out} is no run folder, it has no config.toml; leave --resume out to begin one")
+    chosen = settings.load(Run, started_with if resume else config, [*(set_ or []), *overrides])
     with Bars(quiet=as_json) as bars:
+        bars.starting("loading the model and measuring it before training")
         summary = run_all(chosen, out, resume=resume, tell=bars.tell)
     if as_json:
         print_json(summary)
@@ -47,11 +55,17 @@ def run(
 def report(
     run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False
 ) -> None:
-    """Build report.html again from a run folder."""
+    """Build report.html and samples.html again from a run folder."""
+    from ponder.api.samples import browse
     from ponder.reports.run.page import render
 
+    samples = browse(run_folder)
     page = render(run_folder)
-    print_json({"report": str(page)}) if as_json else Console().print(f"Report: {page}")
+    written = {"report": str(page), "samples": None if samples is None else str(samples)}
+    if as_json:
+        print_json(written)
+        return
+    Console().print(f"Report: {page}" + ("" if samples is None else f"   Samples: {samples}"))
 
 
 def reflect(
@@ -62,7 +76,7 @@ def reflect(
     """How often a run's samples go back or correct, over training and over budget, and what that did."""
     from ponder.api.reflection import reflect as reflected
     from ponder.commands import reflect as printed
-    from ponder.reports.thinking.reflection import DATA, PICTURE
+    from ponder.reports.thinking.reflection import DATA, PAGE, PICTURE
 
     found = reflected(run_folder, out)
     if as_json:
@@ -70,4 +84,4 @@ def reflect(
         return
     folder = out or run_folder
     Console().print(printed.shown(found), highlight=False)
-    Console().print(f"Written: {folder / DATA}, {folder / PICTURE}")
+    Console().print(f"Written: {folder / PAGE}, {folder / DATA}, {folder / PICTURE}")

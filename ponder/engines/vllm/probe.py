@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
+from ponder.engines import weights
 from ponder.engines.parity import Gap, module_logprobs
 from ponder.protocols import WeightSource
 
@@ -35,13 +36,14 @@ class Probe:
         """
         if source.logprobs is not None:
             return tuple(source.logprobs(self.tokens))
-        load: Any = AutoModelForCausalLM.from_pretrained  # its annotation knows no weights in memory
-        options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": False}
+        auto: Any = AutoModelForCausalLM  # the library's annotations are narrower than what it takes
         if source.tensors is not None:
-            held = {name: tensor.detach().cpu() for name, tensor in source.tensors.items()}
-            model = load(None, config=config, state_dict=held, **options)
+            model = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
+            weights.replace(model, source.tensors)
         else:
-            model = load(source.path, use_safetensors=True, **options)
+            model = auto.from_pretrained(
+                source.path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )
         return module_logprobs(model.eval(), self.tokens[:1], self.tokens[1:])
 
     def gap(self, expected: Sequence[float], got: Sequence[float]) -> float:

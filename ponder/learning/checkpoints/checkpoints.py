@@ -28,10 +28,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ponder.learning.checkpoints import manifest as manifests
 from ponder.learning.checkpoints.manifest import Damaged, Manifest, fingerprint
 from ponder.models.load import save as save_policy
-from ponder.runlog.files import sync, write_text
+from ponder.runlog.files import HIDDEN as _HIDDEN
+from ponder.runlog.files import sync, sync_tree, write_text
 from ponder.types import CheckpointRef, PonderError
-
-_HIDDEN = ".tmp-"
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,13 @@ class Checkpoints:
                 save_file({key: t.contiguous() for key, t in group.items()}, hidden / "tensors" / f"{name}.safetensors")
             (hidden / "state.json").write_text(json.dumps(state), encoding="utf-8")
             files = manifests.hash_files(hidden)
-            _sync_tree(hidden)
+            sync_tree(hidden)
             manifests.write(hidden, Manifest(round, version, flops, fingerprint(model), files))
             sync(hidden)
             hidden.rename(target)
             sync(self.folder)
             write_text(self.folder / "latest", target.name)
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, PonderError) as error:
             shutil.rmtree(hidden, ignore_errors=True)
             raise PonderError(f"checkpoint {target}: not saved ({error}); earlier checkpoints are untouched") from error
         self._prune(target)
@@ -145,13 +144,6 @@ class Checkpoints:
         """Remove what an interrupted save or removal left behind."""
         for path in self.folder.glob(f"{_HIDDEN}*-round-*"):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync_tree(folder: Path) -> None:
-    """Every file below `folder`, then every folder, the outermost last."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        sync(path)
-    sync(folder)
 
 
 def _serial(path: Path) -> int:

@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 from ponder.reports import formatting as say
 from ponder.reports.plot_style import HUES, PAPER, STRATEGIES, Mark, canvas, legend, png, settle, style, svg
 from ponder.reports.run.plots import in_words
-from ponder.reports.run.summary_reader import Estimate, Summary, at, estimate, number, rows, text
+from ponder.reports.run.summary_reader import Estimate, Summary, at, estimate, number, printable, rows, text
 from ponder.reports.run.tables import Cell, Grid
 from ponder.reports.templates import environment
 from ponder.runlog import files
@@ -44,7 +44,8 @@ def render(folder: Path) -> Path:
         environment()
         .get_template("audit/page.html.j2")
         .render(
-            sentence=text(found, "sentence") or "Not measured.",
+            headline=text(found, "headline") or text(found, "sentence") or "Not measured.",
+            details=_details(found),
             figures=figures,
             rates=_rates(found),
             forecast=_forecast(found),
@@ -56,6 +57,11 @@ def render(folder: Path) -> Path:
     target = folder / "audit.html"
     files.write_text(target, page)
     return target
+
+
+def _details(found: Summary) -> list[str]:
+    told = at(found, "details")
+    return [printable(one) for one in told if isinstance(one, str)] if isinstance(told, list) else []
 
 
 def load(folder: Path) -> Summary:

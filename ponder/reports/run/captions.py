@@ -11,7 +11,8 @@ CAPTIONS = {
         "Accuracy by family",
         (
             "Dots are shares of test problems solved, bars their 95 % intervals over problems. Base: before self-play. "
-            "Control: the base after more behaviour cloning for the same compute. Final: after self-play."
+            "More cloning: the base after more behaviour cloning for the same compute. Rejection sampling: the base "
+            "after imitating its own right answers for the same compute. Final: after self-play."
         ),
     ),
     "train_time": (
@@ -27,9 +28,22 @@ CAPTIONS = {
             "Accuracy of the final model, one level above the default difficulty where there are levels, against what "
             "it spends on a question: tokens it kept, tokens it discarded "
             "and the verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved "
-            "if any sample was right: it is a ceiling for choosing among samples, and no strategy. Natural samples "
-            "are single answers sorted by how many tokens they happened to use: selection, not control, since easy "
-            "questions need few tokens."
+            "if any sample was right: it is a ceiling for choosing among samples, and no strategy."
+        ),
+    ),
+    "natural": (
+        "Long and short answers",
+        (
+            "Single answers of the final model, sorted by how many tokens they happened to use. This is selection, not "
+            "control: easy questions need few tokens, so it does not show what a longer answer would do."
+        ),
+    ),
+    "coverage": (
+        "Many tries",
+        (
+            "Share of harder test problems that are solved at least once in k tries (pass@k), for both models on the "
+            "same problems. Bands are 95 % intervals over problems. Training that only makes likely what the base "
+            "can already do shows as two lines that meet on the right."
         ),
     ),
     "test_time_before": (
@@ -57,6 +71,35 @@ CAPTIONS = {
     ),
 }
 
+# family -> what its problems are, a question, and how a good trace looks
+FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "arithmetic": (
+        (
+            "Compute a chain of sums, differences and products of small numbers. The level is how many numbers there "
+            "are. Each step does one operation and writes the expression again."
+        ),
+        "Compute 3*9+7-6*8+5.",
+        ("27+7-6*8+5", "27+7-48+5", "34-48+5", "-14+5", "-9"),
+    ),
+    "cipher": (
+        (
+            "Decode words in which two letters stand for one, their average in the alphabet. The level is how many "
+            "words there are. Each step decodes one word, pair by pair."
+        ),
+        "Decode oyfjdnisdr rtqwainr.",
+        ("oy=t fj=h dn=i is=n dr=k", "rt=s qw=t ai=e nr=p", "think step"),
+    ),
+    "countdown": (
+        (
+            "Combine all given numbers, each once, with + - * / to reach a target. The level is how many numbers there "
+            "are. Each step is one try: its equations, then what they reached, a bar and the target; ! marks a hit. A "
+            "try after the first goes back."
+        ),
+        "Make 18 from 3, 6, 1.",
+        ("6-1=5,5*3=15|18", "6*3=18,18*1=18|18!", "(6*3)*1"),
+    ),
+}
+
 GLOSSARY = {
     "token": "A piece of text that the model reads or writes in one go; in the embedded model mostly one character.",
     "token-equivalent": "The unit of every budget here: the work of one token's forward pass through the policy, "
@@ -67,8 +110,12 @@ GLOSSARY = {
     "products would have done in the same time.",
     "policy": "The model that writes the answers.",
     "base": "The policy before self-play: it has learned from demonstrations only.",
-    "control": "The base trained further on demonstrations for as much compute as self-play used. What the final model "
-    "gains beyond the control is owed to self-play.",
+    "control": "The base trained in another way for as much compute as self-play used, sampling included. What the "
+    "final model gains beyond it is owed to self-play.",
+    "more cloning": "The weaker control: the base trained further on demonstrations (behaviour cloning).",
+    "rejection sampling": "The stronger control: sample answers, keep the right ones, imitate them, and begin again "
+    "with the model that this gives. It uses the same checker as self-play but learns nothing from wrong answers.",
+    "trace": "The written thinking of a model before its answer: one step a line.",
     "pass@1": "The share of problems solved by one sampled answer. pass@k: by at least one of k answers.",
     "temperature": "How freely answers are sampled: 1 follows the model's own probabilities, 0 (greedy) always takes "
     "the likeliest token.",

@@ -40,7 +40,50 @@ def headline(summary: Summary) -> str:
     word = "gain" if _above(gain) and gain.y > 0 else "change"
     ending = "" if _above(gain) else ", which does not stand out from chance"
     change = f"a {word} of {say.points(gain.y, 0)} points (95{say.SPACE}% interval {say.points_range(gain, 0)})"
-    return f"{moved} of the test problems solved: {change}{ending}."
+    sampled = "" if number(row, "temperature") != 1 or _way(summary, "best") is None else " at temperature 1"
+    return f"{moved} of the test problems solved{sampled}: {change}{ending}."
+
+
+def breath(summary: Summary) -> str:
+    """What stands right below the headline: the gains with greedy answers and at each model's best temperature.
+
+    Some of the gain at temperature 1 is decoding alone. Empty where neither was measured.
+    """
+    greedy, best = _way(summary, "greedy"), _way(summary, "best")
+    parts = []
+    if greedy is not None:
+        parts.append(f"with greedy answers {_change(greedy)}")
+    if best is not None:
+        parts.append(f"with each model at its best temperature {_change(best)}")
+    told = ", ".join(parts)
+    return f"{told[0].upper()}{told[1:]}." if told else ""
+
+
+def _change(row: Mapping[str, Any]) -> str:
+    base, final, gain = (estimate(row, name) for name in ("base", "final", "gain"))
+    assert base is not None and final is not None and gain is not None  # `_way` saw to it
+    return (
+        f"{say.percent(base.y, 0)} to {say.percent(final.y, 0)} ({say.points(gain.y, 0)}, {say.points_range(gain, 0)})"
+    )
+
+
+def _way(summary: Summary, name: str) -> Mapping[str, Any] | None:
+    """The measurements with one way of drawing an answer; None if any of the three numbers is missing."""
+    found = [row for row in rows(summary, "decoding") if text(row, "way") == name]
+    return next((r for r in found if all(estimate(r, key) for key in ("base", "final", "gain"))), None)
+
+
+def decoding(summary: Summary) -> str:
+    """How the best temperatures were chosen."""
+    best = _way(summary, "best")
+    temperatures = [number(best, "temperatures", who) for who in ("base", "final")]
+    if best is None or None in temperatures:
+        return "Other ways of drawing an answer were not measured."
+    base, final = (say.plain(t, 1) for t in temperatures)
+    return (
+        f"The best temperature was chosen for each model on validation problems (base {base}, final {final}; 0 is "
+        "greedy) and is shown on test problems. What the base gains by it needs no training."
+    )
 
 
 def conditions(summary: Summary) -> str:
@@ -68,33 +111,84 @@ def control(summary: Summary) -> str:
             "owed to self-play is open."
         )
     change = f", a change of {_points_with_interval(gain)}" if gain else ""
-    return (
+    cloning = (
         f"The control, which spent the same compute on more behaviour cloning, reached {_with_interval(found)}{change}."
+    )
+    return f"{cloning} {_rejection(row)}".strip()
+
+
+def _rejection(row: Mapping[str, Any] | None) -> str:
+    """What imitating one's own right answers came to; empty where it was not measured."""
+    found, gain, over = (estimate(row, name) for name in ("rejection", "rejection_gain", "over_rejection"))
+    if found is None:
+        return ""
+    change = f", a change of {_points_with_interval(gain)}" if gain else ""
+    beyond = ""
+    if over is not None:
+        verdict = "" if _above(over) else ", which does not stand out from chance"
+        beyond = f" The final model differs from it by {_points_with_interval(over)}{verdict}."
+    return (
+        "The stronger control, which spent the same compute on imitating its own right answers (rejection sampling), "
+        f"reached {_with_interval(found)}{change}.{beyond}"
     )
 
 
 def unsolved(summary: Summary) -> str:
-    """Whether training reached problems that the base could not."""
-    problems, tries = number(summary, "unsolved", "problems"), number(summary, "unsolved", "tries")
-    solved = estimate(summary, "unsolved", "solved_by_final")
-    if problems is None or tries is None or (solved is None and problems > 0):
-        return "How many problems beyond the base's reach the final model solves was not measured."
-    if solved is None:
+    """Whether training reached problems that the base had failed, with fresh tries of both models."""
+    problems, tries, again = (number(summary, "unsolved", name) for name in ("problems", "tries", "again"))
+    names = ("solved_by_base", "solved_by_final", "gain")
+    before, after, gain = (estimate(summary, "unsolved", name) for name in names)
+    if problems is None or tries is None or (problems > 0 and (before is None or after is None)):
+        return "Whether the final model solves problems that the base failed was not measured with fresh tries of both."
+    if before is None or after is None:
         return f"The base solved every test problem at least once in {say.count(tries)} tries."
+    change = "" if gain is None else f", a difference of {_points_with_interval(gain)}"
+    verdict = "" if gain is None or _above(gain) else ", which does not stand out from chance"
     return (
-        f"The base solved none of {say.count(problems)} harder test problems in {say.count(tries)} tries each; the "
-        f"final model solves {_with_interval(solved)} of them in as many."
+        f"The base solved none of {say.count(problems)} harder test problems in {say.count(tries)} tries each. In "
+        f"{say.count(again)} fresh tries the base solves {_with_interval(before)} of them and the final model "
+        f"{_with_interval(after)}{change}{verdict}."
+    )
+
+
+def coverage(summary: Summary) -> str:
+    """Whether the final model still solves more problems than the base when both have many tries."""
+    last = next(reversed(rows(summary, "coverage")), None)
+    k, base, final, gain = number(last, "k"), *(estimate(last, name) for name in ("base", "final", "gain"))
+    if k is None or base is None or final is None or gain is None:
+        return "How many problems each model solves with many tries was not measured."
+    verdict = (
+        "so training did not only make likely what the base could already do"
+        if gain.low is not None and gain.low > 0
+        else "so with many tries the base solves more: training made its own best answers likely and lost others"
+        if gain.high is not None and gain.high < 0
+        else "so with many tries the two do not differ beyond chance"
+    )
+    return (
+        f"With {say.count(k)} tries a problem the base solves {_with_interval(base)} and the final model "
+        f"{_with_interval(final)} of the same problems ({_points_with_interval(gain)}), {verdict}."
     )
 
 
 def verifier_gain(summary: Summary) -> str:
     """What the learned verifier adds to the final model's search at equal cost."""
-    return _gain(at(summary, "verifier_gain"))
+    return _gain(at(summary, "verifier_gain")) + _training_cost(summary, "verifier_gain")
 
 
 def verifier_gain_before(summary: Summary) -> str:
     """What the learned verifier adds to the search of the base."""
-    return _gain(at(summary, "verifier_gain_before"))
+    return _gain(at(summary, "verifier_gain_before")) + _training_cost(summary, "verifier_gain_before")
+
+
+def _training_cost(summary: Summary, which: str) -> str:
+    """What the equal cost leaves out, for base and final alike."""
+    spent = number(summary, "verifier_training", "run")
+    if spent is None or estimate(summary, which, "difference") is None:
+        return ""
+    return (
+        f" Training the verifier is not in this cost: it came out of the whole run, {say.count(spent)} "
+        "token-equivalents, which only many questions pay back."
+    )
 
 
 def _gain(found: Any) -> str:
@@ -144,10 +238,22 @@ def fit(summary: Summary) -> str:
         f"Fitted sigmoid: from {say.percent(start)} towards {say.percent(asymptote)}, half of the way at "
         f"{say.power(midpoint)} FLOPs, exponent {say.plain(exponent)}"
     )
+    bound = (
+        " The asymptote met a bound of the fit, so these points do not tell how high the curve goes."
+        if at(found, "is_at_bound") is True
+        else ""
+    )
     if error is None or not tail:
-        return f"{law}; its error on held-out points was not measured."
+        return f"{law}; its error on held-out points was not measured.{bound}"
     held = "the last point, which it was" if tail == 1 else f"the last {say.count(tail)} points, which it was"
-    return f"{law}. Its mean absolute error on {held} not fitted to, is {say.plain(100 * error, 1)} points."
+    unchanged = number(found, "unchanged_error")
+    beside = ""
+    if unchanged is not None:
+        better = "less than" if error < unchanged else "no better than"
+        beside = f", {better} the {say.plain(100 * unchanged, 1)} points of assuming that nothing changes any more"
+    return (
+        f"{law}. Its mean absolute error on {held} not fitted to, is {say.plain(100 * error, 1)} points{beside}.{bound}"
+    )
 
 
 def _article(size: str | None) -> str:

@@ -15,11 +15,18 @@ from ponder.reports.plot_style import png, settle, style, svg
 from ponder.reports.run import alarms, plots, provenance, tables, work
 from ponder.reports.run import narrative as sentences
 from ponder.reports.run import transcripts as reading_room
-from ponder.reports.run.captions import CAPTIONS, GLOSSARY
+from ponder.reports.run.captions import CAPTIONS, FAMILIES, GLOSSARY
 from ponder.reports.run.summary_reader import Summary, curve, load
 from ponder.reports.templates import environment
 from ponder.runlog import files
 from ponder.types import Curve
+
+SENTENCES = (
+    "headline", "breath", "conditions", "decoding", "control", "unsolved", "coverage", "verifier_gain",
+    "verifier_gain_before", "fit",
+)  # fmt: skip
+TRAINED = tuple(("train_time", name) for name in ("curve", "control", "rejection"))
+SAMPLES = "samples.html"  # the browser of the run's samples, beside the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +55,25 @@ def render(run_folder: Path) -> Path:
 def _page(summary: Summary, run_folder: Path) -> str:
     with style():
         drawn = {plot.name: plot for plot in _plots(summary, run_folder)}
-    return environment().get_template("run/page.html.j2").render(**_content(summary), plots=drawn)
+    has_samples = (run_folder / SAMPLES).is_file()
+    return (
+        environment()
+        .get_template("run/page.html.j2")
+        .render(**_content(summary), plots=drawn, samples=SAMPLES if has_samples else "")
+    )
 
 
 def _content(summary: Summary) -> dict[str, Any]:
     """Everything in the page but the plots."""
-    said = {
-        name: getattr(sentences, name)(summary)
-        for name in ("headline", "conditions", "control", "unsolved", "verifier_gain", "verifier_gain_before", "fit")
-    }
+    said = {name: getattr(sentences, name)(summary) for name in SENTENCES}
     return {
         "said": said,
         "accuracy": tables.accuracy(summary),
+        "controls": tables.controls(summary),
         "greedy": tables.accuracy(summary, "greedy"),
+        "decoding": tables.decoding(summary),
+        "coverage": tables.coverage(summary),
+        "problems": [(say.human(name), *FAMILIES[name]) for name in sentences.families(summary) if name in FAMILIES],
         "harder": tables.accuracy(summary, "harder"),
         "families": [f"test_time_{name}" for name in tables.strategies(summary) if name != "all"],
         "troubles": [*provenance.troubles(summary), *alarms.sentences(summary)],
@@ -81,9 +94,11 @@ def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
     panels = tables.strategies(summary)
     figures: dict[str, tuple[Figure | None, list[Curve]]] = {
         "accuracy": (plots.accuracy(summary), []),
-        "train_time": (plots.training(summary), _curves(summary, ("train_time", "curve"), ("train_time", "control"))),
+        "train_time": (plots.training(summary), _curves(summary, *TRAINED)),
+        "coverage": (plots.coverage(summary), []),
         "test_time": _thinking(summary),
         "test_time_before": _thinking(summary, "before"),
+        "natural": (plots.natural(curve(summary, "curves", "natural")), _curves(summary, ("natural",))),
         "verifier": (plots.verifier(summary), []),
         "levels": (plots.by_round(summary, "levels", "level"), []),
         "tokens": (plots.by_round(summary, "tokens", "tokens a response"), []),
@@ -94,17 +109,18 @@ def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
             settle(figure)
             png(figure, folder / f"{name}.png")
             alt = sentences.headline(summary) if name == "accuracy" else plots.in_words(figure)
-            yield _plot(name, *CAPTIONS[name], alt, figure, lines)
+            told = [replace(c, note="") for c in lines] if name == "natural" else lines  # its caption says it
+            yield _plot(name, *CAPTIONS[name], alt, figure, told)
     yield from _family_plots(panels, folder)
 
 
 def _thinking(summary: Summary, *where: str) -> tuple[Figure | None, list[Curve]]:
     """The plot of all families together below `where` in the curves, and what is drawn in it."""
     lines = tables.strategies(summary, *where).get("all", [])
-    bounds = [curve(summary, "curves", *where, name) for name in ("coverage", "natural")]
-    # The plot's own caption explains these two.
-    explained = [replace(c, note="") for c in bounds if c is not None]
-    return plots.thinking({"all": lines}, *bounds), [*lines, *explained]
+    ceiling = curve(summary, "curves", *where, "coverage")
+    # The plot's own caption explains it.
+    explained = [] if ceiling is None else [replace(ceiling, note="")]
+    return plots.thinking({"all": lines}, ceiling), [*lines, *explained]
 
 
 def _family_plots(panels: Mapping[str, list[Curve]], folder: Path) -> Iterator[Plot]:

@@ -13,33 +13,39 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from ponder.reports import formatting as say
-from ponder.reports.plot_style import HUES, INK, PAPER, SMALL, WIDTH, Mark, canvas, cycle, legend, mark
-from ponder.reports.run.summary_reader import Summary, at, curve, estimate, number, numbers, rows, text
+from ponder.reports.plot_style import HUES, INK, PAPER, SMALL, WIDTH, Mark, canvas, cycle, legend, marks
+from ponder.reports.run.summary_reader import Estimate, Summary, at, curve, estimate, number, numbers, rows, text
 from ponder.types import Curve
 
 WHO = {
     "base": Mark(HUES["slate"], "s", hollow=True),
     "control": Mark(HUES["rust"], "D"),
+    "rejection": Mark(HUES["plum"], "v"),
     "final": Mark(HUES["blue"], "o"),
 }
 COVERAGE = Mark(HUES["slate"], "", ":")
 NATURAL = Mark(HUES["sky"], "o", "--", hollow=True)
 QUALITY = {"auc": "AUC", "accuracy": "accuracy", "first_bad_step_f1": "first bad step, F1", "ece": "calibration error"}
 MOST_LINES = 8
+NAMED = {"control": "more cloning", "rejection": "rejection sampling"}  # as a legend says it; the others as they are
 
 
 def accuracy(summary: Summary) -> Figure | None:
-    """Base, control and final accuracy by family: a dot each, with its interval."""
+    """Base, controls and final accuracy by family: a dot each, with its interval."""
     measured = [row for row in rows(summary, "accuracy") if any(estimate(row, who) for who in WHO)]
     if not measured:
         return None
-    figure, (axes,) = canvas(height=1.3 + 0.55 * len(measured))
-    for shift, (who, look) in zip((0.2, 0.0, -0.2), WHO.items(), strict=True):
+    shown = {who: look for who, look in WHO.items() if any(estimate(row, who) for row in measured)}
+    figure, (axes,) = canvas(height=1.3 + (0.25 + 0.12 * len(shown)) * len(measured))
+    for place, (who, look) in enumerate(shown.items()):
+        shift = 0.6 * (0.5 - (place + 0.5) / len(shown))
         found = [(i, e) for i, row in enumerate(reversed(measured)) if (e := estimate(row, who))]
         if not found:
             continue
         at_y = [i + shift for i, _ in found]
-        axes.plot([e.y for _, e in found], at_y, **{**look.line(), "linestyle": ""}, label=who, clip_on=False)
+        axes.plot(
+            [e.y for _, e in found], at_y, **{**look.line(), "linestyle": ""}, label=NAMED.get(who, who), clip_on=False
+        )
         for y, (_, e) in zip(at_y, found, strict=True):
             if e.low is not None and e.high is not None:
                 axes.plot([e.low, e.high], [y, y], color=look.colour, linewidth=2.2, zorder=1.8)
@@ -50,14 +56,40 @@ def accuracy(summary: Summary) -> Figure | None:
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0, "\u00a0%"))
     axes.set_xlabel("accuracy on test problems")
+    legend(figure, axes, columns=2)
+    return figure
+
+
+def coverage(summary: Summary) -> Figure | None:
+    """pass@k of base and final model on the same problems."""
+    found = rows(summary, "coverage")
+    figure, (axes,) = canvas()
+    for who in ("base", "final"):
+        points = [(k, e) for row in found if (k := number(row, "k")) and (e := estimate(row, who))]
+        if len(points) < 2:
+            return None
+        xs = [k for k, _ in points]
+        axes.plot(xs, [e.y for _, e in points], **WHO[who].line(), label=who)
+        axes.fill_between(xs, *band([e for _, e in points]), color=WHO[who].colour, alpha=0.14, linewidth=0)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(xs, [say.count(x) for x in xs])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("tries a problem (logarithmic)")
+    _accuracy_axis(axes)
+    axes.set_ylabel("problems solved at least once")
     legend(figure, axes)
     return figure
+
+
+def band(found: Sequence[Estimate]) -> tuple[list[float], list[float]]:
+    """Lower and upper ends of the intervals; the value itself where there is no interval."""
+    return [e.y if e.low is None else e.low for e in found], [e.y if e.high is None else e.high for e in found]
 
 
 def training(summary: Summary) -> Figure | None:
     """Accuracy against training FLOPs: the run, the control, the fitted law and the points held out from the fit."""
     source = at(summary, "curves", "train_time")
-    ours, control = curve(source, "curve"), curve(source, "control")
+    ours, control, rejection = (curve(source, name) for name in ("curve", "control", "rejection"))
     if ours is None:
         return None
     figure, (axes,) = canvas()
@@ -65,8 +97,10 @@ def training(summary: Summary) -> Figure | None:
     fitted = _law(axes, ours, at(source, "fit"))
     _line(axes, ours, replace(WHO["final"], dash="" if fitted else "-"), "self-play", hollow_tail=held_out)
     if control is not None:
-        _line(axes, control, WHO["control"], "control: more cloning")
-    start = [p.y for one in (ours, control) if one is not None for p in one.points if p.x <= 0]
+        _line(axes, control, WHO["control"], NAMED["control"])
+    if rejection is not None:
+        _line(axes, rejection, WHO["rejection"], NAMED["rejection"])
+    start = [p.y for one in (ours, control, rejection) if one is not None for p in one.points if p.x <= 0]
     if start:
         axes.axhline(start[0], color=HUES["slate"], linestyle=":", linewidth=1.2, label="base (no training)")
     _log_axis(axes, ours.x_name or "training FLOPs", flops=True)
@@ -90,16 +124,12 @@ def _law(axes: Axes, ours: Curve, fit: Any) -> bool:
 
 
 def thinking(
-    panels: Mapping[str, Sequence[Curve]],
-    coverage: Curve | None = None,
-    natural: Curve | None = None,
-    *,
-    key: bool = True,
+    panels: Mapping[str, Sequence[Curve]], coverage: Curve | None = None, *, key: bool = True
 ) -> Figure | None:
     """Accuracy against token-equivalents a question, one panel a family, one line a strategy.
 
-    Each panel may also hold `coverage` (the ceiling of any choice among the samples) and the curve of `natural`
-    samples, which is selection and not control.
+    Each panel may also hold `coverage` (the ceiling of any choice among the samples). Natural samples have a plot of
+    their own (`natural`): they reach further down than all strategies and would press these together.
     """
     panels = {name: curves for name, curves in panels.items() if curves}
     if not panels:
@@ -108,10 +138,9 @@ def thinking(
     width = SMALL * len(panels) if wide or not key else WIDTH
     figure, all_axes = canvas(len(panels), width=width, height=3.7 if key else 2.6)
     for axes, (name, curves) in zip(all_axes, panels.items(), strict=True):
-        for index, one in enumerate(curves[:MOST_LINES]):
-            _line(axes, one, mark(one.name, index), say.human(one.name))
-        if natural is not None:
-            _line(axes, natural, NATURAL, "natural samples (selection)")
+        shown = curves[:MOST_LINES]
+        for one, look in zip(shown, marks([one.name for one in shown]), strict=True):
+            _line(axes, one, look, say.human(one.name))
         if coverage is not None:
             _line(axes, coverage, COVERAGE, "coverage: any sample right")
         _log_axis(axes, "token-equivalents a question")
@@ -120,6 +149,17 @@ def thinking(
             axes.set_title(say.human(name))
     if key:
         legend(figure, all_axes[0], columns=4 if wide else 2)
+    return figure
+
+
+def natural(found: Curve | None) -> Figure | None:
+    """Accuracy of single samples by the length that they happened to have; None if there is nothing to draw."""
+    if found is None:
+        return None
+    figure, (axes,) = canvas(width=SMALL, height=2.6)
+    _line(axes, found, NATURAL, "single samples")
+    _log_axis(axes, "tokens of the sample")
+    _accuracy_axis(axes)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,15 @@ class Grid:
 
 
 MOST_PANELS = 9  # "all" and eight families
-FRACTIONS = {"base": "Base", "control": "Control", "final": "Final"}
-DIFFERENCES = {"gain": "Gain", "control_gain": "Gain of the control"}
+FRACTIONS = {"base": "Base", "control": "More cloning", "rejection": "Rejection sampling", "final": "Final"}
+DIFFERENCES = {"gain": "Gain"}
+CONTROLS = {
+    "control_gain": "More cloning",
+    "rejection_gain": "Rejection sampling",
+    "over_rejection": "Final beyond rejection sampling",
+}
+ALWAYS = ("base", "control", "final", "gain")  # shown in the main table even where missing
+WAYS = {"sampled": "Sampled", "greedy": "Greedy", "best": "Each at its best temperature"}
 
 
 def accuracy(summary: Summary, key: str = "accuracy") -> Grid | None:
@@ -44,11 +51,56 @@ def accuracy(summary: Summary, key: str = "accuracy") -> Grid | None:
     measured = rows(summary, key)
     if not measured:
         return None
-    names = {**FRACTIONS, **DIFFERENCES}
-    # The main table always shows its five columns, so that a missing control is seen to be missing.
-    used = [name for name in names if key == "accuracy" or any(estimate(row, name) for row in measured)]
+    # The main table always shows four columns, so that a missing control is seen to be missing.
+    return _by_name(measured, {**FRACTIONS, **DIFFERENCES}, ALWAYS if key == "accuracy" else ())
+
+
+def controls(summary: Summary) -> Grid | None:
+    """What the controls gained over the base, and the final model over the stronger one; None if nobody measured it."""
+    found = _by_name(rows(summary, "accuracy"), CONTROLS, ())
+    return found if len(found.columns) > 1 else None
+
+
+def _by_name(measured: Sequence[Mapping[str, Any]], names: Mapping[str, str], shown: Sequence[str]) -> Grid:
+    """A column for each of `names` that some row has, or that is to be `shown` anyway."""
+    used = [name for name in names if name in shown or any(estimate(row, name) for row in measured)]
     body = tuple((_name(row), *(_estimate(row, name) for name in used)) for row in measured)
     return Grid(("Family", *(names[name] for name in used)), body)
+
+
+def decoding(summary: Summary) -> Grid | None:
+    """The mean over families under each way of drawing an answer."""
+    body = tuple(
+        (
+            Cell(WAYS.get(way, say.human(way)), _temperatures(row)),
+            *(_estimate(row, n) for n in ("base", "final", "gain")),
+        )
+        for row in rows(summary, "decoding")
+        if (way := text(row, "way"))
+    )
+    return Grid(("Answers", "Base", "Final", "Gain"), body) if body else None
+
+
+def _temperatures(row: Mapping[str, Any]) -> str:
+    base, final = (number(row, "temperatures", who) for who in ("base", "final"))
+    if base is None or final is None:
+        return "temperature not recorded"
+    if base == final:
+        return f"temperature {say.plain(base, 1)}"
+    return f"temperatures {say.plain(base, 1)} and {say.plain(final, 1)}"
+
+
+def coverage(summary: Summary) -> Grid | None:
+    """pass@k of both models on the same problems."""
+    body = tuple(
+        (
+            Cell(f"{say.count(k)} {'try' if k == 1 else 'tries'}"),
+            *(_estimate(row, n) for n in ("base", "final", "gain")),
+        )
+        for row in rows(summary, "coverage")
+        if (k := number(row, "k")) is not None
+    )
+    return Grid(("Tries", "Base", "Final", "Gain"), body) if body else None
 
 
 def _name(row: Mapping[str, Any]) -> Cell:
@@ -66,7 +118,7 @@ def _estimate(row: Mapping[str, Any], name: str) -> Cell:
     found = estimate(row, name)
     if found is None:
         return Cell(say.NOT_MEASURED)
-    if name in DIFFERENCES:
+    if name in DIFFERENCES or name in CONTROLS:
         return Cell(say.points(found.y), say.points_range(found))
     return Cell(say.percent(found.y), say.bounds(found))
 
@@ -189,9 +241,15 @@ def _said(outcome: float | None) -> str:
 
 def console(summary: Summary) -> Group:
     """What `ponder run` prints at its end; give it to `rich.console.Console.print`."""
-    parts: list[Any] = [Text(sentences.headline(summary), style="bold"), ""]
-    for key, title in (("accuracy", "Test accuracy"), ("greedy", "Greedy answers"), ("harder", "Harder levels")):
-        grid = accuracy(summary, key)
+    first = [sentences.headline(summary), sentences.breath(summary)]
+    parts: list[Any] = [*(Text(line, style="bold") for line in first if line), ""]
+    grids = {
+        "Test accuracy": accuracy(summary),
+        "Gains of the controls": controls(summary),
+        "Ways of drawing an answer": decoding(summary),
+        "Harder levels": accuracy(summary, "harder"),
+    }
+    for title, grid in grids.items():
         if grid is not None:
             parts += [_rich(grid, title), ""]
     lines = [
@@ -199,6 +257,7 @@ def console(summary: Summary) -> Group:
         f"Final model: {sentences.verifier_gain(summary)}",
         *([f"Base: {sentences.verifier_gain_before(summary)}"] if at(summary, "verifier_gain_before") else []),
         sentences.unsolved(summary),
+        sentences.coverage(summary),
         *(alarms.sentences(summary) if at(summary, "watch") else []),
         _cost(summary),
         *([told] if (told := used.sentence(summary)) else []),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ponder.reports import formatting as say
 from ponder.reports.plot_style import png, settle, style, svg
 from ponder.reports.run import plots, tables, work
+from ponder.reports.run.captions import GLOSSARY
 from ponder.reports.run.summary_reader import Summary, at, curve, estimate, number, rows, text
 from ponder.reports.run.tables import Cell, Grid
 from ponder.reports.templates import environment
@@ -23,10 +24,22 @@ from ponder.types import Curve, PonderError
 PAGE, PICTURE = "curves.html", "curves.png"
 CAPTION = (
     "All strategies on the same axes, against what they spend on a question: tokens kept, tokens discarded and the "
-    "verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved if any sample was "
-    "right: it is the upper envelope of every choice among samples, and no strategy. Natural samples are single "
-    "answers sorted by the length they happened to have: selection, not control."
+    "verifier's passes. Bands are 95 % intervals over problems. Coverage counts a question as solved if any sample was "
+    "right: it is the upper envelope of every choice among samples, and no strategy."
 )
+NATURAL = (
+    "Single answers sorted by the length they happened to have. This is selection, not control: easy questions need "
+    "few tokens, so it does not show what a longer answer would do."
+)
+CHEAP = (
+    "Tokens needed for what the vote reaches. The vote is charged for the cheapest budget at which it is not "
+    "measurably worse than at its largest; the share is of its tokens, with a 95 % interval over problems."
+)
+DOUBLING = "Points of accuracy for each doubling of the tokens, over all budgets of a strategy."
+WORDS = (
+    "token-equivalent", "majority vote", "best of n", "weighted vote", "beam", "coverage", "95 % interval", "points",
+)  # fmt: skip
+STEPS = "Points of accuracy for each doubling, from each budget to the next."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +60,14 @@ def render(folder: Path) -> Path:
         drawn = list(_plots(metrics, folder))
     page = (
         environment()
-        .get_template("thinking/page.html.j2")
+        .get_template("plain.html.j2")
         .render(
+            eyebrow="thinking time",
             title=_title(metrics),
             told=_told(metrics),
             plots=drawn,
-            tables=[(name, grid) for name, grid in _tables(metrics) if grid.rows],
+            tables=[(title, caption, grid) for title, caption, grid in _tables(metrics) if grid.rows],
+            words={term: GLOSSARY[term] for term in WORDS},
             made=_made(metrics),
         )
     )
@@ -71,8 +86,12 @@ def _load(path: Path) -> Summary:
 
 
 def _title(metrics: Summary) -> str:
-    n = number(metrics, "n")
-    return f"Thinking time of {text(metrics, 'model') or 'a model'} on {say.count(n)} {text(metrics, 'split')} problems"
+    """What was measured, short enough for a phone: of a path only its end; the whole one stands in how it was made."""
+    n, split = number(metrics, "n"), text(metrics, "split")
+    parts = (text(metrics, "model") or "a model").rstrip("/").split("/")
+    model = "/".join(parts[-2:] if parts[-1] == "model" else parts[-1:])  # a run calls its model "model"
+    problems = f"{say.count(n)} {split} problems" if split else f"{say.count(n)} problems"
+    return f"Thinking time of {say.human(model)} on {problems}"
 
 
 def _told(metrics: Summary) -> list[str]:
@@ -99,13 +118,16 @@ def _told(metrics: Summary) -> list[str]:
 
 def _plots(metrics: Summary, folder: Path) -> Iterator[Plot]:
     panels = tables.strategies(metrics)
-    bounds = [curve(metrics, "curves", name) for name in ("coverage", "natural")]
     lines = panels.get("all", [])
-    together = plots.thinking({"all": lines}, *bounds)
+    ceiling, natural = (curve(metrics, "curves", name) for name in ("coverage", "natural"))
+    together = plots.thinking({"all": lines}, ceiling)
     if together is not None:
         settle(together)
         png(together, folder / PICTURE)
-        yield _plot("all", "Accuracy against thinking", CAPTION, together, [*lines, *(b for b in bounds if b)])
+        yield _plot("all", "Accuracy against thinking", CAPTION, together, [*lines, *([ceiling] if ceiling else [])])
+    single = plots.natural(natural)
+    if single is not None and natural is not None:
+        yield _plot("natural", "Long and short answers", NATURAL, single, [natural])
     for name, some in panels.items():
         figure = plots.thinking({name: some}) if name != "all" else None
         if figure is not None:
@@ -136,9 +158,11 @@ def _plot(name: str, title: str, caption: str, figure: Figure, lines: list[Curve
     return Plot(title, caption, alt, Markup(svg(figure, name)), tables.points(lines))
 
 
-def _tables(metrics: Summary) -> Iterator[tuple[str, Grid]]:
+def _tables(metrics: Summary) -> Iterator[tuple[str, str, Grid]]:
+    """Title, caption and rows."""
     yield (
         "Results",
+        "Every strategy at every budget, 95 % intervals over problems",
         Grid(
             ("Strategy", "Budget", "Accuracy", "Spent", "Seconds"),
             tuple(_result(row) for row in rows(metrics, "results")),
@@ -146,14 +170,20 @@ def _tables(metrics: Summary) -> Iterator[tuple[str, Grid]]:
     )
     slopes = at(metrics, "curves", "doubling")
     if isinstance(slopes, Mapping):
-        yield "Points per doubling of the tokens", Grid(("Strategy", "Range", "Points"), tuple(_slopes(slopes)))
+        whole = {name: [at(found, "whole")] for name, found in slopes.items()}
+        # With two budgets the one step is the whole range: said once.
+        between = {name: some for name, found in slopes.items() if len(some := rows(found, "steps")) > 1}
+        yield "What a doubling buys", DOUBLING, Grid(("Strategy", "Tokens", "Points"), tuple(_slopes(whole)))
+        yield "What each doubling buys", STEPS, Grid(("Strategy", "Tokens", "Points"), tuple(_slopes(between)))
     cheap = rows(metrics, "curves", "cheapness")
     yield (
-        "Tokens needed for what the vote reaches at its largest budget",
+        "How cheaply the vote is reached",
+        CHEAP,
         Grid(("Strategy", "Vote", "Needed", "Share"), tuple(_cheap(row) for row in cheap)),
     )
     yield (
-        "Reflection within the first tokens of a sample",
+        "Going back",
+        "Steps that go back or correct, within the first tokens of a sample",
         Grid(("Family", "Tokens", "Steps that go back", "Useful"), tuple(_reflections(metrics))),
     )
 
@@ -170,9 +200,9 @@ def _result(row: Mapping[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _slopes(slopes: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
+def _slopes(slopes: Mapping[str, Sequence[Any]]) -> Iterator[tuple[Cell, ...]]:
     for name, found in slopes.items():
-        for one in [at(found, "whole"), *rows(found, "steps")]:
+        for one in found:
             start, end, slope = number(one, "start"), number(one, "end"), estimate(one, "points")
             if start is not None and end is not None and slope is not None:
                 between = f"{say.count(round(start))} to {say.count(round(end))}"
@@ -181,12 +211,18 @@ def _slopes(slopes: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
 
 def _cheap(row: Mapping[str, Any]) -> tuple[Cell, ...]:
     cheap, share = number(row, "cheap"), number(row, "share")
+    low, high = number(row, "low"), number(row, "high")
     vote = f"{say.percent(number(row, 'accuracy'))} for {say.count(round(number(row, 'dear') or 0))}"
+    ends = (
+        ""
+        if low is None
+        else f"{say.plain(100 * low, 0)} to " + ("no upper end" if high is None else say.percent(high, 0))
+    )
     return (
         Cell(say.human(text(row, "strategy") or "?")),
         Cell(vote),
         Cell("never" if cheap is None else say.count(round(cheap))),
-        Cell("never" if share is None else say.percent(share, 0)),
+        Cell("never", ends) if share is None else Cell(say.percent(share, 0), ends),
     )
 
 
@@ -204,8 +240,18 @@ def _reflections(metrics: Summary) -> Iterator[tuple[Cell, ...]]:
 
 
 def _made(metrics: Summary) -> dict[str, str]:
-    names = {"problems": "Problems", "seed": "Seed", "temperature": "Temperature", "max_tokens": "Longest answer"}
+    names = {
+        "model": "Model",
+        "verifier": "Verifier",
+        "problems": "Problems",
+        "seed": "Seed",
+        "temperature": "Temperature",
+        "max_tokens": "Longest answer",
+    }
     found = {label: metrics.get(key) for key, label in names.items()}
-    shown = {label: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for label, v in found.items()}
+    shown = {
+        label: ", ".join(map(str, v)) if isinstance(v, list) else "none" if v is None else str(v)
+        for label, v in found.items()
+    }
     told = work.thinking(metrics)
     return {**shown, **({"Work": told} if told else {}), "Revision": str(metrics.get("revision") or "not recorded")}

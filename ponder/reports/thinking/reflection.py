@@ -1,22 +1,29 @@
-"""`reflection.json` of `ponder reflect` -> reflection.png: going back over training, what it did, and over budget."""
+"""`reflection.json` of `ponder reflect` -> reflection.html and .png: steps that go back, and what they did."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ponder.reports import formatting as say
-from ponder.reports.plot_style import HUES, SMALL, Mark, canvas, cycle, png, settle, style
-from ponder.reports.run.summary_reader import Summary, at, estimate, number, rows
+from ponder.reports.plot_style import HUES, SMALL, Mark, canvas, cycle, png, settle, style, svg
+from ponder.reports.run.plots import in_words
+from ponder.reports.run.summary_reader import Summary, at, estimate, number, rows, text
+from ponder.reports.run.tables import Cell, Grid
+from ponder.reports.templates import environment
+from ponder.reports.thinking.page import Plot
+from ponder.runlog import files
 from ponder.types import PonderError
 
-DATA, PICTURE = "reflection.json", "reflection.png"
+DATA, PAGE, PICTURE = "reflection.json", "reflection.html", "reflection.png"
+CAPTION = "Shares of every round, 95 % intervals over problems"
 EFFECTS = {
     "useful": Mark(HUES["teal"], "^"),
     "idle": Mark(HUES["slate"], "s"),
@@ -26,7 +33,7 @@ Known = list[tuple[int, Mapping[str, Any]]]  # (round or tokens, counts) of one 
 
 
 def render(folder: Path) -> Path:
-    """Draw `reflection.json` of `folder`; returns the picture's path."""
+    """Write the page and the picture of `reflection.json` into `folder`; returns the page's path."""
     path = folder / DATA
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -34,9 +41,80 @@ def render(folder: Path) -> Path:
         raise PonderError(f"{path} cannot be read ({error}); make it again with ponder reflect RUN") from None
     with style():
         figure = drawing(data)
-    settle(figure)
-    png(figure, folder / PICTURE)
-    return folder / PICTURE
+        settle(figure)
+        png(figure, folder / PICTURE)
+        plots = list(_plots(data))
+    known = families(data)
+    page = (
+        environment()
+        .get_template("plain.html.j2")
+        .render(
+            eyebrow="reflection",
+            title=_title(known),
+            told=[f"What counts: {text(data, 'rule') or 'not recorded'}.", *_never(known)],
+            plots=plots,
+            tables=[(say.human(name), CAPTION, _grid(some)) for name, some in known.items() if _goes_back(some)],
+            words={},
+            made={"Samples": "those that the run kept in its folder trajectories"},
+        )
+    )
+    files.write_text(folder / PAGE, page)
+    return folder / PAGE
+
+
+def _title(known: Mapping[str, Known]) -> str:
+    """Who goes back, from the first round to the last."""
+    said = []
+    for name, some in known.items():
+        shares = [estimate(one, "intervals", "share") for _, one in some]
+        ends = [found.y for found in shares if found is not None]
+        if ends and any(ends):
+            said.append(f"{say.human(name)} {say.percent(ends[0], 0)} to {say.percent(ends[-1], 0)}")
+    if not said:
+        return "No step of any sample goes back"
+    return f"Steps that go back, from the first round to the last: {say.joined(said)}"
+
+
+def _goes_back(some: Known) -> bool:
+    return any(number(one, "reflecting") for _, one in some)
+
+
+def _never(known: Mapping[str, Known]) -> list[str]:
+    never = [say.human(name) for name, some in known.items() if not _goes_back(some)]
+    return [f"Never goes back, in any round: {say.joined(never)}."] if never else []
+
+
+def _plots(data: Summary) -> Iterator[Plot]:
+    """The panels of the picture as plots of their own, so that they stack on a phone."""
+    captions = (
+        "Share of all steps of a round's samples. Bands are 95 % intervals over problems.",
+        "Of the family that goes back most: what stood before a step that goes back, and what stands at its end.",
+        "The same share in the first tokens of each response alone: what a chain with that limit would have held.",
+    )
+    for index, draw in enumerate(panels(data)):
+        figure, (axes,) = canvas(height=3.9)
+        draw(axes)
+        title = axes.get_title(loc="left")
+        axes.set_title("")  # the page says it
+        alt = f"{title}. {in_words(figure)}"
+        settle(figure)
+        yield Plot(title, captions[index], alt, Markup(svg(figure, f"reflection-{index}")), None)
+
+
+def _grid(some: Known) -> Grid:
+    def cell(one: Mapping[str, Any], key: str) -> Cell:
+        found = estimate(one, "intervals", key)
+        return Cell("none" if found is None else say.percent(found.y), "" if found is None else say.bounds(found))
+
+    body = tuple(
+        (
+            Cell(f"Round {place}", f"level {say.plain(number(one, 'level'), 1)}"),
+            cell(one, "share"),
+            *(cell(one, effect) for effect in EFFECTS),
+        )
+        for place, one in some
+    )
+    return Grid(("Round", "Go back", *(effect.capitalize() for effect in EFFECTS)), body)
 
 
 def families(data: Summary) -> dict[str, Known]:
@@ -50,19 +128,32 @@ def families(data: Summary) -> dict[str, Known]:
 
 def drawing(data: Summary) -> Figure:
     """Share of steps that go back by round; what going back did; the same share over budget, first and last round."""
-    known = families(data)
-    reflecting = [name for name, some in known.items() if any(number(one, "reflecting") for _, one in some)]
-    panels = 1 + 2 * bool(reflecting)
-    figure, axes = canvas(panels, width=SMALL * panels, height=3.5)
-    for index, (name, some) in enumerate(known.items()):
-        label = say.human(name) + ("" if name in reflecting else " (never)")
-        _line(axes[0], some, "share", cycle(index), label)
-    _finish(axes[0], "Steps that go back", "round")
-    if reflecting:
-        _effects(axes[1], known, reflecting)
-        looks = {name: cycle(index) for index, name in enumerate(known) if name in reflecting}
-        _over_budget(axes[2], rows(data, "rounds"), looks)
+    draws = panels(data)
+    figure, axes = canvas(len(draws), width=SMALL * len(draws), height=3.5)
+    for one, draw in zip(axes, draws, strict=True):
+        draw(one)
     return figure
+
+
+def panels(data: Summary) -> list[Callable[[Axes], None]]:
+    """What draws each panel: one where nothing ever goes back, else three."""
+    known = families(data)
+    reflecting = [name for name, some in known.items() if _goes_back(some)]
+
+    def share(axes: Axes) -> None:
+        for index, (name, some) in enumerate(known.items()):
+            label = say.human(name) + ("" if name in reflecting else " (never)")
+            _line(axes, some, "share", cycle(index), label)
+        _finish(axes, "Steps that go back", "round")
+
+    def effects(axes: Axes) -> None:
+        _effects(axes, known, reflecting)
+
+    def budget(axes: Axes) -> None:
+        looks = {name: cycle(index) for index, name in enumerate(known) if name in reflecting}
+        _over_budget(axes, rows(data, "rounds"), looks)
+
+    return [share, effects, budget] if reflecting else [share]
 
 
 def _effects(axes: Axes, known: Mapping[str, Known], reflecting: Sequence[str]) -> None:

@@ -25,7 +25,8 @@ JSON, PAGE = "tree.json", "tree.html"
 MOST = 3000  # steps in the page; the file has all
 LONGEST = 2000  # characters of a text
 WIDE = 8  # branches of a fork that are shown at once; the others open with a click
-INDENTS = 8  # deeper forks are not indented further: a phone is narrow
+INDENTS = 8  # deeper forks are indented by a hair and say their number: a phone is narrow
+HAIRS = 48  # the deepest fork that is indented at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def render(tree: SearchTree) -> str:
             settings=_settings(tree.settings),
             plan=_plan(tree.plan),
             indents=INDENTS,
+            hairs=HAIRS,
             is_scored=any(node.shown_score is not None for node in tree.nodes),
         )
     )
@@ -190,7 +192,9 @@ def _count(nodes: Sequence[Node]) -> str:
     """The tree in numbers."""
     discarded = sum(node.state == "discarded" for node in nodes)
     finished = sum(node.answer is not None for node in nodes)
-    return f"{len(nodes):,} steps were drawn, {discarded:,} of them discarded; {finished:,} answers were finished."
+    drawn = "1 step was drawn" if len(nodes) == 1 else f"{len(nodes):,} steps were drawn"
+    ended = "1 answer was finished" if finished == 1 else f"{finished:,} answers were finished"
+    return f"{drawn}, {discarded:,} of them discarded; {ended}."
 
 
 def _cut(value: Any) -> str:

@@ -23,7 +23,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ponder.runlog.files import replacing
+from ponder.models import weights
+from ponder.runlog.files import whole_folder, write_text
 from ponder.types import PonderError
 from ponder.verifiers.aggregation import AGGREGATIONS
 from ponder.verifiers.learned.common.stored import FORMAT, Spec, Stored
@@ -60,12 +61,12 @@ def save(
     reference: PreTrainedModel | None = None,
 ) -> None:
     """Write the checkpoint, its tokenizer and the spec."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    if reference is not None:
-        reference.save_pretrained(folder / REFERENCE)
-    with replacing(folder / FILE) as temporary:
-        Path(temporary).write_text(json.dumps(asdict(spec), indent=1) + "\n", encoding="utf-8")
+    with whole_folder(folder) as place:
+        model.save_pretrained(place)
+        tokenizer.save_pretrained(place)
+        if reference is not None:
+            reference.save_pretrained(place / REFERENCE)
+        write_text(place / FILE, json.dumps(asdict(spec), indent=1) + "\n")
 
 
 def load(
@@ -135,8 +136,9 @@ def _tensors(folder: Path) -> list[str]:
 
 def _read(folder: Path, kind: Kind, device: torch.device | str) -> PreTrainedModel:
     try:
-        model: PreTrainedModel = _AUTO[kind.form].from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        weights.check_index(folder)
+        model = weights.read(
+            _AUTO[kind.form], folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise PonderError(f"the verifier in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error

@@ -14,14 +14,15 @@ from ponder.problems.files.jsonl import Jsonl
 from ponder.types import Key, PonderError, Problem, Question
 from ponder.verifiers.grade import grade_file
 from ponder.verifiers.rules.code import isolation
-from ponder.verifiers.rules.code.box import Place
+from ponder.verifiers.rules.code.boxes.box import Place
 from ponder.verifiers.rules.code.extract import program
-from ponder.verifiers.rules.code.inside import Foreign, TooLarge, assemble, pack
 from ponder.verifiers.rules.code.limits import Cause, Limits, printable
 from ponder.verifiers.rules.code.sandbox import Sandbox
+from ponder.verifiers.rules.code.sent.inside import assemble
+from ponder.verifiers.rules.code.sent.packing import Foreign, TooLarge, pack
+from ponder.verifiers.rules.code.sent.wire import Malformed, decode
 from ponder.verifiers.rules.code.tasks import FunctionTask, ProgramTask, TaskError, read_task
 from ponder.verifiers.rules.code.verifier import CodeVerifier
-from ponder.verifiers.rules.code.wire import Malformed, decode
 from ponder.verifiers.truth import GroundTruth
 
 boxed = pytest.mark.skipif(
@@ -242,8 +243,10 @@ def test_forged_text_is_a_plain_value_or_malformed(text):
 def test_packing_has_a_cap_and_knows_only_exact_types():
     with pytest.raises(TooLarge):
         pack(["x" * 100] * 100, [1000])
-    with pytest.raises(Foreign, match="generator"):
-        pack((x for x in [1]), [1000])
+    with pytest.raises(TooLarge):
+        pack((0 for _ in iter(int, 1)), [1000])
+    with pytest.raises(Foreign, match="ellipsis"):
+        pack(..., [1000])
     with pytest.raises(Foreign):
         pack({"a": [type("I", (int,), {})(3)]}, [1000])
 
@@ -251,7 +254,7 @@ def test_packing_has_a_cap_and_knows_only_exact_types():
 def test_the_last_block_that_defines_the_name_is_the_program():
     text = "```python\ndef f(): return 1\n```\nand use it:\n```python\nprint(f())\n```\n"
     assert program(text, "f") == "def f(): return 1\n"
-    assert program(text, "g") == "print(f())\n"
+    assert program(text, "g") == "def f(): return 1\nprint(f())\n"
     assert program("```\nx = 1\n```\n```python\ny = 2\n```") == "y = 2\n"
     assert program("Here:\n```python\nx = 1") == "x = 1\n"
     assert program("    return 1\n") == "    return 1\n"

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -115,4 +116,21 @@ def test_an_implicit_verifier_without_its_reference_is_refused(tmp_path):
     stored(tmp_path, "implicit")
     shutil.rmtree(tmp_path / "reference")
     with pytest.raises(PonderError, match="has no reference/"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda tensors: tensors.pop("model.norm.weight"), "the model lacks model.norm.weight"),
+        (lambda tensors: tensors.update(more=torch.zeros(2)), "the model has no place for more"),
+        (lambda tensors: tensors.update({"score.weight": torch.zeros(7, 3)}), r"of another shape are score.weight"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_by_name(change, sentence, tmp_path):
+    stored(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    change(tensors)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(PonderError, match=sentence):
         load(tmp_path)

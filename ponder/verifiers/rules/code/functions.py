@@ -11,22 +11,29 @@ import itertools
 import json
 import marshal
 import math
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
 
-from ponder.verifiers.rules.code import runtime
-from ponder.verifiers.rules.code.box import Box
-from ponder.verifiers.rules.code.channel import Channel, frame
+from ponder.verifiers.rules.code.boxes import runtime
+from ponder.verifiers.rules.code.boxes.box import Box
+from ponder.verifiers.rules.code.boxes.channel import Channel, frame
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, Limits, printable
 from ponder.verifiers.rules.code.tasks import FunctionTask
 
 # The tester's own limits: its server only waits, and each child has the candidate's limits once more.
 TESTER = Limits(seconds=60.0, result=2**24, output=2**40, threads=256)
-_INSIDE = (("inside", "inside.py"),)
-_TESTER = (("ponder.verifiers.rules.code.wire", "wire.py"), ("tester", "tester.py"))
+_INSIDE = (("ponder.verifiers.rules.code.sent.packing", "packing.py"), ("inside", "inside.py"))
+_TESTER = (("ponder.verifiers.rules.code.sent.wire", "wire.py"), ("tester", "tester.py"))
 # A program that stands for itself, without a prompt to complete.
 _ALONE = {"entry": "", "prompt": "", "prelude": ""}
+# Packages that honest programs import without being told to; the operator may allow them (`PONDER_CODE_PACKAGES`).
+_WELL_KNOWN = {
+    "gmpy2", "matplotlib", "networkx", "numba", "numpy", "pandas", "regex", "requests", "scipy", "sklearn",
+    "sortedcontainers", "sympy", "torch",
+}  # fmt: skip
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
 _FAULTS = {
     "foreign": (Cause.REFUSED, "a result of a foreign type"),
     "large": (Cause.OUTPUT, "a result above the cap"),
@@ -50,6 +57,8 @@ class Tester:
         job = {
             "asked": list(task.asked),
             "setup": task.setup,
+            "caught": list(task.caught),
+            "changes": task.changes,
             "tests": list(task.tests),
             "seconds": math.ceil(limits.seconds),
             "memory": limits.memory,
@@ -60,6 +69,7 @@ class Tester:
         if self._channel is None:
             self._channel = Channel(self._start())
             self._guarded(lambda channel: channel.start(runtime.code(*_TESTER)))
+        self._guarded(lambda channel: channel.begin())
         self._guarded(lambda channel: channel.send(frame(body)))
 
     def answer(self, text: bytes) -> None:
@@ -103,16 +113,18 @@ class Candidate:
     def load(self) -> None:
         word, text = self._opened(self._channel.more(frame(b"go")))
         if word == "raised":
-            kind, message = text.split(" ", 1)
-            raise Ended(Cause.WRONG, f"it does not load: {_told(message) or kind}")
+            told = _raised(text)
+            raise Ended(missing_package(told) or Cause.WRONG, f"it does not load: {told}")
         if word != "loaded":
             raise Ended(Cause.WRONG, "a forged message")
 
     def call(self, packed: bytes) -> bytes:
         """The answer to one call, as the tester takes it."""
         word, text = self._opened(self._channel.ask(packed))
-        if word not in ("value", "object", "raised"):
+        if word not in ("value", "object", "method", "raised", "lazy", "awaited"):
             raise Ended(Cause.WRONG, "a forged message")
+        if word == "raised" and (cause := missing_package(told := _raised(text))):
+            raise Ended(cause, told)
         return f"{word} {text}".encode()
 
     def _opened(self, message: bytes) -> tuple[str, str]:
@@ -164,11 +176,28 @@ def _verdict(told: dict[str, Any], calls: int) -> Ending:
     detail = printable(told["detail"], 500)
     if told["passed"] and calls:
         return Ending(Cause.RIGHT, f"{calls} calls", calls)
+    if told.get("unfit"):
+        return Ending(Cause.GOLD, f"the tests cannot be run apart from the candidate: {detail}", calls)
     if not calls:
         return Ending(Cause.GOLD, f"the tests never ask the candidate: {detail or 'they are empty'}")
     if told.get("foreign"):
         return Ending(Cause.REFUSED, detail, calls)
     return Ending(Cause(told.get("limit", Cause.WRONG)), detail, calls)
+
+
+def missing_package(text: str) -> Cause | None:
+    """What it means that `text` ended a run: a failure if a well-known package was wanted that a box does not have.
+
+    A name that nobody knows is the candidate's mistake. The text tells what the operator could do.
+    """
+    found = _NO_MODULE.search(text)
+    return Cause.UNSUPPORTED if found and found[1] in _WELL_KNOWN else None
+
+
+def _raised(text: str) -> str:
+    """`KIND OWN "hex"` as `OWN: message`."""
+    _, own, message = text.split(" ", 2)
+    return f"{printable(own, 100)}: {_told(message)}"
 
 
 def _told(text: str) -> str:

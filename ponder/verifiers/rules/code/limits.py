@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """How a run ended. All between the first and the last two are the candidate's own fault: outcome 0.0."""
+    """How a run ended. All between the first and the last three are the candidate's own fault: 0.0."""
 
     RIGHT = "right"
     WRONG = "wrong"  # a test failed, an exception, an early exit
@@ -22,6 +22,7 @@ class Cause(StrEnum):
     OUTPUT = "output"  # a result or a stream above its cap
     CRASH = "crash"  # the interpreter itself died
     REFUSED = "refused"  # a result that is no plain data, a program that is too long
+    UNSUPPORTED = "unsupported"  # it needs an installed package that the operator has not allowed: a failure
     INFRASTRUCTURE = "infrastructure"  # ours, or the machine's: a failure and never a reward
     GOLD = "gold"  # the task is at fault: its tests are broken, or refuse its own answer; a failure too
 

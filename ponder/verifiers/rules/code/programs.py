@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from ponder.verifiers.rules.code.box import Box
-from ponder.verifiers.rules.code.channel import Channel, frame
-from ponder.verifiers.rules.code.functions import job_for
+from ponder.verifiers.rules.code.boxes.box import Box
+from ponder.verifiers.rules.code.boxes.channel import Channel, frame
+from ponder.verifiers.rules.code.functions import job_for, missing_package
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, printable
 from ponder.verifiers.rules.code.tasks import ProgramTask
 
@@ -65,6 +65,8 @@ def _failed(box: Box, errors: str) -> Ending:
     if last.startswith("MemoryError"):
         return Ending(Cause.MEMORY, "out of memory")
     ending = box.ending(errors)
+    if cause := missing_package(last):
+        return Ending(cause, printable(last))
     return Ending(ending.cause, f"{ending.detail}; {printable(last)}" if last else ending.detail)
 
 

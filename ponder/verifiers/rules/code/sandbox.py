@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeVar
 
-from ponder.verifiers.rules.code.box import Box
-from ponder.verifiers.rules.code.cgroups import Group
+from ponder.verifiers.rules.code.boxes.box import Box
+from ponder.verifiers.rules.code.boxes.cgroups import Group
 from ponder.verifiers.rules.code.functions import TESTER, Tester, run_function
-from ponder.verifiers.rules.code.isolation import Isolation, require
+from ponder.verifiers.rules.code.isolation import Isolation, require, settle, with_packages
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, Limits
 from ponder.verifiers.rules.code.programs import run_program
 from ponder.verifiers.rules.code.tasks import FunctionTask, Task
@@ -42,9 +42,20 @@ class _Bench:
 class Sandbox:
     """Runs programs in boxes, `workers` at a time. Close it to leave nothing behind."""
 
-    def __init__(self, *, workers: int = 1, limits: Limits | None = None, allow_unsafe: bool = False) -> None:
-        """Raises PonderError where code cannot be isolated, unless `allow_unsafe`."""
-        self.isolation: Isolation = require(allow_unsafe)
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        limits: Limits | None = None,
+        allow_unsafe: bool = False,
+        packages: tuple[str, ...] | None = None,
+    ) -> None:
+        """Raises PonderError where code cannot be isolated, unless `allow_unsafe`.
+
+        `packages` are the installed distributions that programs and tests may import; None takes those of
+        `PONDER_CODE_PACKAGES` (names with commas between them).
+        """
+        self.isolation: Isolation = with_packages(require(allow_unsafe), packages)
         self.limits = limits or Limits()
         self._workers = max(1, workers)
         self._threads = ThreadPoolExecutor(self._workers, "ponder-box", initializer=self._settle)
@@ -55,6 +66,7 @@ class Sandbox:
 
     def _settle(self) -> None:
         """What a new thread of ours begins with."""
+        settle(self.isolation.place)
         group = self._group()
         bench = _Bench(Tester(lambda: self._tester_box(group)), group)
         self._here.bench = bench

@@ -9,6 +9,8 @@ verdict on the candidate, and the task is refused with its name (failure "gold")
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -21,7 +23,8 @@ from ponder.verifiers.rules.code.sandbox import Sandbox
 from ponder.verifiers.rules.code.tasks import FunctionTask, Task, TaskError, read_task
 
 _SHOWN = 500
-_FAILURES = (Cause.INFRASTRUCTURE, Cause.GOLD)
+_FAILURES = (Cause.INFRASTRUCTURE, Cause.GOLD, Cause.UNSUPPORTED)
+_UNSUPPORTED = "a package that is not in the box; the operator may allow it (PONDER_CODE_PACKAGES=numpy,...)"
 
 
 class CodeVerifier:
@@ -66,7 +69,7 @@ class CodeVerifier:
 
     def _judged(self, sandbox: Sandbox, problem: Problem, response: str) -> Verdict:
         try:
-            task = read_task(problem.key.data, problem.question.text)
+            task = read_task(problem.key.data, problem.question.text, program(problem.key.answer or "") or "")
         except TaskError as error:
             return _verdict(Ending(Cause.GOLD, str(error)), problem, None, sandbox)
         code = program(response, _entry(task))
@@ -80,13 +83,22 @@ class CodeVerifier:
     def _cleared(self, sandbox: Sandbox, problem: Problem, task: Task, code: str, ending: Ending) -> Ending:
         """The ending of a candidate that failed, unless the task's own answer fails as well."""
         answer = program(problem.key.answer or "", _entry(task)) or ""
-        own = ending if code == answer else self._gold.get(problem.id) or sandbox.run(task, answer)
+        key = _content(problem)
+        own = ending if code == answer else self._gold.get(key) or sandbox.run(task, answer)
         if own.cause is Cause.INFRASTRUCTURE:
             return own
-        self._gold[problem.id] = own
+        self._gold[key] = own
         if own.cause is Cause.RIGHT:
             return ending
+        if own.cause is Cause.UNSUPPORTED:
+            return Ending(Cause.UNSUPPORTED, f"its own answer: {own.detail}")
         return Ending(Cause.GOLD, f"its own answer fails its own tests ({own.cause}: {own.detail})")
+
+
+def _content(problem: Problem) -> str:
+    """Names a row by all that its verdicts depend on: two rows may have one id."""
+    parts = [problem.question.text, problem.key.answer, problem.key.data]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 def _entry(task: Task) -> str:
@@ -97,7 +109,8 @@ def _verdict(ending: Ending, problem: Problem, code: str | None, sandbox: Sandbo
     shown = None if code is None else code[:_SHOWN]
     level = f"[{sandbox.isolation.level}]"
     if ending.cause in _FAILURES:
-        detail = f"{problem.id}: {printable(ending.detail, 600)} {level}"
+        more = f"; {_UNSUPPORTED}" if ending.cause is Cause.UNSUPPORTED else ""
+        detail = f"{problem.id}: {printable(ending.detail, 600)}{more} {level}"
         return Verdict(failure=ending.cause.value, extracted=shown, detail=detail)
     outcome = 1.0 if ending.cause is Cause.RIGHT else 0.0
     return Verdict(outcome=outcome, extracted=shown, detail=f"{ending.cause.value}: {ending.detail} {level}")

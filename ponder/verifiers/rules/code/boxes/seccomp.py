@@ -1,11 +1,12 @@
 """The system calls that a box refuses, as a classic BPF program for bubblewrap's `--seccomp`.
 
 A deny list: calls that reach other processes, namespaces, mounts, keys, kernel programs, raw devices or shared memory
-return EPERM, and so do those that change priorities: who lowers his own would look like a victim of a busy machine and
-not like one who is late (see `channel.Clock`). `clone3` returns ENOSYS, so that the C library falls back to `clone`,
-whose flags a filter can read. A candidate may start threads and no processes: memory and processor limits of one
-process are then limits of the run, and nothing can outlive it. The tester (see `tester`) runs trusted code and forks
-for each test, so `fork=True` there.
+return EPERM, and so does `io_setup`, whose slots are counted for the whole machine. So do those that change priorities:
+who lowers his own would look like a victim of a busy machine and not like one who is late (see `channel.Clock`). Only
+sockets of the network and of files open. `clone3` returns ENOSYS, so that the C library falls back to `clone`, whose
+flags a filter can read. A candidate may start threads and no processes: memory and processor limits of one process are
+then limits of the run, and nothing can outlive it. The tester (see `tester`) runs trusted code and forks for each test,
+so `fork=True` there.
 
 x86-64 and arm64 only; elsewhere `program` is None and the box counts as incomplete. What it leaves out: it is no allow
 list, so a kernel bug behind an ordinary call is not covered.
@@ -23,6 +24,7 @@ DENIED: dict[str, tuple[int, int]] = {
     "acct": (163, 89), "add_key": (248, 217), "adjtimex": (159, 171), "bpf": (321, 280), "chroot": (161, 51),
     "clock_adjtime": (305, 266), "clock_settime": (227, 112), "delete_module": (176, 106), "fanotify_init": (300, 262),
     "finit_module": (313, 273), "fsconfig": (431, 431), "fsmount": (432, 432), "fsopen": (430, 430),
+    "io_setup": (206, 0),
     "fspick": (433, 433), "init_module": (175, 105), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425), "ioperm": (173, -1), "iopl": (172, -1), "kcmp": (312, 272),
     "kexec_file_load": (320, 294), "kexec_load": (246, 104), "keyctl": (250, 219), "lookup_dcookie": (212, 18),
@@ -44,7 +46,10 @@ DENIED: dict[str, tuple[int, int]] = {
     "vmsplice": (278, 75),
 }  # fmt: skip
 FORKS = {"fork": (57, -1), "vfork": (58, -1)}
-CLONE, CLONE3, IOCTL, PRCTL = (56, 220), (435, 435), (16, 29), (157, 167)
+CLONE, CLONE3, IOCTL, PRCTL, SOCKET = (56, 220), (435, 435), (16, 29), (157, 167), (41, 198)
+# AF_UNIX, AF_INET, AF_INET6: what a private network namespace confines. AF_VSOCK reaches the machine below, AF_ALG and
+# AF_NETLINK the kernel.
+_FAMILIES = (1, 2, 10)
 _CLONE_THREAD, _CLONE_NEW = 0x10000, 0x7E020000  # every CLONE_NEW* flag, user and time namespaces included
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into the terminal of whoever started us
 _PARENT_DEATH = 1  # prctl: a process must not forget that it dies with its parent
@@ -69,6 +74,7 @@ def program(*, fork: bool, machine: str = "") -> bytes | None:
     for number in sorted(numbers[column] for numbers in refused.values() if numbers[column] >= 0):
         code += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _EPERM)]
     code += [(_JUMP_EQUAL, 0, 1, CLONE3[column]), (_RETURN, 0, 0, _ENOSYS)]
+    code += _on_argument(SOCKET[column], _ARGUMENT_0, [], _FAMILIES)
     code += _on_argument(IOCTL[column], _ARGUMENT_1, [(_JUMP_EQUAL, value, True) for value in _TERMINAL_INPUT])
     code += _on_argument(PRCTL[column], _ARGUMENT_0, [(_JUMP_EQUAL, _PARENT_DEATH, True)])
     threads_only = [] if fork else [(_JUMP_ANY, _CLONE_THREAD, False)]
@@ -77,10 +83,17 @@ def program(*, fork: bool, machine: str = "") -> bytes | None:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-def _on_argument(number: int, offset: int, tests: list[tuple[int, int, bool]]) -> list[tuple[int, int, int, int]]:
-    """For one call: refuse it if a test of its argument (jump, value, refuse when true) says so, else allow it."""
+def _on_argument(
+    number: int, offset: int, tests: list[tuple[int, int, bool]], only: tuple[int, ...] = ()
+) -> list[tuple[int, int, int, int]]:
+    """For one call: refuse it if a test of its argument (jump, value, refuse when true) says so, else allow it.
+
+    With `only` the argument must be one of these values.
+    """
     body = [(_LOAD, 0, 0, offset)]
     for jump, value, when in tests:
         body += [(jump, *((0, 1) if when else (1, 0)), value), (_RETURN, 0, 0, _EPERM)]
-    body += [(_RETURN, 0, 0, _ALLOW)]
+    for value in only:
+        body += [(_JUMP_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
+    body += [(_RETURN, 0, 0, _EPERM if only else _ALLOW)]
     return [(_JUMP_EQUAL, 0, len(body), number), *body]

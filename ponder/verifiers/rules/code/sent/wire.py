@@ -42,6 +42,15 @@ def _pairs(parts: list[Any]) -> dict[Any, Any]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
+def _numpy(parts: list[Any]) -> Any:
+    """An array or a number of numpy, of a plain numeric type."""
+    numpy = __import__("numpy")
+    kind = numpy.dtype(parts[0])
+    if kind.kind not in "biufc":
+        raise Malformed(parts[0])
+    return numpy.array(parts[1], dtype=kind) if isinstance(parts[1], list) else kind.type(parts[1])
+
+
 _BUILD: dict[str, Callable[[list[Any]], Any]] = {
     "list": list,
     "tuple": tuple,
@@ -49,6 +58,11 @@ _BUILD: dict[str, Callable[[list[Any]], Any]] = {
     "frozenset": frozenset,
     "dict": _pairs,
     "deque": deque,
+    "iterator": iter,
+    "keys": lambda parts: dict.fromkeys(parts).keys(),
+    "values": lambda parts: dict(enumerate(parts)).values(),
+    "items": lambda parts: dict(parts).items(),
+    "numpy": _numpy,
     "bytes": lambda parts: bytes.fromhex(parts[0]),
     "bytearray": lambda parts: bytearray.fromhex(parts[0]),
     "complex": lambda parts: complex(*parts),

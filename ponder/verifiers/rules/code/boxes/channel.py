@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from ponder.verifiers.rules.code.box import Box
+from ponder.verifiers.rules.code.boxes.box import Box
 from ponder.verifiers.rules.code.limits import Cause, Ended
 
 _BLOCK = 65536
@@ -31,6 +31,7 @@ class Clock:
         self.box = box
         self.counted = 0.0  # seconds of earlier answers
         self.since = time.monotonic()
+        self.starved = box.waited_for_processor() or 0.0  # before this clock began
 
     def pause(self) -> None:
         self.counted += time.monotonic() - self.since
@@ -44,7 +45,7 @@ class Clock:
         if wall <= limits.seconds:
             return
         starved = self.box.waited_for_processor()
-        if starved is not None and wall - starved > limits.seconds:
+        if starved is not None and wall - (starved - self.starved) > limits.seconds:
             raise Ended(Cause.TIMEOUT, f"{limits.seconds:g} s of its own time")
         if wall > limits.seconds * limits.patience:
             if starved is None:
@@ -74,6 +75,10 @@ class Channel:
         self.box.hold()
         self._clock = Clock(self.box)
         return hello
+
+    def begin(self) -> None:
+        """What is asked from now on has the whole time again: a box that serves many jobs is given it for each."""
+        self._clock = Clock(self.box)
 
     def ask(self, body: bytes) -> bytes:
         """Send a frame and wait for one. One that is there already answers what was not asked."""

@@ -6,35 +6,27 @@ to go on; then it either runs the program as `__main__`, or loads it as a module
 Whatever a candidate changes in here (builtins, frames, memory) it changes in its own process, which never holds an
 expected value: all that can come out are results, and a result must be plain data.
 
-A result is written as JSON in which text is hex and every container names its type: `["tuple", [1, "6162"]]`. Only
-exact built-in types and a few of the standard library are written; a subclass, an iterator or an object of the
-candidate's own is foreign. One exception: what a class of the candidate returns when it is called stays here, and its
-number goes out, so that a test may build objects and pass them back.
+How a result is written stands in `packing`. One exception: an object of the candidate's own class stays here and its
+number goes out, so that a test may build objects, call their methods, read their attributes and pass them back.
 """
 
 from __future__ import annotations
 
+import builtins
 import marshal
 import posix
 import sys
+
+from ponder.verifiers.rules.code.sent.packing import Foreign, TooLarge, is_iterator, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing these takes as long as the interpreter's start
     from collections.abc import Callable
     from typing import Any
 
-DEEPEST = 100
 _AST_ONLY = 0x400
-_SEQUENCES: dict[Any, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
-_MAPPINGS = ("Counter", "defaultdict", "OrderedDict")
-
-
-class Foreign(Exception):
-    """A result that is no plain data."""
-
-
-class TooLarge(Exception):
-    """A result above the cap."""
+PORTION = 1000  # items of an iterator that go out at once
+_BASES = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 
 
 def take(descriptor: int) -> bytes:
@@ -76,74 +68,6 @@ def limit(seconds: int, memory: int, disk: int, threads: int, files: int) -> Non
         resource.setrlimit(what, (most, most))
 
 
-def pack(value: Any, room: list[int], depth: int = 0) -> str:
-    """`value` as text. `room[0]` is how many characters are left; no method of a candidate's class is called."""
-    kind = type(value)
-    text: str
-    if kind is str:
-        text = '"' + value.encode("utf-8", "surrogatepass").hex() + '"'
-    elif kind in _SCALARS:
-        text = _SCALARS[kind](value)
-    elif depth < DEEPEST:
-        return _container(value, kind, room, depth + 1)
-    else:
-        raise Foreign(f"a {kind.__name__} nested more than {DEEPEST} deep")
-    room[0] -= len(text)
-    if room[0] < 0:
-        raise TooLarge
-    return text
-
-
-def _number(value: int) -> str:
-    """Small ones as they are; large ones in hex, which takes linear time both ways."""
-    return int.__repr__(value) if -(2**53) < value < 2**53 else f'["int", "{value:x}"]'
-
-
-def _real(value: float) -> str:
-    return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(text := float.__repr__(value), text)
-
-
-_SCALARS: dict[Any, Callable[[Any], str]] = {
-    int: _number,
-    float: _real,
-    bool: lambda value: "true" if value else "false",
-    type(None): lambda _: "null",
-}
-
-
-def _container(value: Any, kind: Any, room: list[int], depth: int) -> str:
-    tag, parts = _SEQUENCES.get(kind), value
-    if kind is dict or _is_standard(kind, "collections", _MAPPINGS):
-        tag, parts = "dict", [part for pair in dict.items(value) for part in pair]
-    elif _is_standard(kind, "collections", ("deque",)):
-        tag, parts = "deque", list(value)
-    elif kind in (bytes, bytearray):
-        tag, parts = kind.__name__, [value.hex()]
-        room[0] -= 2 * len(value)
-    elif kind in (complex, range):
-        tag, parts = kind.__name__, [value.real, value.imag] if kind is complex else [*_range(value)]
-    elif _is_standard(kind, "fractions", ("Fraction",)):
-        tag, parts = "Fraction", [value.numerator, value.denominator]
-    elif _is_standard(kind, "decimal", ("Decimal",)):
-        tag, parts = "Decimal", [str(value)]
-    if tag is None:
-        raise Foreign(f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__name__)
-    room[0] -= len(tag) + 8 + 2 * len(parts)
-    if room[0] < 0:
-        raise TooLarge
-    return f'["{tag}", [' + ", ".join([pack(part, room, depth) for part in parts]) + "]]"
-
-
-def _range(value: range) -> tuple[int, int, int]:
-    return value.start, value.stop, value.step
-
-
-def _is_standard(kind: Any, module: str, names: tuple[str, ...]) -> bool:
-    """Whether `kind` is one of these classes of a standard module that the candidate has imported."""
-    loaded = sys.modules.get(module)
-    return loaded is not None and any(kind is getattr(loaded, name, None) for name in names)
-
-
 class Served:
     """The loaded candidate and the objects of its classes that have been numbered."""
 
@@ -151,25 +75,72 @@ class Served:
         self.names = names
         self.largest = largest
         self.objects: list[Any] = []
+        self._numbers: dict[int, int] = {}
 
-    def call(self, name: str, args: tuple[Any, ...], keywords: dict[str, Any], special: bool) -> str:
-        """One call, answered with a word for how it went and what it gave."""
+    def call(self, what: Any, args: Any, keywords: dict[str, Any], special: bool, changes: bool) -> str:
+        """One call, answered with a word for how it went and what it gave.
+
+        `what` is a name; or a name or the number of an object with the name of an attribute, which is read if `args` is
+        None; or the number of an iterator and None, which asks for its next portion.
+        With `changes` the arguments that the call has changed follow in a second line.
+        """
         if special:
             args, keywords = self._unpack(args), self._unpack(keywords)
         try:
-            function = self.names[name]
+            function = self._found(what)
         except KeyError:
-            return f"raised NameError {pack(f'name {name!r} is not defined', [4000])}"
-        result = function(*args, **keywords)
-        if isinstance(function, type) and type(result) is function and function.__module__ == "solution":
+            return f"raised NameError NameError {pack(f'name {what!r} is not defined', [4000])}"
+        if args is None:
+            return "method" if callable(function) else self._told(function)
+        before = [self._seen(each) for each in args] if changes else []
+        told = self._told(function(*args, **keywords))
+        after = [self._seen(each) for each in args] if changes else []
+        changed = [f"[{i}, {now}]" for i, now in enumerate(after) if now is not None and now != before[i]]
+        return f"{told}\n[{', '.join(changed)}]" if changed else told
+
+    def _found(self, what: Any) -> Any:
+        """A name of the module's, or a method of its class `Solution`."""
+        if type(what) is tuple:
+            owner = self.objects[what[0]] if type(what[0]) is int else self._found(what[0])
+            return (lambda: self._portion(owner)) if what[1] is None else getattr(owner, what[1])
+        solution = self.names.get("Solution")
+        if what not in self.names and isinstance(solution, type) and hasattr(solution, what):
+            return getattr(solution(), what)
+        return self.names[what]
+
+    def _portion(self, iterator: Any) -> list[Any]:
+        return [part for _, part in zip(range(PORTION), iterator, strict=False)]
+
+    def _told(self, result: Any) -> str:
+        kind = type(result)
+        if kind.__name__ == "coroutine" and kind.__module__ == "builtins":
+            return "awaited " + self._told(__import__("asyncio").run(result))
+        if is_iterator(kind):
+            first = self._portion(result)
             self.objects.append(result)
-            return f"object {len(self.objects) - 1}"
-        return "value " + pack(result, [self.largest])
+            return f"lazy {len(self.objects) - 1} {pack(first, [self.largest])}"
+        if kind.__module__ != "solution" or issubclass(kind, _BASES) or isinstance(result, type):
+            return "value " + pack(result, [self.largest])
+        number = self._numbers.setdefault(id(result), len(self.objects))
+        if number == len(self.objects):
+            self.objects.append(result)
+        return f"object {number}"
+
+    def _seen(self, value: Any) -> str | None:
+        """A list, dict, set or bytearray as text, to see whether it changes."""
+        try:
+            return pack(value, [self.largest]) if type(value) in (list, dict, set, bytearray) else None
+        except (Foreign, TooLarge, RuntimeError):
+            return None
 
     def _unpack(self, value: Any) -> Any:
-        """Put types and numbered objects where the tester wrote `(..., what, which)`."""
+        """Put types, arrays and numbered objects where the tester wrote `(..., what, which)`."""
         if type(value) is tuple and value and value[0] is ...:
-            return self.objects[value[2]] if value[1] == "object" else getattr(sys.modules["builtins"], value[2])
+            if value[1] == "name":
+                return self._found(value[2])
+            if value[1] == "array":
+                return __import__("numpy").array(value[2][1], dtype=value[2][0])
+            return self.objects[value[2]] if value[1] == "object" else getattr(builtins, value[2])
         if type(value) in (list, tuple, set, frozenset):
             return type(value)(self._unpack(part) for part in value)
         if type(value) is dict:
@@ -188,7 +159,7 @@ def attempt(action: Callable[[], str]) -> str:
     except MemoryError:
         return "memory"
     except Exception as error:
-        return f"raised {_standard_name(error)} {pack(_message(error), [4000])}"
+        return f"raised {_standard_name(error)} {type(error).__name__} {pack(_message(error), [4000])}"
     except BaseException as error:
         return "exit " + pack(type(error).__name__[:100], [4000])
 
@@ -203,9 +174,9 @@ def _standard_name(error: Exception) -> str:
 
 def _message(error: Exception) -> str:
     try:
-        return f"{type(error).__name__}: {error}"[:300]
+        return str(error)[:300]
     except BaseException:
-        return type(error).__name__[:300]
+        return ""
 
 
 def assemble(prompt: str, body: str, entry: str) -> str:
@@ -237,6 +208,11 @@ def _defines(text: str, entry: str) -> bool:
 
 def load(job: dict[str, Any], name: str) -> dict[str, Any]:
     """Run the candidate's top level as module `name` and return its names."""
+    import _sitebuiltins  # what an interpreter has that starts with its `site`
+
+    for word in ("exit", "quit"):
+        setattr(builtins, word, _sitebuiltins.Quitter(word, "end of file"))
+    setattr(builtins, "help", _sitebuiltins._Helper())  # noqa: B010, SLF001 - that is its name
     module = type(sys)(name)
     sys.modules[name] = module
     exec(compile(job["prelude"], "prelude", "exec"), module.__dict__)  # noqa: S102 - this is the box
@@ -273,4 +249,6 @@ def main(incoming: int, outgoing: int) -> None:
 
 
 if __name__ == "inside":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    _ends = int(sys.argv[1]), int(sys.argv[2])
+    sys.argv[:] = ["solution.py"]
+    main(*_ends)

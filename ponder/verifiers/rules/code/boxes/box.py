@@ -21,10 +21,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponder.verifiers.rules.code import runtime
-from ponder.verifiers.rules.code.cgroups import Group
+from ponder.verifiers.rules.code.boxes import runtime, stage
+from ponder.verifiers.rules.code.boxes.cgroups import Group
+from ponder.verifiers.rules.code.boxes.seccomp import program
 from ponder.verifiers.rules.code.limits import Cause, Ending, Limits, printable
-from ponder.verifiers.rules.code.seccomp import program
 
 KILL_SECONDS = 2.0
 _CRASHES = {128 + number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
@@ -34,19 +34,30 @@ _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ip
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How boxes are made: `bubblewrap` is its path, None for no isolation; `seconds` is the processor limit inside."""
+    """How boxes are made: `bubblewrap` is its path, None for no isolation.
+
+    `fork` allows processes, `nobody` gives up root first (see `stage`), `packages` are on the import path.
+    """
 
     bubblewrap: str | None
     fork: bool = False
+    nobody: bool = False
+    packages: tuple[str, ...] = ()
 
 
-def arguments(place: Place, limits: Limits, filter_fd: int, info_fd: int) -> list[str]:
-    """Bubblewrap's command line up to the program: nothing of the host but the runtime, read only."""
+def arguments(place: Place, limits: Limits, filter_fd: int, info_fd: int, empty_fd: int) -> list[str]:
+    """Bubblewrap's command line up to the program: nothing of the host but the runtime, read only.
+
+    `/dev/null` is a file of the box's own: the host's device would carry changes of its mode and times to other boxes.
+    """
     return [
-        str(place.bubblewrap), *_NAMESPACES, "--unshare-cgroup-try", "--as-pid-1", "--die-with-parent", "--new-session",
-        "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--hostname", "box", *runtime.mounts(),
-        "--dev-bind", "/dev/null", "/dev/null", "--size", str(limits.disk), "--tmpfs", "/tmp", "--remount-ro", "/",
-        "--chdir", "/tmp", "--clearenv", "--setenv", "PYTHONHASHSEED", "0",
+        *(stage.command() if place.nobody else ()), str(place.bubblewrap), *_NAMESPACES, "--unshare-cgroup-try",
+        "--as-pid-1", "--die-with-parent", "--new-session",
+        "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--hostname", "box",
+        "--size", str(limits.disk), "--tmpfs", "/dev", "--perms", "0666", "--file", str(empty_fd), "/dev/null",
+        "--size", str(limits.disk), "--tmpfs", "/tmp",
+        "--clearenv", "--setenv", "PYTHONHASHSEED", "0", *runtime.mounts(place.packages, staged=place.nobody),
+        "--remount-ro", "/", "--chdir", "/tmp",
         "--seccomp", str(filter_fd), "--info-fd", str(info_fd), "--",
     ]  # fmt: skip
 
@@ -70,20 +81,22 @@ class Box:
             filter_end, feed = self._pipe(ends, 0)
             os.write(feed, program(fork=place.fork) or b"")
             os.close(self._ours.pop())
+            nothing, _ = self._pipe(ends, 0)
+            os.close(self._ours.pop())
             command = runtime.command(take, give)
             if place.bubblewrap:
-                command = [*arguments(place, limits, filter_end, info), *command]
+                command = [*arguments(place, limits, filter_end, info, nothing), *command]
             else:
                 self._folder = tempfile.mkdtemp(prefix="ponder-unsafe-")
             self.process = subprocess.Popen(
                 group.joined(command) if group else command,
-                stdin=subprocess.DEVNULL if stdin is None else stdin,
+                stdin=nothing if stdin is None else stdin,
                 stdout=out,
                 stderr=err,
-                pass_fds=(take, give, filter_end, info),
+                pass_fds=(take, give, filter_end, info, nothing),
                 start_new_session=True,  # Ctrl-C reaches the parent alone
                 cwd=self._folder or "/",
-                env={"PYTHONHASHSEED": "0"},
+                env={"PYTHONHASHSEED": "0"} | runtime.unboxed(place.packages),
             )
         except BaseException:
             for end in self._ours:

@@ -1,0 +1,1 @@
+"""The page of somebody else's samples."""

@@ -1,0 +1,1 @@
+"""A page to search and read the samples of a run."""

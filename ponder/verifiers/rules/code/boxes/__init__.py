@@ -1,0 +1,1 @@
+"""Boxes that hold a candidate: their walls, their runtime, and the pipes into them."""

@@ -1,0 +1,126 @@
+"""Progress in a log file, on a terminal of 80 columns, and what Ctrl-C says."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from ponder.commands.progress import HEARTBEAT_SECONDS, Bars, _Lines
+
+STEPS = """
+import time
+from ponder.commands.progress import Bars
+with Bars(lines={lines}) as bars:
+    for done in range(4):
+        note = f"round {{done}}: sampling, a note that is far too long for a narrow window"
+        bars.tell("training", 20 + done, 200, note)
+        time.sleep(0.3)
+"""
+
+
+def on_terminal(code: str, columns: int) -> str:
+    """What a program writes on a terminal of this width, without the control sequences."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "24"}
+    with subprocess.Popen([sys.executable, "-c", code], stderr=theirs, stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        data = b""
+        while True:
+            try:
+                block = os.read(ours, 65536)
+            except OSError:  # the terminal of a process that has ended
+                break
+            if not block:
+                break
+            data += block
+        assert process.wait(60) == 0
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode())
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_on_a_narrow_terminal_bar_counter_and_time_left_stay(columns: int) -> None:
+    drawn = [line.rstrip() for line in re.split(r"[\r\n]+", on_terminal(STEPS.format(lines=False), columns)) if line]
+    last = [line for line in drawn if "23/200" in line][-1]
+    assert re.match(r"training [━╸╺ ]{8,} *23/200 0:00:0\d, 0:0\d:\d\d left ", last), last
+    assert max(map(len, drawn)) <= columns
+    assert "…" in last
+
+
+def test_lines_of_steps_stay_on_the_terminal() -> None:
+    shown = on_terminal(STEPS.format(lines=True), 120)
+    for number in range(3):
+        assert f"round {number}: sampling, a note that is far too long for a narrow window ({21 + number}/200" in shown
+
+
+def test_a_log_file_has_a_plain_line_for_each_step(tmp_path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run([sys.executable, "-c", STEPS.format(lines=False)], stderr=log, check=True, timeout=60)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"training {20 + done}/200" for done in range(4)]
+    assert "left" not in lines[0]  # nothing is known yet
+    assert re.fullmatch(
+        r"training 23/200, 0:00:0\d passed, about 0:0\d:\d\d left: round 3: sampling, a note .* window", lines[3]
+    )
+
+
+def test_time_left_counts_what_was_done_since_the_start_and_silence_has_a_sign_of_life() -> None:
+    now, stream = [100.0], io.StringIO()
+    lines = _Lines(stream, lambda: now[0])
+    lines.tell("training", 10, 40, "sampling")  # resumed at 10
+    now[0] += 3
+    lines.tell("training", 10, 40, "learning")  # the same step: no line
+    now[0] += 57
+    lines.beat()
+    lines.beat()  # once is enough
+    lines.tell("training", 20, 40, "sampling")
+    now[0] += 0.1
+    lines.tell("training", 21, 40, "sampling")  # faster than anybody reads
+    lines.tell("training", 40, 40, "sampling")  # the end is always told
+    assert stream.getvalue().splitlines() == [
+        "training 10/40, 0:00:00 passed: sampling",
+        "training 10/40, 0:01:00 passed: learning",
+        "training 20/40, 0:01:00 passed, about 0:02:00 left: sampling",
+        "training 40/40, 0:01:00 passed, about 0:00:00 left: sampling",
+    ]
+    assert HEARTBEAT_SECONDS == 15
+
+
+def test_the_first_stage_ends_the_start() -> None:
+    stream = io.StringIO()
+    with Bars(stream=stream) as bars:
+        bars.starting("loading")
+        bars.tell("training", 0, 2, "sampling")
+        bars.tell("training", 1, 2, "learning")
+    started = [line.partition(",")[0] for line in stream.getvalue().splitlines()]
+    assert started == ["starting 0/1", "starting 1/1", "training 0/2", "training 1/2"]
+
+
+def test_quiet_bars_say_nothing() -> None:
+    stream = io.StringIO()
+    with Bars(quiet=True, stream=stream) as bars:
+        bars.tell("eval", 1, 2, "note")
+    assert stream.getvalue() == ""
+
+
+def test_ctrl_c_in_a_run_says_what_is_saved_and_how_to_go_on(tmp_path) -> None:
+    command = [sys.executable, "-m", "ponder.cli", "run", "--out", str(tmp_path / "run"), "--set", "rounds=50"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        first = next((line for line in process.stderr if line.startswith("starting")), "")
+        assert re.match(r"starting 0/1, 0:00:0\d passed: loading the model", first), first
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130
+    assert rest.splitlines()[-1] == "stopped; what was finished is saved; go on with --resume"

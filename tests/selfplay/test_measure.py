@@ -1,0 +1,70 @@
+"""What is measured of one set of weights: which temperature is chosen on what, and which tries are independent."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from ponder.evaluation.suite import Scores
+from ponder.selfplay import measure
+from ponder.selfplay.config import Evaluation
+from ponder.types import Problem
+from tests.evaluation.toy import ToyPropose, grade, problem
+
+SIZES = Evaluation(problems=40, ladder=150, pool_problems=5, unsolved_problems=6, unsolved_tries=3)
+
+
+@dataclass(frozen=True)
+class Toy:
+    name: str = "toy"
+    level: int = 1
+
+    def problem(self, index: int, *, split: str, seed: int) -> Problem:
+        return problem(f"{split} {self.level} {index} {seed}", self.name, level=self.level)
+
+    def at_level(self, level: int) -> Toy:
+        return replace(self, level=level)
+
+
+def bench(seed: int = 0) -> measure.Bench:
+    return measure.Bench(grade, asyncio.run, SIZES, max_tokens=40, seed=seed)
+
+
+def at(temperature: float) -> ToyPropose:
+    """Best at temperature 0.6, worst at 1."""
+    return ToyPropose(skill=0.9 - abs(temperature - 0.6), lengths=(5,))
+
+
+def measured(name: str = "base") -> tuple[dict[str, Scores], list[str]]:
+    told: list[str] = []
+    one = bench()
+    return measure.arm(one, at, measure.suites(one, [Toy()]), name, told.append), told
+
+
+def test_the_best_temperature_is_chosen_on_validation_and_shown_on_test_problems() -> None:
+    found, told = measured()
+    assert len(told) == measure.ARM_NOTES
+    assert found["best"].temperature == 0.6
+    tried = {name for name in found if name.startswith("validation ")}
+    assert tried == {f"validation {t}" for t in (0, 0.3, 0.6, 0.8, 1)}
+    assert found["validation 0.6"].suite.split == "validation"
+    assert found["best"].suite == found["main"].suite == found["greedy"].suite
+    assert found["main"].suite.split == "test"
+    assert (found["main"].temperature, found["greedy"].temperature) == (1.0, 0.0)
+    assert measure.ways(found) == {"sampled": found["main"], "greedy": found["greedy"], "best": found["best"]}
+
+
+def test_among_equal_temperatures_the_usual_one_is_kept() -> None:
+    found, _ = measured()
+    same = {f"validation {t}": replace(found["validation 0.6"], temperature=t) for t in (0.0, 0.8, 1.0)}
+    assert measure.best_temperature(same, 1.0) == 1.0
+    assert measure.best_temperature({}, 1.0) == 1.0
+
+
+def test_tries_are_enough_to_choose_by_and_to_try_afresh_and_are_drawn_apart_for_each_arm() -> None:
+    (base, _), (final, _) = measured("base"), measured("final")
+    assert {len(tries) for tries in base["tries"].tries_P} == {SIZES.unsolved_tries * measure.FRESH}
+    assert {p.level for p in base["tries"].suite.problems} == {2}
+    # The same weights: one draw shared would give the same outcomes, and trying again would be no second try.
+    assert base["tries"].tries_P != final["tries"].tries_P
+    assert base["main"] == final["main"]  # these are paired on purpose
