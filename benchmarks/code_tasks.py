@@ -1,6 +1,6 @@
 """The code verifier on data files: canonical answers, and mutants of them held against a plain interpreter.
 
-    python benchmarks/code_tasks.py humaneval.jsonl mbpp.jsonl [--mutants 2]
+    python -m benchmarks.code_tasks humaneval.jsonl mbpp.jsonl [--mutants 2]
 
 Every row's own answer is graded; what is not right is listed with the reason. Then single-fault mutants of each answer
 are graded, and each is also run with the official tests in one plain process (our own programs, so that is safe): a

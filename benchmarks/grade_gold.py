@@ -1,6 +1,6 @@
 """Grades the gold solutions of data files by `ponder grade` and says how many it takes for right, and how fast.
 
-    python benchmarks/grade_gold.py gsm8k_train.jsonl math_extra.jsonl [--mark]
+    python -m benchmarks.grade_gold gsm8k_train.jsonl math_extra.jsonl [--mark]
 
 The prediction of a row is the text of its worked solution, its answer the row's answer; extraction never sees the
 answer. Rows that are not right are listed. `--mark` closes each solution with `#### ANSWER`, the form in which GSM8K

@@ -1,6 +1,6 @@
 """Ponder's mathematics beside plain math-verify: agreement with the truth, time and memory.
 
-    python benchmarks/mathematics.py ROWS.jsonl [--rows 500] [--gradings 10000]
+    python -m benchmarks.mathematics ROWS.jsonl [--rows 500] [--gradings 10000]
 
 The rows (`{"answer", "solution"}`) are math-verify's own ground: the worked solution must be right, and its answer
 changed by one and boxed must be wrong. `tests/verifiers/adversarial.jsonl` holds hedges, near misses and hostile

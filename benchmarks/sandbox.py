@@ -1,6 +1,6 @@
 """What a box costs: whole runs a second on two workers, and time over a bare interpreter.
 
-    python benchmarks/sandbox.py [--rounds 200]
+    python -m benchmarks.sandbox [--rounds 200]
 
 A whole run is: a fresh box, the program loaded, three calls answered, three asserts in the tester, the box gone. The
 bare interpreter runs the same program with the same asserts in one plain process. The two sides alternate, so that the

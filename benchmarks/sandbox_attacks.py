@@ -1,6 +1,6 @@
 """Every attack on the sandbox, one after the other beside honest programs: what fooled us, what did harm.
 
-    PYTHONPATH=. python benchmarks/sandbox_attacks.py [--seconds 2]
+    python -m benchmarks.sandbox_attacks [--seconds 2]
 
 The list is that of tests/verifiers/code/attacks.txt, those that run into a limit of time included. The time
 of a run goes to the end of its last process, so what it exceeds the limit by is the time that killing takes.

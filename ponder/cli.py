@@ -8,20 +8,45 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 import ponder
-from ponder.commands.options import judging, problems, thinking, training, verifying
+from ponder.commands.options import judging, listing, problems, thinking, training, verifying
 from ponder.commands.options.shared import Json, print_json
 from ponder.types import PonderError
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(ponder.__version__)
+        raise typer.Exit
+
+
+def _everywhere(
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(help="A Python file of your own that registers something; run first, any number of times."),
+    ] = None,
+    _: Annotated[
+        bool, typer.Option("--version", help="The version of Ponder.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    if plugin:
+        from ponder.api.extend import load_plugin
+
+        for file in plugin:
+            load_plugin(file)
+
+
 app = typer.Typer(
+    callback=_everywhere,
     name="ponder",
     help="Make a language model think: train it by self-play, search under a budget, draw both scaling laws.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 problems_app = typer.Typer(help="What there is to solve.", no_args_is_help=True)
@@ -29,10 +54,12 @@ app.add_typer(problems_app, name="problems")
 verifier_app = typer.Typer(help="Verifiers that learn.", no_args_is_help=True)
 app.add_typer(verifier_app, name="verifier")
 
+app.command("list")(listing.list_what)
 app.command()(training.run)
 app.command()(thinking.solve)
 app.command("eval")(thinking.evaluate)
 app.command()(judging.label)
+app.command("convert-labels")(judging.convert_labels)
 app.command()(judging.grade)
 app.command()(training.report)
 app.command()(training.reflect)

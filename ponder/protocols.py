@@ -198,6 +198,15 @@ class Propose(Protocol):
 
 
 @runtime_checkable
+class Telling(Propose, Protocol):
+    """A policy that tells of each continuation as it ends, while the others of the same call still run."""
+
+    def telling(self, ended: Callable[[int, Step], None]) -> Propose:
+        """The same policy; `ended` hears the place of a continuation in its call, from 0, and its leaf."""
+        ...
+
+
+@runtime_checkable
 class Steered(Propose, Protocol):
     """A policy that can be asked in other ways than to continue. Some strategies need it; a pool is not one."""
 
@@ -275,7 +284,7 @@ class Account(Protocol):
     @property
     def remaining(self) -> float: ...
 
-    def charge_generated(self, tokens: float) -> None: ...
+    def charge_generated(self, tokens: float, *, calls: int = 1) -> None: ...
 
     def charge_verifier(self, tokens: float) -> None: ...
 

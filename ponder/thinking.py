@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ponder.types import StopReason, Trajectory
+
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+_CUT = (StopReason.LENGTH, StopReason.CONTEXT, StopReason.CANCELLED)
 
 
 def final_answer(response: str) -> str | None:
@@ -18,3 +21,20 @@ def final_answer(response: str) -> str | None:
     else:
         answer = response.strip()
     return answer or None
+
+
+def graded_text(trajectory: Trajectory, *, opened: bool = True) -> str:
+    """The text of a trajectory (of its last turn) as a grader is to read it.
+
+    The mark that opens the thinking stands in the prompt and not in the response. If such a response was cut (by its
+    limit, the context or a stop from outside) before its thinking ended, the mark is put in front: all of it is
+    thinking, and a guess inside is no answer. `opened` is False where the prompt opens no thinking (a chat server).
+    """
+    text = trajectory.response
+    unfinished = opened and trajectory.stop in _CUT and THINK_CLOSE not in text
+    return f"{THINK_OPEN}\n{text}" if unfinished else text
+
+
+def opens_thinking(propose: object) -> bool:
+    """Whether the prompts of what proposes end in opened thinking; True unless it says otherwise."""
+    return bool(getattr(propose, "opens_thinking", True))

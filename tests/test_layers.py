@@ -13,7 +13,7 @@ import ponder
 ROOT = Path(ponder.__file__).parent
 # The floor: nouns, verbs, run folder, settings, seeds, the end of thinking, names that people type, worker processes.
 # Every room may import it.
-FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "plugins", "workers"}
+FLOOR = {"types", "protocols", "runlog", "config", "seeds", "thinking", "names", "plugins", "workers", "catalogue"}
 # What the floor itself may import.
 BEDROCK = {"types", "config", "names"}
 # Room -> the rooms above the floor that it may import.
@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": set(),
     "native": set(),
     "engines": {"models", "native"},
-    "verifiers": {"models", "learning"},
+    "verifiers": {"models", "learning", "problems"},
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},
@@ -86,7 +86,7 @@ def allowed(here: str, there: str) -> bool:
     """Whether a module of room `here` may import one of room `there`."""
     if here == there or not there or there.startswith("__version"):
         return True
-    if here in TOP:
+    if here in TOP or (not here and there == "api"):  # the package's own names are those of the public layer
         return True
     return there in BEDROCK if here in FLOOR else there in FLOOR | MAY_IMPORT.get(here, set())
 

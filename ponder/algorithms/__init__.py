@@ -14,9 +14,15 @@ from ponder.algorithms.grpo import GRPO
 from ponder.algorithms.reinforce_pp import ReinforcePP
 from ponder.algorithms.rejection import Rejection
 from ponder.algorithms.rloo import RLOO
+from ponder.catalogue import Entry, of_settings
 from ponder.plugins import Registry
 
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm", Algorithm, default="dr_grpo")
 for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE, Rejection):
     ALGORITHMS.register(_settings)
 AnyAlgorithm = Annotated[Algorithm, ALGORITHMS]
+
+
+def catalogue() -> list[Entry]:
+    """What there is, with settings, needs and source, for `ponder list algorithms`."""
+    return of_settings(ALGORITHMS.settings_classes)

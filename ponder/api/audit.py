@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ponder.api.machine import check_device
+from ponder.api.outputs import result_folder
 from ponder.api.policies import Policy, load_policy
 from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.api.verifiers.loading import load_verifier
@@ -24,14 +26,16 @@ from ponder.protocols import Judge
 from ponder.reports.audit.page import render
 from ponder.rollout.collect import collect
 from ponder.runlog import environment
-from ponder.runlog.files import explained, write_json, write_text
+from ponder.runlog.files import write_json, write_text
 from ponder.search.session.verifier_cost import Reading
 from ponder.seeds import derive_seed
+from ponder.thinking import graded_text
 from ponder.types import Group, PonderError
 from ponder.verifiers.noise import Noise, NoisyGrade, NoisyJudge
 from ponder.verifiers.truth import GroundTruth
 
 TRUTH = "truth"
+WRITTEN = ("audit.json", "samples.jsonl", "audit.html", "audit.png")
 FEWEST = 4  # samples a problem and problems a family
 Tell = Callable[[int, int, str], None]
 
@@ -53,11 +57,14 @@ class Request:
     temperature: float = 1.0
     max_tokens: int = 400
     device: str = "cpu"
+    overwrite: bool = False
 
 
 def run(request: Request, tell: Tell) -> dict[str, Any]:
     """Draw, grade, score, audit, write; returns what `audit.json` holds."""
     _check(request)
+    check_device(request.device)
+    result_folder(request.out, WRITTEN, overwrite=request.overwrite)
     started = time.monotonic()
     families = load_families(request.problems)
     problems = draw_problems(families, request.split, request.limit, request.seed)
@@ -111,7 +118,7 @@ def _by_truth(groups: Sequence[Group], truth: GroundTruth, noise: Noise) -> list
     dial = NoisyGrade(truth.grade, noise)
     pools = []
     for group in groups:
-        texts = [trajectory.text for trajectory in group.trajectories]
+        texts = [graded_text(trajectory) for trajectory in group.trajectories]
         said = dial([group.problem] * len(texts), texts)
         pools.append(_pool(group, [v.outcome for v in said], [0.0] * len(texts), [v.extracted for v in said]))
     return pools
@@ -159,8 +166,6 @@ def _made(request: Request, failures: dict[str, int]) -> dict[str, Any]:
 
 
 def _write(out: Path, found: dict[str, Any], pools: Sequence[Sequence[Sampled]]) -> None:
-    with explained(out):
-        out.mkdir(parents=True, exist_ok=True)
     write_text(out / "samples.jsonl", "".join(json.dumps(asdict(s)) + "\n" for pool in pools for s in pool))
     write_json(out / "audit.json", found)
     render(out)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from inspect import getdoc
 from typing import Any, Protocol
 
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ponder.api.machine import check_device
+from ponder.catalogue import Entry
 from ponder.engines.open import open_engine
 from ponder.engines.remote.address import is_address, parse
 from ponder.engines.settings import EngineSettings, LocalSettings
 from ponder.models.ends import end_tokens, end_tokens_of
 from ponder.models.load import Loaded, load, place_of
 from ponder.policy.chat import TextPropose
-from ponder.policy.codec import Codec
+from ponder.policy.codec import Codec as Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.problems.answers import canonical_answer
 from ponder.protocols import Engine, Propose, WeightedEngine
 from ponder.types import PonderError
+from ponder.verifiers.votes import canonical_answer
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def load_source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> 
         return _remote(name, temperature)
     if _scheme(name) in SCHEMES:
         return SCHEMES[_scheme(name)](name.partition(":")[2], temperature=temperature)
-    return source_of(load_policy(name, device=device, temperature=temperature))
+    asked = LocalSettings(share_weights=True)  # nobody here changes the weights, so they are held once
+    return source_of(load_policy(name, device=device, temperature=temperature, engine=asked))
 
 
 def source_of(policy: str | Policy | Source, *, temperature: float | None = None, device: str = "cpu") -> Source:
@@ -159,6 +162,7 @@ def _remote(name: str, temperature: float) -> Source:
 
 
 def _vllm(rest: str, *, temperature: float) -> Source:
+    """VLLM in this process, for a model folder."""
     # Imported here because it needs the extra `vllm`.
     from ponder.engines.vllm.engine import VllmEngine
 
@@ -170,6 +174,17 @@ def _vllm(rest: str, *, temperature: float) -> Source:
         raise PonderError(f"model {name!r}: no tokenizer ({reason}); give a model folder after vllm:") from None
     codec = Codec(tokenizer, end_tokens_of(rest))
     return source_from_engine(name, VllmEngine(rest, codec), codec, temperature=temperature)
+
+
+def catalogue() -> list[Entry]:
+    """Every engine by the form of a model's name that chooses it."""
+    local = Entry("tiny | FOLDER | OWNER/NAME", "The local engine: weights in this process, on a CPU or a GPU.")
+    remote = Entry("URL#NAME", "A server that speaks the OpenAI protocol.", needs=("extra remote",))
+    others = [
+        Entry(f"{name}:REST", (getdoc(made) or "").partition("\n")[0], needs=("extra vllm",) if name == "vllm" else ())
+        for name, made in SCHEMES.items()
+    ]
+    return [local, remote, *others]
 
 
 def _scheme(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`ponder reflect RUN`: how often the steps of a run's samples go back, and what that did -> reflection.html, .json, .png.
+"""`ponder reflect RUN`: how often the steps of a run's samples go back, and what that did: page, picture and data.
 
 It reads what the run kept, so it draws nothing and takes seconds. See `evaluation/reflection/reflection` for the rule.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from ponder.evaluation.reflection.over_training import over_training
 from ponder.reports.thinking import reflection as thinking_reflection
 from ponder.runlog import read_config
-from ponder.runlog.files import write_json
+from ponder.runlog.files import explained, write_json
 from ponder.types import PonderError
 
 RULE = (
@@ -29,7 +29,8 @@ def reflect(run: Path, out: Path | None = None) -> dict[str, Any]:
         raise PonderError(f"{run} keeps no samples in {run / 'trajectories'}; finish a round of the run first")
     data = {"schema": 1, "rule": RULE, "unit": "shares with 95 % intervals over problems", "rounds": rounds}
     folder = out or run
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / thinking_reflection.DATA, data)
     thinking_reflection.render(folder)
     return data

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from ponder.catalogue import Entry, of_settings
 from ponder.environments.environment import EnvironmentSettings
 from ponder.environments.retry import Retry as Retry
 from ponder.environments.single_turn import SingleTurn as SingleTurn
@@ -17,3 +18,8 @@ ENVIRONMENTS: Registry[EnvironmentSettings] = Registry("environment", Environmen
 for _settings in (SingleTurn, Retry):
     ENVIRONMENTS.register(_settings)
 AnyEnvironment = Annotated[EnvironmentSettings, ENVIRONMENTS]
+
+
+def catalogue() -> list[Entry]:
+    """What there is, with settings, needs and source, for `ponder list environments`."""
+    return of_settings(ENVIRONMENTS.settings_classes)

@@ -1,5 +1,7 @@
 """Label files of other people: Math-Shepherd, PRM800K and MATH-APS rows become `LabelRow`s without tokens.
 
+`ponder convert-labels` gives them the tokens of a model, so that a verifier can learn from them (`tokenised`).
+
 Files are JSON lines, or one JSON list. The labels of all three call steps right (1) or wrong (0); what stands after
 the first wrong step is cut on reading unless `strict`, which refuses it. A row that does not have the form of its
 data set is a PonderError with file and row (rows count from 0).
@@ -9,11 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ponder.labels.labelled import NO_ERROR
-from ponder.labels.rows import LabelRow, check, cut_after_first_error
+from ponder.labels.rows import LabelRow, Origin, check, cut_after_first_error
 from ponder.types import PonderError
 
 STEP_TAG = "\u043a\u0438"  # the two Cyrillic letters that end a step in Math-Shepherd
@@ -47,6 +50,30 @@ def prm800k(path: Path, *, strict: bool = False) -> list[LabelRow]:
     (0) counts as right, as in the paper's scoring. A step without a rating ends the labels.
     """
     return _rows(path, "prm800k", _prm800k, strict)
+
+
+FORMATS: dict[str, Callable[[Path], list[LabelRow]]] = {
+    "math-shepherd": math_shepherd,
+    "math-aps": math_aps,
+    "prm800k": prm800k,
+}
+
+
+def tokenised(row: LabelRow, encode: Callable[[str], tuple[int, ...]], origin: Origin) -> LabelRow:
+    """The row in tokens of one tokenizer, with steps that end where `origin.step_rule` says.
+
+    A separator inside a step becomes a blank, and each step but the last ends with one.
+    """
+    last, rule = len(row.steps) - 1, origin.step_rule
+    texts = tuple(" ".join(step.split(rule)) + (rule if k < last else "") for k, step in enumerate(row.steps))
+    return replace(
+        row,
+        steps=texts,
+        tokens=tuple(map(encode, texts)),
+        model=origin.model,
+        tokenizer=origin.tokenizer,
+        step_rule=rule,
+    )
 
 
 def _rows(path: Path, method: str, parse: Callable[[Mapping[str, Any]], Pairs], strict: bool) -> list[LabelRow]:
@@ -85,7 +112,7 @@ def _row(id: str, family: str, method: str, question: str, steps: list[str], lab
 
 def _objects(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PonderError(f"{path}: cannot be read ({error}); give a JSON or JSON-lines file") from error
     if text.lstrip().startswith("["):

@@ -36,16 +36,6 @@ class LabelErrors:
         wrong = self.false_negatives + self.false_positives
         return wrong / (self.good + self.bad) if self.good + self.bad else None
 
-    @property
-    def false_positive_rate(self) -> float | None:
-        """Share of bad steps that are called good."""
-        return self.false_positives / self.bad if self.bad else None
-
-    @property
-    def false_negative_rate(self) -> float | None:
-        """Share of good steps that are called bad."""
-        return self.false_negatives / self.good if self.good else None
-
 
 def label_errors(labels: Sequence[StepLabel], truth_S: Sequence[bool], *, threshold: float = 0.0) -> LabelErrors:
     """Compare the labels of one trajectory with the truth of its steps."""

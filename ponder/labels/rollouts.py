@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ponder.protocols import Propose
 from ponder.rollout.collect import Grade
@@ -21,6 +22,7 @@ from ponder.rollout.grading import graded
 from ponder.search.common import new_tokens
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
+from ponder.thinking import opens_thinking
 from ponder.types import Group, PonderError, Problem, Step, Trajectory, Verdict
 
 Prefix = tuple[int, ...]
@@ -55,7 +57,7 @@ class Source:
         self.price = price
         self.max_tokens = max_tokens
         self.seed = seed
-        self._grade = grade
+        self._grade, self._opened = grade, opens_thinking(propose)
         self._waiting: list[tuple[Problem, Trajectory, asyncio.Future[Verdict]]] = []
         self._pump: asyncio.Task[None] | None = None
 
@@ -69,7 +71,7 @@ class Source:
         drawn = await asyncio.gather(*(self.draw(problem, prefix, n, "step label") for problem, prefix in jobs))
         flat = [(problem, leaf) for (problem, _), leaves in zip(jobs, drawn, strict=True) for leaf in leaves]
         trajectories = [Trajectory(problem.question, leaf) for problem, leaf in flat]
-        verdicts = iter(graded(self._grade, [problem for problem, _ in flat], trajectories))
+        verdicts = iter(graded(self._grade, [problem for problem, _ in flat], trajectories, opened=self._opened))
         return [Estimate(tuple(leaves), tuple(next(verdicts).outcome for _ in leaves)) for leaves in drawn]
 
     async def grade(self, problem: Problem, leaves: Sequence[Step]) -> list[Verdict]:
@@ -89,7 +91,10 @@ class Source:
             batch, self._waiting = self._waiting, []
             try:
                 verdicts = await asyncio.to_thread(
-                    graded, self._grade, [p for p, _, _ in batch], [t for _, t, _ in batch]
+                    partial(graded, opened=self._opened),
+                    self._grade,
+                    [p for p, _, _ in batch],
+                    [t for _, t, _ in batch],
                 )
             except Exception as error:  # every waiter must learn of it, or the labelling would hang
                 for *_, future in batch:

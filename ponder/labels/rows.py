@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ponder.labels.labelled import NO_ERROR, Labelled
-from ponder.types import PonderError
+from ponder.types import PonderError, Question, Step, StepLabel, StopReason, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,23 @@ class Origin:
             step_rule=self.step_rule,
             seed=self.seed,
         )
+
+
+def labelled(row: LabelRow, where: str) -> Labelled:
+    """The trajectory of a row, as if it had just been labelled; PonderError for a row of text alone."""
+    if not row.tokens:
+        raise PonderError(
+            f"{where}: no tokens, only text; convert the file with `ponder convert-labels` for this model"
+        )
+    question = Question(row.id, row.family, row.question, row.instructions)
+    leaf: Step | None = None
+    for k, (tokens, text) in enumerate(zip(row.tokens, row.steps, strict=True)):
+        stop = StopReason.END if k == len(row.steps) - 1 else StopReason.STEP
+        leaf = Step(tokens, (0.0,) * len(tokens), text, 0, stop, leaf)
+    if leaf is None:
+        raise PonderError(f"{where}: a response without steps; correct or remove the row")
+    labels = tuple(map(StepLabel, row.label_steps, row.labels, row.rollouts))
+    return Labelled(Trajectory(question, leaf), labels, row.outcome, row.first_error, row.advantages)
 
 
 def fingerprint(vocabulary: Mapping[str, int]) -> str:

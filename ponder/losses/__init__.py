@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from ponder.catalogue import Entry, of_settings
 from ponder.losses.clipped import Clipped
 from ponder.losses.cloning import Cloning
 from ponder.losses.gspo import GSPO
@@ -14,3 +15,8 @@ LOSSES: Registry[Loss] = Registry("loss", Loss, default="clipped")
 for _settings in (Clipped, GSPO, Cloning):
     LOSSES.register(_settings)
 AnyLoss = Annotated[Loss, LOSSES]
+
+
+def catalogue() -> list[Entry]:
+    """What there is, with settings, needs and source, for `ponder list losses`."""
+    return of_settings(LOSSES.settings_classes)

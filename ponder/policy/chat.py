@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ponder.policy.prompts import THINK_CLOSE, THINK_OPEN
@@ -65,13 +65,19 @@ class TextEngine(Protocol):
 
 @dataclass
 class TextPropose:
-    """`Propose` over a `TextEngine`. `canonical` turns a response text into the answer that votes count."""
+    """`Propose` over a `TextEngine`. `canonical` turns a response text into the answer that votes count.
+
+    `ended` hears of each continuation as it ends.
+    """
 
     engine: TextEngine
     canonical: CanonicalAnswer
     temperature: float = 1.0
     top_p: float = 1.0
     separator: str = "\n"
+    ended: Callable[[int, Step], None] | None = None
+
+    opens_thinking = False  # no prompt of a server ends in opened thinking; the model opens it itself, or not at all
 
     async def __call__(
         self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
@@ -94,7 +100,18 @@ class TextPropose:
             )
             for i in range(n)
         ]
-        return [self._chain(words, prefix) for words in await _all(draws)]
+
+        async def drawn(place: int, draw: Coroutine[Any, Any, Words]) -> Step:
+            leaf = self._chain(await draw, prefix)
+            if self.ended is not None:
+                self.ended(place, leaf)
+            return leaf
+
+        return await _all([drawn(place, draw) for place, draw in enumerate(draws)])
+
+    def telling(self, ended: Callable[[int, Step], None]) -> TextPropose:
+        """The same policy; `ended` hears of each continuation as it ends (`protocols.Telling`)."""
+        return replace(self, ended=ended)
 
     def answer(self, trajectory: Trajectory) -> str | None:
         if trajectory.stop is not StopReason.END:
@@ -164,8 +181,8 @@ def _shares(pieces: Sequence[str], tokens: int) -> list[int]:
     return [end - start for start, end in zip([0, *ends], ends, strict=False)]
 
 
-async def _all(draws: Sequence[Coroutine[Any, Any, Words]]) -> list[Words]:
-    """All completions, in order. If one fails the others are cancelled, which ends their requests too."""
+async def _all(draws: Sequence[Coroutine[Any, Any, Step]]) -> list[Step]:
+    """All leaves, in order. If one fails the others are cancelled, which ends their requests too."""
     tasks = [asyncio.create_task(draw) for draw in draws]
     try:
         return list(await asyncio.gather(*tasks))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ponder.policy.codec import Codec
 from ponder.policy.prompts import THINK_CLOSE, Prompts
 from ponder.policy.steps import Splitter
-from ponder.protocols import Engine, Request, Until
+from ponder.protocols import Completion, Engine, Request, Until
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 
@@ -26,6 +26,7 @@ class PolicyPropose:
     """`Propose` over an engine. `temperature` 0 is greedy; then all n continuations are equal.
 
     `canonical` turns a response text into the answer that votes count (families differ in what they call equal).
+    `ended` hears of each continuation as it ends.
     `after` are tokens between the question's prompt and the response: earlier attempts and requests to revise them.
     """
 
@@ -36,6 +37,7 @@ class PolicyPropose:
     top_p: float = 1.0
     separator: str = "\n"
     after: tuple[int, ...] = ()
+    ended: Callable[[int, Step], None] | None = None
     prompts: Prompts = field(init=False)
     _splitter: Splitter = field(init=False)
 
@@ -63,11 +65,22 @@ class PolicyPropose:
             )
             for i in range(n)
         ]
-        leaves = [
-            self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=prefix)
-            for c in await asyncio.gather(*draws)
-        ]
-        return [self._splitter.apart(leaf, THINK_CLOSE) for leaf in leaves] if until == "think" else leaves
+
+        async def drawn(place: int, draw: Awaitable[Completion]) -> Step:
+            c = await draw
+            leaf = self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=prefix)
+            leaf = self._splitter.apart(leaf, THINK_CLOSE) if until == "think" else leaf
+            if self.ended is not None:
+                self.ended(place, leaf)
+            return leaf
+
+        return list(await asyncio.gather(*(drawn(place, draw) for place, draw in enumerate(draws))))
+
+    def telling(self, ended: Callable[[int, Step], None]) -> PolicyPropose:
+        """The same policy; `ended` hears of each continuation as it ends (`protocols.Telling`)."""
+        view = copy.copy(self)
+        view.ended = ended
+        return view
 
     def answer(self, trajectory: Trajectory) -> str | None:
         if trajectory.stop is not StopReason.END:

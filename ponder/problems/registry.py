@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from inspect import getdoc
-from typing import Any
+from typing import Any, TypeVar
 
+from ponder import catalogue as catalogues
 from ponder.names import known
 from ponder.problems.code.family import Code
 from ponder.problems.constraints.family import Constraints
@@ -63,6 +64,42 @@ FAMILIES: dict[str, Entry] = {
     "jsonl": Entry("The rows of a file, one JSON object a line.", Jsonl, {"split": "", "verifier": ""}, "PATH"),
     "hf": Entry("A data set of the Hugging Face hub.", Hub, _COLUMNS, "DATASET"),
 }
+
+
+C = TypeVar("C", bound=type[Any])
+
+
+def register(name: str) -> Callable[[C], C]:
+    """Make a family of one's own known as `name`: a decorator on a dataclass with the methods of `protocols.Family`.
+
+    Its fields (all but `name`, each with a default) are what `name?field=value` sets. Raises PonderError for a name
+    that is taken or cannot stand in a spec.
+    """
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise PonderError(f"problem family {name!r}: a name is made of letters, digits, - and _")
+
+    def known_as(cls: C) -> C:
+        if name in FAMILIES and FAMILIES[name].build is not cls:
+            raise PonderError(f"problem family {name!r} is there already; choose another name")
+        FAMILIES[name] = _generated(cls)
+        return cls
+
+    return known_as
+
+
+def catalogue() -> list[catalogues.Entry]:
+    """Every family with its parameters."""
+    return [
+        catalogues.Entry(
+            f"{name}:{entry.target}" if entry.target else name,
+            entry.summary,
+            settings=tuple(
+                catalogues.Setting(key, type(default).__name__, default)
+                for key, default in (entry.parameters or {}).items()
+            ),
+        )
+        for name, entry in FAMILIES.items()
+    ]
 
 
 def parse(spec: str) -> Family:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from ponder.catalogue import Entry, of_settings
 from ponder.plugins import Registry
 from ponder.rewards.component import Component
 from ponder.rewards.format import Format
@@ -19,3 +20,8 @@ REWARDS: Registry[Component] = Registry("reward", Component, default="outcome")
 for _settings in (Outcome, Process, Format, RelativeLength, OverlongPenalty, Novelty):
     REWARDS.register(_settings)
 Reward = Annotated[Component, REWARDS]
+
+
+def catalogue() -> list[Entry]:
+    """What there is, with settings, needs and source, for `ponder list rewards`."""
+    return of_settings(REWARDS.settings_classes)

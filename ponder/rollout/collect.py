@@ -19,6 +19,7 @@ from ponder.rollout.draws import Draw, Plain, Searched
 from ponder.rollout.episodes import Episodes
 from ponder.rollout.grading import Grading
 from ponder.search.common import together
+from ponder.thinking import opens_thinking
 from ponder.types import Group, PonderError, Problem, Trajectory, Usage, Verdict
 
 
@@ -81,7 +82,7 @@ async def collect(
     acts_in = environment or SingleTurn()
     sizes = list(group_size) if isinstance(group_size, Sequence) else [group_size] * len(problems)
     _check(strategy, judge, budget, acts_in)
-    async with Grading(grade, seconds=grading_seconds) as grader:
+    async with Grading(grade, seconds=grading_seconds, opened=opens_thinking(propose)) as grader:
         episodes = Episodes(acts_in, propose, grader, max_tokens, seed)
         draw: Draw = Plain(propose, episodes.first, seed)
         if strategy is not None and budget is not None:

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import ClassVar
 
 from ponder.protocols import Grade, grade_responses
+from ponder.thinking import graded_text
 from ponder.types import PonderError, Problem, Trajectory, Verdict
 
 BATCH = 128
@@ -31,18 +32,24 @@ SECONDS = 1800.0
 _TURNS = 4  # turns of the event loop that a call waits for trajectories that finish at the same time
 
 
-def graded(grade: Grade, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> list[Verdict]:
-    """Grade the last turns of trajectories in one call; the grader hears which of them were cut, if it listens."""
-    return grade_responses(grade, problems, [t.response for t in trajectories], [t.finished for t in trajectories])
+def graded(
+    grade: Grade, problems: Sequence[Problem], trajectories: Sequence[Trajectory], *, opened: bool = True
+) -> list[Verdict]:
+    """Grade the last turns of trajectories in one call; the grader hears which of them were cut, if it listens.
+
+    `opened`: the prompt opens the thinking, so what was cut before the thinking ended is read as thinking.
+    """
+    texts = [graded_text(trajectory, opened=opened) for trajectory in trajectories]
+    return grade_responses(grade, problems, texts, [t.finished for t in trajectories])
 
 
 class Grading:
     """A grader beside an event loop. Use it as an asynchronous context manager, inside one event loop."""
 
-    def __init__(self, grade: Grade, *, seconds: float = SECONDS, batch: int = BATCH) -> None:
+    def __init__(self, grade: Grade, *, seconds: float = SECONDS, batch: int = BATCH, opened: bool = True) -> None:
         if not seconds > 0:
             raise PonderError(f"grading within {seconds} s: give a positive number of seconds for one call")
-        self._grade, self._seconds, self._batch = grade, seconds, batch
+        self._grade, self._seconds, self._batch, self._opened = grade, seconds, batch, opened
         self._waiting: deque[tuple[Problem, Trajectory, asyncio.Future[Verdict]]] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._thread: _Thread | None = None
@@ -112,7 +119,7 @@ class Grading:
     async def _called(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> list[Verdict]:
         if self._thread is None:
             self._thread = _Thread.take()
-        future = self._thread.call(lambda: graded(self._grade, problems, trajectories))
+        future = self._thread.call(lambda: graded(self._grade, problems, trajectories, opened=self._opened))
         await asyncio.wait([future], timeout=self._seconds)
         if future.done():
             return future.result()

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ponder.runlog import lock, toml
+import tomli_w
+
+from ponder.runlog import lock
 from ponder.runlog.files import HIDDEN, append_line, explained, mend, read_jsonl, write_json, write_text
 from ponder.types import PonderError
 
@@ -162,7 +164,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 def _write_config(path: Path, config: Mapping[str, Any]) -> None:
     # The hash is a comment, so that the file itself can be run again.
-    write_text(path / CONFIG, f'# config_hash = "{config_hash(config)}"\n' + toml.dumps(config))
+    write_text(path / CONFIG, f'# config_hash = "{config_hash(config)}"\n' + tomli_w.dumps(config))
 
 
 def _check_same(path: Path, config: Mapping[str, Any]) -> None:

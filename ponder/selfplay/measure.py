@@ -23,6 +23,7 @@ from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Evaluation
 from ponder.selfplay.loop import RunAsync
+from ponder.thinking import graded_text
 from ponder.types import Curve, Group, Problem, Trajectory
 
 # Strategies that draw whole answers from the root can be replayed on a pool; the others must be run live.
@@ -55,7 +56,7 @@ def accuracy(
 
     async def one(problem: Problem, seed: int) -> list[float | None]:
         leaves = await propose(problem.question, None, tries, until="end", max_tokens=bench.max_tokens, seed=seed)
-        texts = [Trajectory(problem.question, leaf).text for leaf in leaves]
+        texts = [graded_text(Trajectory(problem.question, leaf)) for leaf in leaves]
         return [verdict.outcome for verdict in bench.grade([problem] * len(texts), texts)]
 
     seed = derive_seed("measure", bench.seed, *([draw] if draw else []))

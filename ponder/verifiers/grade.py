@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ponder.problems.files.written import answer_text, loads
 from ponder.types import Key, PonderError, Problem, Question
 from ponder.verifiers.rules.code.isolation import require
 from ponder.verifiers.truth import GroundTruth
@@ -109,7 +110,7 @@ def _check(source: Path, target: Path, allow_unsafe_code: bool) -> int:
 def _rows(source: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file, each checked; blank lines are skipped."""
     try:
-        with source.open(encoding="utf-8") as lines:
+        with source.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield _row(line, f"{source}, line {number}")
@@ -121,7 +122,7 @@ def _rows(source: Path) -> Iterator[dict[str, Any]]:
 
 def _row(line: str, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = loads(line)
     except (ValueError, RecursionError) as error:
         raise PonderError(f"{where}: not JSON ({error}); {FORMAT}") from error
     if not isinstance(row, dict):
@@ -158,10 +159,10 @@ def _results(source: Path, truth: GroundTruth, summary: GradeSummary) -> Iterato
 
 
 def _problem(row: dict[str, Any]) -> Problem:
-    """A row as a problem. Numbers are taken as written; an answer of any other type has no verifier yet."""
+    """A row as a problem. Numbers are taken as written, a list is one; objects and truth values have no verifier."""
     answer, verifier = row.get("answer"), row.get("verifier")
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        answer = json.dumps(answer)
+    if isinstance(answer, int | float | list) and not isinstance(answer, bool):
+        answer = answer_text(answer)
     if verifier is None:
         verifier = "code" if "tests" in row else "constraints" if "constraints" in row else "math"
     if not isinstance(answer, str | None):

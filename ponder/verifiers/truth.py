@@ -90,6 +90,9 @@ def _by_family(family: Graded, problem: Problem, response: str) -> Verdict:
         verdict = family.grade(problem, response)
     except Exception as error:  # a bug in one family's grader must not end a training, nor become a reward
         return Verdict(failure="infrastructure", detail=f"grader of {problem.family}: {type(error).__name__}: {error}")
+    if verdict.outcome not in (None, 0.0, 1.0):
+        said = f"gave outcome {verdict.outcome!r}; allowed are 0.0 (wrong) and 1.0 (right), or a failure"
+        return replace(verdict, outcome=None, failure="infrastructure", detail=f"grader of {problem.family} {said}")
     if (verdict.outcome is None) == (verdict.failure is None):
         return replace(
             verdict, outcome=None, failure="infrastructure", detail=f"grader of {problem.family} gave no verdict"

@@ -21,7 +21,6 @@ from ponder.api.policies import Policy, load_policy
 from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.api.verifiers import cases as judged
 from ponder.api.verifiers import training
-from ponder.api.verifiers.cases import Case
 from ponder.api.verifiers.collecting import collected
 from ponder.api.verifiers.judges import judge_cases, judge_of
 from ponder.api.verifiers.request import Request, spec_of
@@ -32,6 +31,7 @@ from ponder.evaluation.intervals import Interval, paired_interval
 from ponder.evaluation.metrics import majority_at_k
 from ponder.evaluation.pools.pool import Live
 from ponder.evaluation.pools.runs import run_live
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import fingerprint
 from ponder.problems.step_truth import good_steps
 from ponder.protocols import Judge
@@ -74,7 +74,7 @@ class Pool:
     answers: dict[int, str | None]
 
     def items(self, judge: Judge) -> list[Judged]:
-        cases = [Case(g.problem.id, t, (), y) for g in self.groups for t, y in g.judged]
+        cases = [Labelled(t, (), y) for g in self.groups for t, y in g.judged]
         problems = {g.problem.id: g.problem for g in self.groups}
         found = []
         verdicts = run_async(judge_cases(judge, cases))
@@ -134,7 +134,7 @@ def main() -> None:
 
 def _arm(
     name: str,
-    cases: Sequence[Case],
+    cases: Sequence[Labelled],
     budget: float,
     asker: Policy,
     problems: Sequence[Problem],
@@ -203,10 +203,10 @@ def _pool(asker: Policy, problems: Sequence[Problem], grader: Any, args: argpars
             problems, asker.propose, grader.grade, group_size=args.samples, max_tokens=MOST_TOKENS, seed=args.seed + 1
         )
     )
-    return Pool(groups, {id(t): asker.propose.answer(t) for g in groups for t, _ in g.judged})
+    return Pool(list(groups), {id(t): asker.propose.answer(t) for g in groups for t, _ in g.judged})
 
 
-def _row(asker: Policy, case: Case) -> Any:
+def _row(asker: Policy, case: Labelled) -> Any:
     return judged.row(case, asker.propose.prompts.tokens)
 
 

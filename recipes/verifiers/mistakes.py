@@ -21,7 +21,6 @@ from typing import Any
 from ponder.api.machine import set_threads
 from ponder.api.policies import Policy, load_policy
 from ponder.api.verifiers import training
-from ponder.api.verifiers.cases import Case
 from ponder.api.verifiers.judges import judge_cases, judge_of
 from ponder.api.verifiers.request import Request, spec_of
 from ponder.engines.loop import run as run_async
@@ -29,9 +28,10 @@ from ponder.evaluation.audit import verifier_quality as quality
 from ponder.evaluation.audit.calibration import NO_ERROR, first_error, first_error_f1
 from ponder.evaluation.audit.verifier_quality import Judged
 from ponder.evaluation.intervals import mean_interval
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import fingerprint
 from ponder.seeds import derive_seed
-from ponder.types import PonderError, Question, Step, StopReason, Trajectory
+from ponder.types import PonderError, Question, Step, StepLabel, StopReason, Trajectory
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     print(f"{time.monotonic() - started:.0f} s")
 
 
-def _case(row: dict[str, Any], asker: Policy) -> Case | None:
+def _case(row: dict[str, Any], asker: Policy) -> Labelled | None:
     """The row as a trajectory, its labels up to the first error; None if it does not fit or holds an empty step."""
     leaf: Step | None = None
     for k, text in enumerate(row["steps"]):
@@ -77,11 +77,11 @@ def _case(row: dict[str, Any], asker: Policy) -> Case | None:
     if length > asker.engine.context or not all(text.strip() for text in row["steps"]):
         return None
     last = len(row["steps"]) - 1 if row["first_error"] is None else row["first_error"]
-    labels = tuple((k, float(k != row["first_error"])) for k in range(last + 1))
-    return Case(row["id"], trajectory, labels)
+    labels = tuple(StepLabel(k, float(k != row["first_error"]), 0) for k in range(last + 1))
+    return Labelled(trajectory, labels)
 
 
-def _judged(judge: Any, pairs: Sequence[tuple[dict[str, Any], Case]]) -> list[Judged]:
+def _judged(judge: Any, pairs: Sequence[tuple[dict[str, Any], Labelled]]) -> list[Judged]:
     verdicts = run_async(judge_cases(judge, [case for _, case in pairs]))
     found = []
     for (row, case), verdict in zip(pairs, verdicts, strict=True):
@@ -93,7 +93,7 @@ def _judged(judge: Any, pairs: Sequence[tuple[dict[str, Any], Case]]) -> list[Ju
     return found
 
 
-def _report(held: Sequence[tuple[dict[str, Any], Case]], items: Sequence[Judged], cut: float) -> str:
+def _report(held: Sequence[tuple[dict[str, Any], Labelled]], items: Sequence[Judged], cut: float) -> str:
     """One line a way to guess: share of exactly right indices, and F1."""
     actual = [NO_ERROR if row["first_error"] is None else row["first_error"] for row, _ in held]
     lasts = [len(row["steps"]) - 1 for row, _ in held]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ponder.api.evaluating.pool import Judged, evaluate, measure, shown
+from ponder.api.evaluating.pool import Judged, evaluate_pool, measure, shown
 from ponder.api.evaluating.pool_rows import read
 from ponder.types import PonderError
 
@@ -20,7 +20,7 @@ def write(path: Path, *rows: dict[str, Any]) -> Path:
 
 def result(tmp_path: Path, *rows: dict[str, Any]) -> dict[str, Any]:
     file = write(tmp_path / "pool.jsonl", *rows)
-    return evaluate(file, tmp_path / "out", aggregation="last", seed=0, workers=1, tell=lambda *_: None)
+    return evaluate_pool(file, tmp_path / "out", aggregation="last", seed=0, workers=1, tell=lambda *_: None)
 
 
 def test_answers_that_are_equal_vote_together_whatever_their_form(tmp_path: Path):

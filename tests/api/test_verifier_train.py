@@ -21,7 +21,7 @@ from ponder.labels.rows import LabelRow, fingerprint
 from ponder.models.heads import step_verifier
 from ponder.models.load import save
 from ponder.search.session.verifier_cost import Reading
-from ponder.types import PonderError, Verdict
+from ponder.types import PonderError, StepLabel, Verdict
 from ponder.verifiers.learned.folder import OtherTokenizer, read_spec
 
 
@@ -141,7 +141,7 @@ def test_only_critiques_that_agree_with_every_label_may_be_learned_from(labels):
     assert judged.verdicts_of(case) == [True, False]
     assert judged.kept(case, "1 right\n2 wrong\n")
     assert not judged.kept(case, "1 wrong\n") and not judged.kept(case, "1 right\n2 right\n")
-    partly = replace(case, labels=((1, 0.0),))
+    partly = replace(case, labels=(StepLabel(1, 0.0, 4),))
     assert judged.verdicts_of(partly) is None and not judged.kept(partly, "1 right\n2 wrong\n")
 
 

@@ -11,8 +11,10 @@ import pytest
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+import ponder as package
 from ponder import cli
 from ponder.models.load import load
+from ponder.problems.registry import FAMILIES
 from tests.selfplay.small import model_folder
 
 
@@ -152,3 +154,87 @@ def test_help_loads_no_model_library() -> None:
     code = f"import sys, ponder.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_version_settings_and_lists(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ponder(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == package.__version__
+    assert ponder(monkeypatch, "run", "--settings", "--json") == 0
+    keys = {row["key"]: row["default"] for row in json.loads(capsys.readouterr().out)}
+    assert keys["sampling.group_size"] == 8 and keys["rounds"] == 6
+    assert ponder(monkeypatch, "list", "strategies", "--json") == 0
+    entries = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert entries["beam"]["needs"] == ["verifier"] and entries["vote"]["source"] == "arXiv 2203.11171"
+    assert ponder(monkeypatch, "list", "families") == 0
+    assert "countdown" in capsys.readouterr().out
+    assert ponder(monkeypatch, "list", "strategy") == 2
+    assert "Did you mean 'strategies'" in capsys.readouterr().err
+    monkeypatch.setenv("COLUMNS", "160")
+    assert ponder(monkeypatch, "--help") == 0
+    assert "--install-completion" in capsys.readouterr().out
+
+
+def test_how_many_problems_is_called_limit_and_n_still_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("--limit", "--n"):
+        assert ponder(monkeypatch, "problems", "show", "countdown", name, "2", "--json") == 0
+        assert len(json.loads(capsys.readouterr().out)["problems"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["eval", "--device", "gpu", "--out", "o"], "device 'gpu' is unknown; allowed are cpu, cuda and cuda:N"),
+        (["eval", "--device", "cuda:99", "--out", "o"], "device 'cuda:99': "),
+        (["solve", "Compute 1+1.", "--device", "gpu"], "device 'gpu' is unknown"),
+        (["run", "--set", "device=gpu", "--out", "o"], "device 'gpu' is unknown"),
+        (["eval", "--out", "file"], "file is a file; choose a folder (--out)"),
+        (["eval", "--pool", "pool.jsonl", "--out", "file"], "--out file is a file; name a folder"),
+        (["eval", "--out", "full"], "full is not empty; continue it with --resume or choose another folder"),
+        (["eval", "--pool", "pool.jsonl", "--out", "full"], "--out full holds metrics.json already"),
+        (["eval", "--out", "/proc/none"], "cannot write /proc/none"),
+        (["verifier", "audit", "--verifier", "truth", "--out", "file"], "--out file is a file; name a folder"),
+    ],
+)
+def test_a_device_or_folder_that_cannot_be_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    Path("full").mkdir()
+    Path("full/metrics.json").write_text("{}")
+    Path("pool.jsonl").write_text('{"problem": "1+1?", "answer": "2", "responses": ["2"]}\n')
+    assert ponder(monkeypatch, *command) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not Path("o").exists()
+
+
+def test_a_plugin_makes_a_family_of_ones_own_known_to_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import ponder\n"
+        "from dataclasses import dataclass\n"
+        "from ponder.problems.families.countdown import Countdown\n"
+        "@ponder.register_family('mine')\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine(Countdown):\n"
+        "    'Countdown under another name.'\n"
+    )
+    try:
+        assert ponder(monkeypatch, "--plugin", str(plugin), "problems", "show", "mine", "--json") == 0
+    finally:
+        FAMILIES.pop("mine", None)
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 3
+
+
+def test_the_help_of_verifier_train_names_every_kind():
+    import inspect
+
+    from ponder.commands.options import verifying
+    from ponder.verifiers.learned.kinds import KINDS
+
+    text = inspect.getsource(verifying.train_verifier)
+    assert all(name in text for name in KINDS)

@@ -85,5 +85,4 @@ def test_draws_agree_with_the_trainers_forward_before_and_after_an_update(
         found = gather_all(engine.generate(r) for r in requests)
         texts = [(r.prompt, c.tokens) for r, c in zip(requests, found, strict=True)]
         gap = run(check.check(engine, forward, texts, version))
-        print(f"{dtype} version {version}: {gap}")
         assert gap is not None

@@ -12,7 +12,6 @@ from ponder.evaluation.audit.calibration import at_temperature, expected_calibra
 from ponder.evaluation.audit.verifier_quality import (
     Judged,
     affordable,
-    as_table,
     best_cut,
     calibration,
     flawed_right,
@@ -164,9 +163,3 @@ def test_a_verifier_that_likes_short_answers_is_seen_whatever_the_outcome():
     assert apart is not None and apart.y == pytest.approx(0.0)
     indifferent = length_sensitivity([judged("p", 1.0, 0.5, tokens=i) for i in range(5)])
     assert indifferent is None
-
-
-def test_the_table_shows_a_dash_for_what_was_not_measured():
-    found = outcome_auc([judged("a", 1.0, 0.9), judged("b", 0.0, 0.8)])
-    text = as_table({"one": {"auc": found, "f1": None}})
-    assert text.splitlines()[2] == "| one | 1.000 (1.000 to 1.000) | - |"

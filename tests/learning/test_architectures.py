@@ -1,4 +1,4 @@
-"""Any architecture: what the engine samples, the trainer scores alike; one GRPO step; and again under the new weights."""
+"""Any architecture: the trainer scores what the engine sampled alike; one GRPO step; and again under the new weights."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import pytest
 
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.problems.answers import canonical_answer
 from ponder.types import Question, Step, StopReason
+from ponder.verifiers.votes import canonical_answer
 from tests.policy.test_policy import Recorder
 from tests.policy.tokenizers_of import BASES, CHATS, byte_level
 

@@ -14,9 +14,9 @@ from ponder.policy.codec import Codec
 from ponder.policy.prompts import Prompts
 from ponder.policy.propose import PolicyPropose
 from ponder.policy.steps import Splitter
-from ponder.problems.answers import canonical_answer
 from ponder.protocols import Completion, Request
 from ponder.types import Question, Step, StopReason, Trajectory
+from ponder.verifiers.votes import canonical_answer
 
 CODEC = Codec(load("tiny").tokenizer)
 QUESTION = Question("q", "countdown", "Make 18 from 3, 6, 1.", "Use each number once.")

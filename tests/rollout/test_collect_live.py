@@ -12,7 +12,6 @@ from ponder.environments import Retry, SingleTurn
 from ponder.models.load import load
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.problems.answers import canonical_answer
 from ponder.problems.families.arithmetic import Arithmetic
 from ponder.problems.families.countdown import Countdown
 from ponder.protocols import Environment, Family, Price
@@ -20,6 +19,7 @@ from ponder.rollout.collect import Collected, collect
 from ponder.search.registry import make
 from ponder.types import Question, Trajectory, Verdict
 from ponder.verifiers.truth import GroundTruth
+from ponder.verifiers.votes import canonical_answer
 
 FAMILIES: dict[str, Family] = {"arithmetic": Arithmetic(), "countdown": Countdown()}
 PROBLEMS = [family.problem(i, split="train") for i in range(2) for family in FAMILIES.values()]

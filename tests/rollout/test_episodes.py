@@ -26,13 +26,13 @@ from ponder.learning.samples import mask
 from ponder.models.load import load
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.problems.answers import canonical_answer
 from ponder.protocols import Check, Environment
 from ponder.rollout.collect import Collected, collect
 from ponder.rollout.episodes import Episodes
 from ponder.rollout.grading import Grading
 from ponder.thinking import final_answer
 from ponder.types import EngineError, Key, PonderError, Problem, Question, StopReason, Trajectory, Verdict
+from ponder.verifiers.votes import canonical_answer
 from tests.rollout.test_grading import Policy
 
 CODEC = Codec(load("tiny").tokenizer)

@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ponder.runlog import RunLog, read_config, read_events, read_metrics
 from ponder.types import PonderError
@@ -28,6 +31,22 @@ def test_metrics_and_events_read_back(tmp_path):
 def test_the_configuration_reads_back_without_what_is_not_set(tmp_path):
     RunLog.open(tmp_path, CONFIG).close()
     assert read_config(tmp_path) == {key: value for key, value in CONFIG.items() if key != "out"}
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXT
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=12
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(config=st.dictionaries(TEXT, VALUES, max_size=5))
+def test_any_configuration_reads_back_equal(tmp_path, config):
+    folder = tmp_path / uuid.uuid4().hex
+    RunLog.open(folder, config).close()
+    assert read_config(folder) == config
+    RunLog.open(folder, config, resume=True).close()
 
 
 def test_a_folder_with_content_is_refused_without_resume(tmp_path):

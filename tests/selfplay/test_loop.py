@@ -20,12 +20,12 @@ from ponder.losses.normalisation import LeftOut
 from ponder.models.load import load
 from ponder.policy.codec import Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.problems.answers import canonical_answer
 from ponder.rollout.sources import FixedProblems
 from ponder.selfplay.config import Run
 from ponder.selfplay.loop import SelfPlay
 from ponder.selfplay.roles import Generator
 from ponder.types import Key, PonderError, Problem, Question, Sample, Trajectory, Verdict
+from ponder.verifiers.votes import canonical_answer
 
 PROBLEMS = [Problem(Question(f"p{i}", "sums", f"{i}+1?"), Key(str(i + 1))) for i in range(6)]
 

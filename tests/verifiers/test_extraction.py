@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.verifiers.rules.mathematics.extraction import boxes, extract
+from ponder.verifiers.rules.mathematics.extraction import extract
+from ponder.verifiers.rules.mathematics.finding.spans import boxes
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_hundred_boxes_or_numbers_are_no_answer_to_any_question():
 
 
 def test_boxes_inside_boxes_belong_to_the_outer_one():
-    assert [content for _, _, content in boxes(r"\boxed{\boxed{1}+\boxed{2}}")] == [r"\boxed{1}+\boxed{2}"]
+    assert [box.content for box in boxes(r"\boxed{\boxed{1}+\boxed{2}}")[0]] == [r"\boxed{1}+\boxed{2}"]
 
 
 @given(st.text(max_size=300))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ponder.api.evaluating.journal import Journal, KeptDraws, KeptRuns, cell_name, keep_runs, kept_runs
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.curves.cheapness import cheapness
@@ -48,25 +49,35 @@ class Bench:
     seed: int
     plan: Plan
     plan_file: str = ""
+    journal: Journal = field(default_factory=lambda: Journal(None))
 
     def draw(self) -> Pool:
         """Samples for everything that can be replayed."""
         most = max(self.budgets)
         seed = derive_seed("eval pool", self.seed)
-        drawing = draw_pool(self.problems, self.live, budget=most, max_tokens=self.max_tokens, seed=seed)
+        live = replace(self.live, propose=KeptDraws(self.live.propose, self.journal))
+        drawing = draw_pool(self.problems, live, budget=most, max_tokens=self.max_tokens, seed=seed)
         found: Pool = run_async(drawing)
         return found
 
     def cell(self, name: str, budget: float, pool: Pool | None) -> Cell:
-        """The runs of `name` at `budget`: on the pool if there is one and it serves, else live."""
+        """The runs of `name` at `budget`: kept ones, else on the pool if there is one and it serves, else live."""
+        if (kept := kept_runs(self.journal, name, budget)) is not None:
+            return Cell(*kept)
+        cell = self._measured(name, budget, pool)
+        keep_runs(self.journal, cell.runs, cell.seconds)
+        return cell
+
+    def _measured(self, name: str, budget: float, pool: Pool | None) -> Cell:
         params = {"plan": self.plan_file} if name == "auto" else {}
         strategy = make(name, max_tokens=self.max_tokens, **params)
         seed = order_seed(self.seed)
         if pool is not None and replayable(name, self.plan):
             return Cell(run_async(replay(name, strategy, pool, budget, orders=ORDERS, seed=seed)), None)
-        started = time.monotonic()
-        runs: Runs = run_async(run_live(name, strategy, self.problems, self.live, budget, seed=seed))
-        return Cell(runs, time.monotonic() - started)
+        here, started = cell_name(name, budget), time.monotonic()
+        kept = KeptRuns(strategy, self.journal, here)
+        runs: Runs = run_async(run_live(name, kept, self.problems, self.live, budget, seed=seed))
+        return Cell(runs, self.journal.elapsed(here) + time.monotonic() - started)
 
 
 def order_seed(seed: int) -> int:

@@ -14,9 +14,10 @@ from typing import Any
 
 from ponder.api.evaluating.cells import Bench
 from ponder.api.evaluating.request import Request
-from ponder.api.policies import load_policy
-from ponder.api.problems import draw_problems, ground_truth, load_families
-from ponder.api.verifiers.loading import load_verifier
+from ponder.api.outputs import result_folder
+from ponder.api.policies import load_policy, source_of
+from ponder.api.problems import Problems, ground_truth, load_problems
+from ponder.api.verifiers.loading import verifier_of
 from ponder.evaluation.curves import grid
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.curves.grid import Cell
@@ -31,6 +32,8 @@ from ponder.search.planner import table as planner_table
 from ponder.search.registry import needs_judge
 from ponder.types import PonderError
 
+WRITTEN = ("grid.json", "grid.png")
+
 
 @dataclass(frozen=True)
 class Member:
@@ -41,7 +44,7 @@ class Member:
     flops: float | None
 
 
-def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]) -> dict[str, Any]:
+def evaluate_grid(request: Request, named: str, tell: Callable[[int, int, str], None]) -> dict[str, Any]:
     """Measure every cell and write `grid.json` and `grid.png`; returns what the former holds."""
     run = Path(named)
     is_run = (run / "config.toml").is_file()
@@ -50,7 +53,11 @@ def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]
         if needs_judge(name) and request.verifier is None:
             raise PonderError(f"strategy {name} needs --verifier FOLDER; or use sample and vote")
     verifier = _verifier_flops(request.verifier)
-    is_own = is_run and request.verifier is not None and Path(request.verifier).resolve().parent == run.resolve()
+    named_verifier = Path(str(request.verifier))
+    is_own = is_run and request.verifier is not None and named_verifier.resolve().parent == run.resolve()
+    if request.out is None:
+        raise PonderError("a grid is written to files; name a folder for them (--out)")
+    out = result_folder(request.out, WRITTEN, overwrite=request.overwrite)
     cells: list[Cell] = []
     each = len(request.strategies) * len(request.budgets)
     for number, member in enumerate(found):
@@ -62,7 +69,7 @@ def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]
     data = {
         "schema": 1,
         "members": [asdict(member) for member in found],
-        "problems": list(request.problems),
+        "problems": request.problem_names,
         "split": request.split,
         "seed": request.seed,
         "max_tokens": request.max_tokens,
@@ -71,9 +78,8 @@ def evaluate(request: Request, named: str, tell: Callable[[int, int, str], None]
         **grid.as_data(cells, seed=request.seed),
         "reflection": over_training(run) if is_run else None,
     }
-    request.out.mkdir(parents=True, exist_ok=True)
-    write_json(request.out / "grid.json", data)
-    thinking_grid.render(request.out)
+    write_json(out / "grid.json", data)
+    thinking_grid.render(out)
     return data
 
 
@@ -98,23 +104,28 @@ def _verifier_flops(verifier: Any) -> float | None:
 
     None if there is none, or if it does not stand in the folder of a run.
     """
-    if verifier is None or not (Path(verifier).parent / "config.toml").is_file():
+    if verifier is None or not (Path(str(verifier)).parent / "config.toml").is_file():
         return None
-    rows = [row for row in read_metrics(Path(verifier).parent) if "flops" in row]
+    rows = [row for row in read_metrics(Path(str(verifier)).parent) if "flops" in row]
     return float(rows[-1]["flops"]) if rows else None
 
 
 def _cells(request: Request, member: Member, beside: float, tell: Callable[[str], None]) -> list[Cell]:
     """Every strategy at every budget; `beside` is what its verifier cost on top of the member's own training."""
-    families = load_families(request.problems)
-    problems = draw_problems(families, request.split, request.limit, request.seed)
-    policy = load_policy(member.model, device=request.device, temperature=request.temperature)
-    judge = None if request.verifier is None else load_verifier(request.verifier, policy)
+    asked = request.problems
+    problems = (
+        asked
+        if isinstance(asked, Problems)
+        else load_problems(asked, split=request.split, limit=request.limit, seed=request.seed)
+    )
+    temperature = 1.0 if request.temperature is None else request.temperature
+    policy = load_policy(member.model, device=request.device, temperature=temperature)
+    judge = verifier_of(request.verifier, source_of(policy), [problem.question for problem in problems])
     size = parameters(policy.model)
     file = "" if request.plan is None else str(request.plan)
     plan = planner_table.read(file)
     cells = []
-    with ground_truth(families, allow_unsafe_code=request.allow_unsafe_code) as truth:
+    with ground_truth(problems.families, allow_unsafe_code=request.allow_unsafe_code) as truth:
         live = Live(policy.propose, policy.codec.decode, truth.grade, judge)
         bench = Bench(problems, live, request.budgets, request.max_tokens, request.seed, plan, file)
         tell(f"{member.name}: drawing samples")

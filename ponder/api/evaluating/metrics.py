@@ -10,6 +10,7 @@ from ponder.api.evaluating import cells as drawing
 from ponder.api.evaluating.cells import Cell
 from ponder.api.evaluating.request import Request, checks_itself
 from ponder.api.policies import Source
+from ponder.api.verifiers.loading import verifier_name
 from ponder.evaluation import self_check
 from ponder.evaluation.curves import scaling as curves
 from ponder.evaluation.pools.pool import Pool
@@ -74,16 +75,16 @@ def metrics_of(
     failures: dict[str, int],
 ) -> dict[str, Any]:
     told = source.told()
-    verifier = None if judge is None else str(request.verifier)
+    verifier = None if judge is None else verifier_name(request.verifier)
     return {
         "schema": 1,
         "model": source.name,
-        "problems": list(request.problems),
+        "problems": request.problem_names,
         "split": request.split,
         "n": len(problems),
         "verifier": verifier,
         "seed": request.seed,
-        "temperature": request.temperature,
+        "temperature": getattr(source.propose, "temperature", request.temperature),
         "max_tokens": request.max_tokens,
         "unit": "token-equivalents a problem; kept, discarded, verifier and calls are sums over all problems",
         "results": [_row(cell, request.seed, verifier) for cell in cells],

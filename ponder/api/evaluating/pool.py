@@ -1,12 +1,12 @@
 """`ponder eval --pool FILE`: what somebody else's samples are worth, without running a model.
 
-Rows are `{"problem", "answer", "responses": [text, ...], "scores"?: [number or list of step scores, ...], "id"?}`.
+Rows are `{"problem", "answer", "responses": [text, ...], "scores"?: [0 to 1, or a list of step scores, ...], "id"?}`.
 Every response is graded; then, for every number of samples N that all problems have, the expected accuracy of one
 sample, of the majority, of the best-scored, of the score-weighted vote, and the share of problems with a right sample.
 All are means over subsets without replacement: in closed form but for the weighted vote, which is over at most 2,000.
 
-Votes need to know which answers are the same. Answers are compared with each other by the mathematics verifier,
-never with the key, so that the vote knows no more than it would have known when it was taken.
+Votes count classes of answers (`verifiers.votes`), which depend on each answer alone and never on the key, so that the
+vote knows no more than it would have known when it was taken, and the order of the file changes nothing.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from ponder.api.evaluating.pool_rows import Row, read
+from ponder.api.outputs import result_folder
 from ponder.evaluation.intervals import mean_interval
 from ponder.evaluation.metrics import best_of_n, majority_at_k, pass_at_k, weighted_vote_at_k
-from ponder.runlog import environment
+from ponder.problems.files.jsonl import INSTRUCTIONS
 from ponder.reports.pool.page import render
+from ponder.runlog import environment
 from ponder.runlog.files import write_json
 from ponder.types import Key, PonderError, Problem, Question
 from ponder.verifiers.aggregation import Aggregation
 from ponder.verifiers.truth import GroundTruth
+from ponder.verifiers.votes import canonical_answer
 
 MOST_NS = 24  # larger pools are shown at this many N, evenly on a logarithmic scale
 Tell = Callable[[int, int, str], None]
@@ -41,9 +43,19 @@ class Judged:
     scores_G: tuple[float, ...] | None
 
 
-def evaluate(file: Path, out: Path, *, aggregation: Aggregation, seed: int, workers: int, tell: Tell) -> dict[str, Any]:
-    """Grade the file and write `out/metrics.json` and its page; returns what the former holds."""
+def evaluate_pool(
+    file: Path,
+    out: Path,
+    *,
+    aggregation: Aggregation = "last",
+    seed: int = 0,
+    workers: int = 1,
+    overwrite: bool = False,
+    tell: Tell = lambda *_: None,
+) -> dict[str, Any]:
+    """Grade the samples in `file`, write `out/metrics.json` and its page; returns what the former holds."""
     rows = read(file, aggregation)
+    out = result_folder(out, ("metrics.json",), overwrite=overwrite)
     with GroundTruth(workers=workers) as truth:
         judged, failures = _judge(rows, truth, tell)
     if not judged:
@@ -62,7 +74,6 @@ def evaluate(file: Path, out: Path, *, aggregation: Aggregation, seed: int, work
         "revision": environment.revision(),
         "versions": environment.versions(),
     }
-    out.mkdir(parents=True, exist_ok=True)
     write_json(out / "metrics.json", metrics)
     render(out)
     return metrics
@@ -106,48 +117,26 @@ def shown(most: int) -> list[int]:
 
 
 def _judge(rows: Sequence[Row], truth: GroundTruth, tell: Tell) -> tuple[list[Judged], dict[str, int]]:
-    """Grade all responses, then compare the answers of each problem with each other."""
+    """Grade all responses and tell the classes of their answers."""
     pairs = [(row, text) for row in rows for text in row.responses]
     verdicts = []
-    graded = truth.stream([_problem(row, row.answer) for row, _ in pairs], [text for _, text in pairs])
+    graded = truth.stream([_problem(row) for row, _ in pairs], [text for _, text in pairs])
     for done, verdict in enumerate(graded, start=1):
         verdicts.append(verdict)
         tell(done, len(pairs), "grading responses")
     failures = dict(truth.failures)
     each = iter(verdicts)
-    found = []
+    judged = []
     for row in rows:
-        mine = [next(each) for _ in row.responses]
-        held = [(v, s) for v, s in zip(mine, row.scores or [None] * len(mine), strict=True) if v.outcome is not None]
+        question, scores = _problem(row).question, row.scores or (None,) * len(row.responses)
+        trios = [(next(each).outcome, text, score) for text, score in zip(row.responses, scores, strict=True)]
+        held = [(y, canonical_answer(question, text), score) for y, text, score in trios if y is not None]
         if held:
-            answers = tuple(v.extracted for v, _ in held)
-            found.append((row, [v.outcome or 0.0 for v, _ in held], answers, [s for _, s in held]))
-    names = _same(
-        [(row, [a for a in dict.fromkeys(answers) if a is not None]) for row, _, answers, _ in found], truth, tell
-    )
-    judged = [
-        Judged(
-            tuple(outcomes),
-            tuple(None if a is None else name[a] for a in answers),
-            tuple(s for s in scores if s is not None) if row.scores is not None else None,
-        )
-        for (row, outcomes, answers, scores), name in zip(found, names, strict=True)
-    ]
+            outcomes, answers, kept = zip(*held, strict=True)
+            judged.append(Judged(outcomes, answers, None if row.scores is None else kept))
     return judged, failures
 
 
-def _same(asked: Sequence[tuple[Row, list[str]]], truth: GroundTruth, tell: Tell) -> list[dict[str, str]]:
-    """For each problem a map from every answer to the first one that is equal to it."""
-    pairs = [(k, one, other) for k, (_, answers) in enumerate(asked) for one, other in combinations(answers, 2)]
-    problems = [_problem(asked[k][0], one) for k, one, _ in pairs]
-    names = [{answer: answer for answer in answers} for _, answers in asked]
-    verdicts = truth.stream(problems, [f"\\boxed{{{other}}}" for _, _, other in pairs])
-    for done, ((k, one, other), verdict) in enumerate(zip(pairs, verdicts, strict=True), start=1):
-        tell(done, len(pairs), "comparing answers with each other")
-        if verdict.outcome == 1.0 and names[k][other] == other:  # a failed comparison leaves them different
-            names[k][other] = names[k][one]
-    return names
-
-
-def _problem(row: Row, answer: str | None) -> Problem:
-    return Problem(Question(row.id, "pool", row.text), Key(answer, {"verifier": row.verifier}))
+def _problem(row: Row) -> Problem:
+    question = Question(row.id, "pool", row.text, INSTRUCTIONS.get(row.verifier, ""))
+    return Problem(question, Key(row.answer, {"verifier": row.verifier}))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponder.problems.files.written import answer_text, loads
 from ponder.types import PonderError
 from ponder.verifiers.aggregation import Aggregation, aggregate
 
@@ -31,7 +31,8 @@ class Row:
 def read(file: Path, aggregation: Aggregation = "last") -> list[Row]:
     """All rows, checked. Raises PonderError with file and line."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Only line feeds end a row: JSON text may hold U+2028 and its like as they are.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise PonderError(f"cannot read {file}: {error.strerror}; name an existing file") from error
     except UnicodeDecodeError as error:
@@ -47,7 +48,7 @@ def _rows(file: Path, lines: Sequence[str], aggregation: Aggregation) -> Iterato
         if line.strip():
             where = f"{file}, line {number}"
             try:
-                data = json.loads(line)
+                data = loads(line)
             except (ValueError, RecursionError) as error:
                 raise PonderError(f"{where}: not JSON ({error}); {FORMAT}") from error
             if not isinstance(data, dict):
@@ -65,15 +66,15 @@ def _row(data: dict[str, Any], where: str, number: int, aggregation: Aggregation
     if scores is not None and (not isinstance(scores, list) or len(scores) != len(responses)):
         got = len(scores) if isinstance(scores, list) else type(scores).__name__
         raise PonderError(f"{where}: scores must be a list as long as responses ({len(responses)}), got {got}")
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        answer = json.dumps(answer)
-    if not isinstance(answer, str | None):
-        raise PonderError(f"{where}: answer is {type(answer).__name__}; allowed are text, numbers and null")
+    if isinstance(answer, bool | dict):
+        raise PonderError(
+            f"{where}: answer is {type(answer).__name__}; allowed are text, numbers, lists of them and null"
+        )
     return Row(
         id=str(data.get("id", number)),
         where=where,
         text=str(data["problem"]),
-        answer=answer,
+        answer=answer_text(answer),
         responses=tuple(responses),
         scores=None if scores is None else tuple(_score(s, where, aggregation) for s in scores),
         verifier=str(data.get("verifier") or "math"),
@@ -83,7 +84,13 @@ def _row(data: dict[str, Any], where: str, number: int, aggregation: Aggregation
 def _score(value: Any, where: str, aggregation: Aggregation) -> float:
     """A score, or the aggregate of step scores."""
     steps = value if isinstance(value, list) else [value]
-    numbers = [s for s in steps if isinstance(s, int | float) and not isinstance(s, bool) and math.isfinite(s)]
+    numbers = [float(s) for s in steps if isinstance(s, int | float) and not isinstance(s, bool) and math.isfinite(s)]
     if not steps or len(numbers) < len(steps):
         raise PonderError(f"{where}: {value!r} is no score; a score is a finite number or a list of them, one a step")
-    return float(numbers[0]) if not isinstance(value, list) else aggregate(numbers, aggregation)
+    outside = [number for number in numbers if not 0 <= number <= 1]
+    if outside:
+        raise PonderError(
+            f"{where}: score {outside[0]:g} is outside 0 to 1, where votes weigh and step scores multiply; "
+            "map your scores into it (a logistic function keeps their order)"
+        )
+    return numbers[0] if not isinstance(value, list) else aggregate(numbers, aggregation)

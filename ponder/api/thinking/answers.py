@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ponder.problems.answers import canonical_answer
 from ponder.thinking import THINK_CLOSE
 from ponder.types import Question
+from ponder.verifiers.votes import canonical_answer
 
 
 def marked_answer(question: Question, response: str) -> str | None:

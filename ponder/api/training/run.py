@@ -22,6 +22,7 @@ from ponder.api.training.summary import summarise
 from ponder.config import resolved
 from ponder.labels.rows import fingerprint
 from ponder.learning.checkpoints.checkpoints import Checkpoints
+from ponder.models import trained_on
 from ponder.models.load import save
 from ponder.problems.overlap import refuse_overlapping
 from ponder.reports.run.page import render
@@ -112,14 +113,21 @@ def _round(stage: Stage, checkpoints: Checkpoints, number: int) -> None:
     log.metric(number + 1, **row)
     if stage.config.keep_policies:
         kept = log.path / "policies" / f"round-{number + 1:04d}"
-        save(play.generator.model, stage.policy.tokenizer, kept, weights=play.generator.trainer.weights())
+        _save_policy(stage, kept)
     state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
+
+
+def _save_policy(stage: Stage, folder: Path) -> None:
+    """The policy as it is now, and on which families it was trained."""
+    generator = stage.play.generator
+    save(generator.model, stage.policy.tokenizer, folder, weights=generator.trainer.weights())
+    trained_on.write(folder, [family.name for family in stage.families])
 
 
 def _save_models(stage: Stage) -> None:
     """The trained policy and verifier as ordinary model folders."""
-    config, log, play, tokenizer = stage.config, stage.log, stage.play, stage.policy.tokenizer
-    save(play.generator.model, tokenizer, log.path / "model", weights=play.generator.trainer.weights())
+    config, log, tokenizer = stage.config, stage.log, stage.policy.tokenizer
+    _save_policy(stage, log.path / "model")
     spec = folder.Spec(
         "process", fingerprint(tokenizer.get_vocab()), config.sampling.separator, config.verifier.aggregation
     )

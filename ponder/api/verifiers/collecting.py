@@ -7,7 +7,7 @@ from typing import Any
 
 from ponder.api.policies import Policy
 from ponder.api.problems import ground_truth, load_families
-from ponder.api.verifiers.cases import Case, cases_of
+from ponder.api.verifiers.cases import cases_of
 from ponder.api.verifiers.request import Request
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.audit.calibration import (
@@ -18,12 +18,13 @@ from ponder.evaluation.audit.calibration import (
     fit_temperature,
 )
 from ponder.labels.contrast import label
+from ponder.labels.labelled import Labelled
 from ponder.rollout.collect import collect
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Verdict
 
 
-def collected(request: Request, asker: Policy) -> list[Case]:
+def collected(request: Request, asker: Policy) -> list[Labelled]:
     """Samples of training problems: step labels for those that are solved sometimes, outcomes for all."""
     some = load_families(request.problems)
     problems = [
@@ -39,7 +40,7 @@ def collected(request: Request, asker: Policy) -> list[Case]:
     return cases_of(groups, labelled)
 
 
-def held_out(cases: Sequence[Case], seed: int) -> tuple[list[Case], list[Case]]:
+def held_out(cases: Sequence[Labelled], seed: int) -> tuple[list[Labelled], list[Labelled]]:
     """Nine tenths of the problems to learn from, one to measure on."""
     ids = sorted({case.problem for case in cases}, key=lambda id: derive_seed("held out", seed, id))
     held = set(ids[: max(1, len(ids) // 10)])
@@ -49,18 +50,18 @@ def held_out(cases: Sequence[Case], seed: int) -> tuple[list[Case], list[Case]]:
     return learn, [case for case in cases if case.problem in held]
 
 
-def fitted_temperature(held: Sequence[Case], verdicts: Sequence[Verdict]) -> float:
+def fitted_temperature(held: Sequence[Labelled], verdicts: Sequence[Verdict]) -> float:
     pairs = [(v.score, c.outcome) for v, c in zip(verdicts, held, strict=True)]
     known = [(s, y) for s, y in pairs if s is not None and y is not None]
     return fit_temperature([s for s, _ in known], [y for _, y in known]) or 1.0
 
 
-def quality(held: Sequence[Case], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def quality(held: Sequence[Labelled], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """AUC and calibration error on outcomes, AUC and first-error F1 on labelled steps; None where undefined."""
     whole = [(v.score, c.outcome) for v, c in zip(verdicts, held, strict=True)]
     known = [(s, y) for s, y in whole if s is not None and y is not None]
     both = [
-        ([v.step_scores[k] for k, _ in c.labels], [value for _, value in c.labels])
+        ([v.step_scores[label.step] for label in c.labels], [label.value for label in c.labels])
         for v, c in zip(verdicts, held, strict=True)
         if v.step_scores and c.labels
     ]

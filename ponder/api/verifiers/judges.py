@@ -11,9 +11,9 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
 from ponder.api.policies import Policy
-from ponder.api.verifiers.cases import Case
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.prefix.reader import reader_of
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import fingerprint
 from ponder.models import lean
 from ponder.models.size import parameters
@@ -50,7 +50,7 @@ def _judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: i
     return kind_of(stored.spec.kind).judge(stored, serving)
 
 
-async def judge_cases(judge: Judge, some: Sequence[Case]) -> list[Verdict]:
+async def judge_cases(judge: Judge, some: Sequence[Labelled]) -> list[Verdict]:
     """What the judge says of each case, all at once."""
     found = await asyncio.gather(*(judge(case.trajectory.question, [case.trajectory]) for case in some))
     return [verdict for verdicts in found for verdict in verdicts]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import getdoc
 from pathlib import Path
 
 from ponder.api.policies import Policy, Source, source_of
 from ponder.api.verifiers.judges import stored_verifier
+from ponder.catalogue import Entry
 from ponder.evaluation import self_check
 from ponder.protocols import Judge
 from ponder.types import PonderError, Question
+from ponder.verifiers.learned import catalogue as kinds
 
 MakesVerifier = Callable[[Source], Judge]
 # Verifiers of one's own by name; `ponder.register_verifier` adds to it.
@@ -51,3 +54,10 @@ def verifier_name(verifier: Verifier | None) -> str | None:
     if verifier is None or isinstance(verifier, str | Path):
         return None if verifier is None else str(verifier)
     return type(verifier).__name__
+
+
+def catalogue() -> list[Entry]:
+    """Every kind of verifier that can be trained, the check that needs none, and registered ones."""
+    itself = Entry(self_check.NAME, "Checks an answer against its question alone, where that is possible: countdown.")
+    own = [Entry(name, (getdoc(made) or "").partition("\n")[0]) for name, made in VERIFIERS.items()]
+    return [*kinds.catalogue(), itself, *own]

@@ -17,11 +17,11 @@ import torch
 
 from ponder.api.policies import Policy, load_policy
 from ponder.api.verifiers import cases as judged
-from ponder.api.verifiers.cases import Case
 from ponder.api.verifiers.collecting import collected, fitted_temperature, held_out, quality
 from ponder.api.verifiers.judges import judge_cases, judge_of
 from ponder.api.verifiers.request import Request, spec_of
 from ponder.engines.loop import run as run_async
+from ponder.labels.labelled import Labelled
 from ponder.labels.rows import fingerprint
 from ponder.learning.settings import JudgeTraining
 from ponder.learning.verifier_learner import FitReport, VerifierLearner
@@ -80,7 +80,7 @@ def train(request: Request, tell: Tell) -> dict[str, Any]:
 
 
 def fit(
-    request: Request, asker: Policy, cases: Sequence[Case], spec: Spec, most_work: float = math.inf
+    request: Request, asker: Policy, cases: Sequence[Labelled], spec: Spec, most_work: float = math.inf
 ) -> tuple[Stored, FitReport]:
     """The trained model with its spec, and the learner's report. With a shared trunk `asker.model` learns too."""
     frozen, shared = request.trunk == "frozen", request.trunk == "shared"
@@ -124,7 +124,7 @@ def _follow(asker: Policy, moved: bool) -> None:
         asker.engine.replace_weights(asker.model.state_dict(), asker.engine.version + 1)
 
 
-def own_critiques(stored: Stored, asker: Policy, cases: Sequence[Case]) -> list[tuple[Case, str]]:
+def own_critiques(stored: Stored, asker: Policy, cases: Sequence[Labelled]) -> list[tuple[Labelled, str]]:
     """What the verifier itself says of the cases, as far as each verdict is that of the labels."""
     verdicts = run_async(judge_cases(judge_of(stored, asker), cases))
     pairs = zip(cases, verdicts, strict=True)

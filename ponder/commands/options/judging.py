@@ -85,6 +85,25 @@ def label(
         Console().print(f"Written: {summary['file']}")
 
 
+def convert_labels(
+    form: Annotated[str, typer.Argument(help="math-shepherd, math-aps or prm800k.")],
+    file: Annotated[Path, typer.Argument(help="A file of that data set: JSON lines, or one JSON list.")],
+    out: Annotated[Path, typer.Option(help="The label file to write (Parquet).")],
+    model: Model = "tiny",
+    separator: Separator = "\n",
+    as_json: Json = False,
+) -> None:
+    """Give other people's step labels the tokens of a model, so that a verifier can learn from them."""
+    from ponder.api.converting import convert_labels as convert
+
+    found = convert(form, file, out, model=model, separator=separator.replace("\\n", "\n"))
+    if as_json:
+        print_json(found)
+        return
+    left = f", {found['too_long']} too long for the model left out" if found["too_long"] else ""
+    Console().print(f"{found['rows']} responses, {found['labels']} labels{left}. Written: {found['file']}")
+
+
 def grade(
     file: Annotated[Path, typer.Argument(help='Rows {"id", "prediction", "answer" | "tests" | "constraints"}.')],
     out: Annotated[Path | None, typer.Option(help="Where verdicts go; FILE.graded.jsonl unless given.")] = None,

@@ -23,7 +23,8 @@ def list_problems(
 
 def show_problems(
     spec: Annotated[str, typer.Argument(help="For example countdown, arithmetic?terms=4, gym:chain_sum.")],
-    n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 3,
+    limit: Annotated[int, typer.Option("--limit", help="How many.", min=1, max=1000)] = 3,
+    n: Annotated[int | None, typer.Option("--n", help="The same as --limit.", min=1, max=1000, hidden=True)] = None,
     split: Split = "train",
     seed: Seed = 0,
     as_json: Json = False,
@@ -32,5 +33,5 @@ def show_problems(
     from ponder.commands import problems as shown
     from ponder.problems import listing
 
-    found = listing.shown(spec, n, split=split, seed=seed)
+    found = listing.shown(spec, limit if n is None else n, split=split, seed=seed)
     print_json(found) if as_json else Console().print(shown.problems(found))

@@ -17,6 +17,7 @@ from ponder.commands.options.shared import (
     Model,
     Overwrite,
     PlanFile,
+    Resume,
     Seed,
     Specs,
     Split,
@@ -87,7 +88,7 @@ def solve(
 
 
 def evaluate(
-    out: Annotated[Path, typer.Option(help="Where metrics.json goes.")],
+    out: Annotated[Path, typer.Option(help="Folder of metrics.json, curves.html, and samples and results row by row.")],
     model: Model = "tiny",
     problems: Specs = "arithmetic,cipher,countdown",
     split: Split = "test",
@@ -96,13 +97,12 @@ def evaluate(
     budgets: Annotated[
         str, typer.Option(help="Comma-separated token-equivalents, or low, medium, high.")
     ] = "128,512,2048",
-    verifier: Annotated[
-        Path | None, typer.Option(help="Folder of a trained verifier, or self-check (countdown needs no key).")
-    ] = None,
+    verifier: Verifier = None,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
     device: Device = "cpu",
+    threads: Threads = 0,
     live: Annotated[
         bool, typer.Option("--live", help="Run every strategy afresh, none on samples drawn once.")
     ] = False,
@@ -115,15 +115,19 @@ def evaluate(
     aggregation: Annotated[
         str | None, typer.Option(help="Of the step scores in --pool: last (the default), min, product, mean, rank.")
     ] = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """Accuracy of strategies at budgets on held-out problems, or of the samples in a file."""
     if pool is not None:
-        _evaluate_pool(pool, out, aggregation or "last", seed, as_json)
+        _evaluate_pool(pool, out, aggregation or "last", seed, overwrite, as_json)
         return
     if aggregation is not None:
         raise PonderError("--aggregation is for the scores in a --pool; a verifier has a rule of its own")
+    if grid is not None and resume:
+        raise PonderError("--grid keeps nothing row by row, so it cannot --resume; start it again with --overwrite")
     if grid is not None and fit_plan is not None:
         raise PonderError("--fit-plan and --grid are two measurements; give one of them")
     from ponder.api.evaluating.request import Request
@@ -145,22 +149,24 @@ def evaluate(
         plan=plan,
         fit_plan=fit_plan,
         allow_unsafe_code=allow_unsafe_code,
+        resume=resume,
+        overwrite=overwrite,
     )
     if grid is not None:
-        _evaluate_grid(request, grid, as_json)
+        _evaluate_grid(request, grid, threads, as_json)
         return
-    _evaluate(request, as_json)
+    _evaluate(request, out, threads, as_json)
 
 
-def _evaluate(request: Request, as_json: bool) -> None:
+def _evaluate(request: Request, out: Path, threads: int, as_json: bool) -> None:
     from ponder.api.evaluating import evaluate as evaluating
     from ponder.commands import eval as printed
 
-    metrics = watched("eval", as_json, lambda tell: evaluating.evaluate(request, tell))
+    metrics = watched("eval", as_json, lambda tell: evaluating.run(request, tell), threads).metrics
     if as_json:
         print_json(metrics)
         return
-    written = ", ".join(str(request.out / name) for name in ("metrics.json", "curves.html", "curves.png"))
+    written = ", ".join(str(out / name) for name in ("metrics.json", "curves.html", "curves.png"))
     Console().print(printed.table(metrics))
     Console().print(f"Written: {written}")
 
@@ -172,16 +178,16 @@ def _budgets(text: str, max_tokens: int) -> tuple[float, ...]:
     return tuple(sorted({int(budget) if budget == int(budget) else budget for budget in found}))
 
 
-def _evaluate_grid(request: Request, grid: str, as_json: bool) -> None:
+def _evaluate_grid(request: Request, grid: str, threads: int, as_json: bool) -> None:
     from ponder.api.evaluating import grid as evaluating
     from ponder.commands import eval_grid as printed
 
-    found = watched("grid", as_json, lambda tell: evaluating.evaluate(request, grid, tell))
+    found = watched("grid", as_json, lambda tell: evaluating.evaluate_grid(request, grid, tell), threads)
     console = Console()
     print_json(found) if as_json else console.print(printed.shown(found, console.width), highlight=False)
 
 
-def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, as_json: bool) -> None:
+def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, overwrite: bool, as_json: bool) -> None:
     from typing import get_args
 
     from ponder.api.evaluating import pool as evaluating
@@ -192,12 +198,13 @@ def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, as_json: 
     if aggregation not in get_args(Aggregation):
         raise PonderError(f"--aggregation {aggregation}: choose among {', '.join(get_args(Aggregation))}")
     with Bars(quiet=as_json) as bars:
-        metrics = evaluating.evaluate(
+        metrics = evaluating.evaluate_pool(
             pool,
             out,
             aggregation=aggregation,  # type: ignore[arg-type]  # checked above
             seed=seed,
             workers=os.cpu_count() or 1,
+            overwrite=overwrite,
             tell=lambda done, total, note: bars.tell(note.split()[0], done, total, note),
         )
     if as_json:

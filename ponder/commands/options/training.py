@@ -19,37 +19,40 @@ def run(
     problems: Annotated[str | None, typer.Option(help="Comma-separated problem specs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", min=0)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="List every key of --set, and run nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
     """The self-play loop, start to report. --resume goes on with the settings that the run in --out began with."""
-    from ponder import config as settings
-    from ponder.api.training.run import run as run_all
+    if settings:
+        _list_settings(as_json)
+        return
+    from ponder.api.train import train
     from ponder.commands.progress import Bars
     from ponder.reports.run.tables import console
-    from ponder.selfplay.config import Run
-    from ponder.types import PonderError
 
     overrides = [f"model={json.dumps(model)}"] if model else []
     overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
-    started_with = out / "config.toml"
-    if resume:
-        if config is not None:
-            raise PonderError(f"--resume goes on with the settings in {started_with}; leave {config} out")
-        if not started_with.is_file():
-            raise PonderError(f"--resume: {out} is no run folder, it has no config.toml; leave --resume out to begin one")
-    chosen = settings.load(Run, started_with if resume else config, [*(set_ or []), *overrides])
     with Bars(quiet=as_json) as bars:
         bars.starting("loading the model and measuring it before training")
-        summary = run_all(chosen, out, resume=resume, tell=bars.tell)
+        summary = train(config, out=out, settings=[*(set_ or []), *overrides], resume=resume, tell=bars.tell).summary
     if as_json:
         print_json(summary)
         return
     Console().print(console(summary))
     Console().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}   Verifier: {out / 'verifier'}")
+
+
+def _list_settings(as_json: bool) -> None:
+    from ponder.catalogue import flat_settings
+    from ponder.commands import settings as printed
+    from ponder.selfplay.config import Run
+
+    found = flat_settings(Run)
+    print_json(found) if as_json else Console().print(printed.table(found))
 
 
 def report(

@@ -11,8 +11,10 @@ from rich.console import Console
 from ponder.commands.options.shared import (
     Device,
     Json,
+    Limit,
     MaxTokens,
     Model,
+    Overwrite,
     Seed,
     Separator,
     Specs,
@@ -91,7 +93,7 @@ def audit_verifier(
     model: Model = "tiny",
     problems: Specs = "arithmetic,cipher,countdown",
     split: Split = "test",
-    limit: Annotated[int, typer.Option(help="Problems of each family.")] = 60,
+    limit: Limit = 60,
     samples: Annotated[int, typer.Option(help="Answers to each problem.")] = 24,
     thresholds: Annotated[str, typer.Option(help="Comma-separated; the first one accepts and rejects.")] = "0.5",
     false_accept: Annotated[float, typer.Option(help="Noise: share of refusals turned.", min=0, max=1)] = 0.0,
@@ -101,6 +103,7 @@ def audit_verifier(
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
     device: Device = "cpu",
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """What a verifier gets wrong, what it caps, and how many samples are worth paying for."""
@@ -126,6 +129,7 @@ def audit_verifier(
         temperature=temperature,
         max_tokens=max_tokens,
         device=device,
+        overwrite=overwrite,
     )
     found = watched("audit", as_json, lambda tell: audit.run(request, tell))
     if as_json:

@@ -21,6 +21,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ponder.engines.remote.events import Body
+from ponder.engines.remote.quoting import Quoting
+from ponder.engines.remote.reply import Reading, Said
 from ponder.types import EngineError, PonderError
 
 try:
@@ -30,6 +32,7 @@ except ImportError as missing:
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _ERROR_BYTES = 4096
+_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,10 @@ class _AgainError(Exception):
 
 @dataclass
 class Client:
-    """Posts to `url` with at most `concurrency` requests at once and at most `tries` each. `key` is never shown."""
+    """Posts to `url` with at most `concurrency` requests at once and at most `tries` each. `key` is never shown.
+
+    Whatever a message quotes from the server goes through `quoting`, and so does the text of an answer.
+    """
 
     url: str
     key: str | None = field(default=None, repr=False)
@@ -73,8 +79,13 @@ class Client:
     sent: int = 0  # requests, those that were sent again included
     _session: _Session | None = field(default=None, init=False, repr=False)
 
-    async def post(self, body: Mapping[str, Any], seed: int) -> Body:
-        """The whole answer to `body`. `seed` draws the jitter of the waits."""
+    @property
+    def quoting(self) -> Quoting:
+        """How what the server says is shown: without the key."""
+        return Quoting(self.key)
+
+    async def post(self, body: Mapping[str, Any], seed: int) -> Said:
+        """The answer to `body`, which names its `max_tokens`. `seed` draws the jitter of the waits."""
         jitter = random.Random(seed)
         async with self._connections() as session, session.places:
             try:
@@ -83,7 +94,7 @@ class Client:
             except TimeoutError:
                 raise self._error(f"did not answer within {self.deadlines.whole:g} s") from None
 
-    async def _until_answered(self, http: httpx2.AsyncClient, body: Mapping[str, Any], jitter: random.Random) -> Body:
+    async def _until_answered(self, http: httpx2.AsyncClient, body: Mapping[str, Any], jitter: random.Random) -> Said:
         end = time.monotonic() + self.deadlines.whole
         for tried in range(1, self.tries + 1):
             try:
@@ -98,8 +109,9 @@ class Client:
             await self.sleep(wait)
         raise self._error("was not asked, since no try is allowed")
 
-    async def _once(self, http: httpx2.AsyncClient, body: Mapping[str, Any]) -> Body:
+    async def _once(self, http: httpx2.AsyncClient, body: Mapping[str, Any]) -> Said:
         answer: Body | None = None
+        reading = Reading(body["max_tokens"], tuple(body.get("stop", ())), self.quoting)
         self.sent += 1
         try:
             async with (
@@ -108,19 +120,21 @@ class Client:
             ):
                 if response.status_code != 200:
                     raise await self._refusal(response)
-                answer = Body("event-stream" in response.headers.get("content-type", ""))
+                streams = "event-stream" in response.headers.get("content-type", "")
+                answer = Body(streams, reading.take, body["max_tokens"], self.quoting)
                 async with aclosing(response.aiter_bytes()) as pieces:
                     async for piece in pieces:
                         answer.feed(piece)
                         if answer.done:
-                            return answer
+                            return reading.said(answer.ended)
                         patience.reschedule(asyncio.get_running_loop().time() + self.deadlines.stall)
                 answer.close()
-                return answer
+                return reading.said(answer.ended)
         except TimeoutError:
             raise self._error(self._late(answer)) from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise _AgainError(f"cannot be reached ({error or type(error).__name__})") from None
+            why = self.quoting.shown(str(error) or type(error).__name__, _SHOWN)
+            raise _AgainError(f"cannot be reached ({why})") from None
         except httpx2.HTTPError as error:
             if answer is None or not answer.received:
                 raise _AgainError(f"the connection broke before an answer ({type(error).__name__})") from None
@@ -148,7 +162,7 @@ class Client:
         return self._error(why)
 
     async def _reason(self, response: httpx2.Response) -> str:
-        """The server's own message, cut short and without the key, which some servers repeat."""
+        """The server's own message, as it may be shown."""
         data = b""
         async with aclosing(response.aiter_bytes()) as pieces:
             async for piece in pieces:
@@ -161,10 +175,8 @@ class Client:
             text = str(said["message"] if isinstance(said, dict) else said)
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
-        text = " ".join(text.split())
-        if self.key:
-            text = text.replace(self.key, "***")
-        return f": {text[:200]}" if text else ""
+        text = self.quoting.shown(text, _SHOWN)
+        return f": {text}" if text else ""
 
     def _error(self, what: str) -> EngineError:
         return EngineError(f"{self.url} {what}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from ponder.engines.remote.address import Address
 from ponder.engines.remote.client import Client, Deadlines
-from ponder.engines.remote.reply import Said, read
+from ponder.engines.remote.reply import Said
 from ponder.types import PonderError
 
 KEY = "PONDER_API_KEY"
@@ -24,7 +24,7 @@ KEY = "PONDER_API_KEY"
 class Spending:
     """What all calls cost so far. `estimated` of the `generated` tokens were not counted by the server.
 
-    `over` are tokens that the server reported beyond what it was asked for; they are not in `generated`.
+    `over` are tokens beyond what the server was asked for (reported or estimated); they are not in `generated`.
     """
 
     calls: int = 0
@@ -51,9 +51,7 @@ class RemoteEngine:
             raise PonderError(f"got concurrency={concurrency}, tries={tries}; both must be at least 1")
         self.address = address
         self.spending = Spending()
-        self.client = Client(
-            address.url, os.environ.get(KEY, "").strip() or None, deadlines or Deadlines(), concurrency, tries
-        )
+        self.client = Client(address.url, _key(), deadlines or Deadlines(), concurrency, tries)
 
     @property
     def chat(self) -> bool:
@@ -97,7 +95,14 @@ class RemoteEngine:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        answer = await self.client.post(body | ({"stop": list(stop)} if stop else {}), seed)
-        said = read(answer.objects, answer.done, max_tokens, stop)
+        said = await self.client.post(body | ({"stop": list(stop)} if stop else {}), seed)
         self.spending.add(said)
         return said
+
+
+def _key() -> str | None:
+    """The key of the environment; None if it is not set."""
+    key = os.environ.get(KEY, "").strip()
+    if not all("!" <= character <= "~" for character in key):
+        raise PonderError(f"{KEY} holds characters that no key has (blanks, control characters, accents); set it anew")
+    return key or None

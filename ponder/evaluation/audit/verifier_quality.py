@@ -9,7 +9,7 @@ hides a verifier that cannot find errors (2501.07301), so all are reported. What
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -287,17 +287,3 @@ def _scored(items: Sequence[Judged]) -> list[Judged]:
 
 def _scores(items: Sequence[Judged]) -> list[float]:
     return [item.score for item in items if item.score is not None]
-
-
-def as_table(rows: Mapping[str, Mapping[str, Interval | None]]) -> str:
-    """Markdown: one line a name, one column a measure, `value (low to high)`; a dash where there is none."""
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for name, row in rows.items():
-        cells = (_cell(row.get(column)) for column in columns)
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _cell(found: Interval | None) -> str:
-    return "-" if found is None else f"{found.y:.3f} ({found.low:.3f} to {found.high:.3f})"

@@ -13,6 +13,7 @@ from ponder.protocols import Strategy
 from ponder.search.common import together
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
+from ponder.thinking import graded_text, opens_thinking
 from ponder.types import PonderError, Problem, SearchResult, Usage
 
 
@@ -114,7 +115,8 @@ async def run_live(
 def _graded(jobs: Sequence[Problem], results: Sequence[SearchResult | None], live: Live) -> list[Outcome]:
     """All answers graded in one call. No answer is wrong; a run that was lost has no outcome."""
     held = [(p, r.trajectory) for p, r in zip(jobs, results, strict=True) if r is not None and r.trajectory is not None]
-    verdicts = iter(live.grade([p for p, _ in held], [t.text for _, t in held]))
+    opened = opens_thinking(live.propose)
+    verdicts = iter(live.grade([p for p, _ in held], [graded_text(t, opened=opened) for _, t in held]))
     outcomes: list[Outcome] = []
     for problem, result in zip(jobs, results, strict=True):
         if result is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ponder.names import known
 from ponder.problems.files.jsonl import INSTRUCTIONS
+from ponder.problems.files.written import answer_text
 from ponder.problems.splits import check_split
 from ponder.types import Key, PonderError, Problem, Question
 
@@ -44,7 +45,7 @@ class Hub:
         order = list(range(len(rows)))
         random.Random(f"{self.name}/{split}/{seed}").shuffle(order)
         at = order[index % len(order)]
-        answer = str(rows[at][self._answer])
+        answer = answer_text(rows[at][self._answer]) or ""
         answer = answer.rsplit(self._after, 1)[-1].strip() if self._after else answer
         text = Question(f"{self.name}-{split}-{at}", self.name, str(rows[at][self._question]), INSTRUCTIONS["math"])
         return Problem(text, Key(answer, {"verifier": "math"}))

@@ -2,7 +2,8 @@
 
 A row has `id`, `problem` and what to grade against: `answer`, `tests` or `constraints`. All other fields stay with the
 key. Which verifier is asked is told by `verifier` in the spec or the row; else `tests` mean code, `constraints` mean
-constraints, grids (as in ARC) mean grid, and everything else is mathematics.
+constraints, grids (as in ARC) mean grid, and everything else is mathematics. An answer is text, a number (kept as it is
+written) or a list of them; a list of rows is a matrix (see `written`).
 
 Which split a row belongs to is told by `split` in the spec ("all": every row in every split) or the row, else by the
 hash of its text. The file is read and checked as a whole before anything is served. A row
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.names import known
+from ponder.problems.files.written import answer_text, loads
 from ponder.problems.overlap import normalise
 from ponder.problems.splits import SPLITS, check_split, split_of
 from ponder.types import Key, PonderError, Problem, Question
@@ -134,7 +136,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         where = f"{path}, line {line}"
         try:
             text = raw.decode("utf-8-sig" if line == 1 else "utf-8").strip()
-            row = json.loads(text) if text else None
+            row = loads(text) if text else None
         except UnicodeDecodeError as error:
             raise PonderError(f"{where}: not UTF-8 text ({error.reason} at byte {error.start} of the line)") from error
         except (ValueError, RecursionError) as error:
@@ -164,7 +166,7 @@ def _row(data: dict[str, Any], line: int, where: str, name: str, split: str, ver
         level=level if isinstance(level, int) else 0,
     )
     kept = {key: value for key, value in data.items() if key not in ("id", "problem", "answer", "verifier")}
-    problem = Problem(question, Key(_answer_text(data.get("answer")), {"verifier": chosen, **kept}))
+    problem = Problem(question, Key(answer_text(data.get("answer")), {"verifier": chosen, **kept}))
     return Row(line, text, split or _row_split(data, text, where), problem)
 
 
@@ -177,15 +179,6 @@ def _row_split(data: Mapping[str, Any], text: str, where: str) -> str:
     if "split" not in data:
         return split_of(normalise(text))
     return _ROW_SPLITS[known(f"split in {where}:", str(data["split"]), _ROW_SPLITS)]
-
-
-def _answer_text(answer: Any) -> str | None:
-    """The answer as text: numbers as written, grids row by row, None if there is none."""
-    if answer is None or isinstance(answer, str):
-        return answer
-    if isinstance(answer, list) and answer and all(_is_grid(grid) for grid in answer):
-        return "\n\n".join(map(_grid_text, answer))
-    return json.dumps(answer)
 
 
 def _is_grid(value: Any) -> bool:

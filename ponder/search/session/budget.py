@@ -38,13 +38,14 @@ class Budget:
     def remaining(self) -> float:
         return self.limit - self.spent
 
-    def charge_generated(self, tokens: float) -> None:
-        self._charge(tokens, 0.0)
+    def charge_generated(self, tokens: float, *, calls: int = 1) -> None:
+        """Pay for tokens of the policy; `calls` 0 for a part of a call that is not over."""
+        self._charge(tokens, 0.0, calls)
 
     def charge_verifier(self, tokens: float) -> None:
-        self._charge(0.0, tokens)
+        self._charge(0.0, tokens, 1)
 
-    def _charge(self, generated: float, verifier: float) -> None:
+    def _charge(self, generated: float, verifier: float, calls: int) -> None:
         if not (generated >= 0 and verifier >= 0):
             raise Overspent(f"a charge cannot be negative or undefined: {generated} generated, {verifier} verifier")
         generated, verifier = self._generated + generated, self._verifier + verifier
@@ -54,7 +55,7 @@ class Budget:
         if excess > 0:
             # Generated tokens are whole, so the rounding came from judges; limit - generated is exact.
             verifier = max(0.0, self.limit - generated)
-        self._generated, self._verifier, self._calls = generated, verifier, self._calls + 1
+        self._generated, self._verifier, self._calls = generated, verifier, self._calls + calls
 
     def usage(self, kept: float) -> Usage:
         """The account so far when the returned trajectory has `kept` generated tokens."""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ponder.protocols import Account, Judge, Propose, Steered, Until
+from ponder.protocols import Account, Judge, Propose, Steered, Telling, Until
 from ponder.search.common import new_tokens, together
 from ponder.search.limits import Limits
 from ponder.search.progress import Progress
@@ -43,6 +43,7 @@ class Desk:
     _reading: Reading | None = field(init=False)
     _notes: list[str] = field(default_factory=list)
     _finished: dict[Step, Trajectory] = field(default_factory=dict)
+    _arrived: dict[Step, Trajectory] = field(default_factory=dict)
     _scores: dict[Step, float | None] = field(default_factory=dict)
     _counters: dict[str, int] = field(default_factory=dict)
     _in_flight: float = 0.0
@@ -59,7 +60,8 @@ class Desk:
     @property
     def finished(self) -> list[Candidate]:
         """What has ended so far, with the scores known so far, in the order in which it came."""
-        trajectories, scores = list(self._finished.values()), [self._scores.get(leaf) for leaf in self._finished]
+        known = self._finished | {leaf: t for leaf, t in self._arrived.items() if leaf.stop is StopReason.END}
+        trajectories, scores = list(known.values()), [self._scores.get(leaf) for leaf in known]
         return self.candidates(trajectories, scores)
 
     async def grow(
@@ -82,14 +84,30 @@ class Desk:
         seed, propose = self.next_seed(name), via or self.propose
         first = self.progress.reserve(leaf, n) if self.progress else 0
         self._in_flight += n * max_tokens + reading
+        told: set[Step] = set()
+
+        def arrived(place: int, end: Step) -> None:
+            """One of them has ended: it is paid and known at once, since whatever stops the search loses the call."""
+            told.add(end)
+            self._arrived[end] = Trajectory(self.question, end)
+            self._in_flight -= max_tokens
+            self.budget.charge_generated(new_tokens(end, leaf), calls=0)
+            if self.progress:
+                self.progress.grew(leaf, [end], first + place)
+
+        if isinstance(propose, Telling):
+            propose = propose.telling(arrived)
         leaves = await propose(self.question, leaf, n, until=until, max_tokens=max_tokens, seed=seed)
-        self._in_flight -= n * max_tokens + reading  # not if it raised: nobody knows then what it drew
+        # Not if it raised: nobody knows then what the others drew.
+        self._in_flight -= (n - len(told)) * max_tokens + reading
         new = [new_tokens(end, leaf) for end in leaves]
-        self.budget.charge_generated(sum(new) + reading)
-        if self.progress:
+        unpaid = sum(tokens for end, tokens in zip(leaves, new, strict=True) if end not in told)
+        self.budget.charge_generated(unpaid + reading)
+        if self.progress and not told:
             self.progress.grew(leaf, leaves, first)
         grown = [Trajectory(self.question, end) for end in leaves]
         for trajectory, tokens in zip(grown, new, strict=True):
+            self._arrived.pop(trajectory.leaf, None)
             self._saw(trajectory, tokens)
         return grown
 

@@ -19,6 +19,7 @@ from typing import Any
 from ponder.rollout.collect import Grade
 from ponder.seeds import derive_seed
 from ponder.selfplay.monitors.counters import COUNTERS, Hits, Seen
+from ponder.thinking import graded_text
 from ponder.types import Group
 from ponder.verifiers.second_opinion import Disagreement, disagreements
 
@@ -76,7 +77,9 @@ class Watch:
     def look(self, round_number: int, groups: Sequence[Group]) -> Watched:
         """Count, compare and raise alarms."""
         started = time.monotonic()
-        seen = [Seen(g.problem, t.text, v) for g in groups for t, v in zip(g.trajectories, g.verdicts, strict=True)]
+        seen = [
+            Seen(g.problem, graded_text(t), v) for g in groups for t, v in zip(g.trajectories, g.verdicts, strict=True)
+        ]
         families: dict[str, list[Seen]] = {}
         for one in seen:
             families.setdefault(one.problem.family, []).append(one)

@@ -184,6 +184,73 @@ def moody(self: Handler) -> None:
     refused(503)(self) if "7" in asked else good(self)
 
 
+def told(self: Handler) -> str:
+    return str(self.headers.get("authorization"))
+
+
+def quoted_in_error(self: Handler) -> None:
+    """A status of 200, and an error that repeats the key."""
+    self.whole(json.dumps({"error": {"message": f"no such key: {told(self)}"}}).encode())
+
+
+def quoted_in_event(self: Handler) -> None:
+    self.begin()
+    self.say("2*3")
+    self.event({"error": {"message": f"no such key: {told(self)}"}})
+    self.end()
+
+
+def quoted_in_text(self: Handler) -> None:
+    """The key in the answer, in two events, and once more cut in its middle."""
+    text = f"Your key is {told(self)}. Again: {told(self)}"[:-4]
+    self.begin()
+    self.say(text[:20])
+    self.say(text[20:])
+    self.say("", "length")
+    self.end({"completion_tokens": self.body["max_tokens"]})
+
+
+def endless(self: Handler) -> None:
+    """Words without end, whatever was asked for, until the client goes away."""
+    self.begin()
+    try:
+        while True:
+            self.say("word " * 50)
+    except OSError:
+        self.record["left"] = True
+        self.close_connection = True
+
+
+def empty_for_ever(self: Handler) -> None:
+    self.begin()
+    try:
+        while True:
+            self.write(b'data: {"choices": []}\n\n' * 1000)
+    except OSError:
+        self.record["left"] = True
+        self.close_connection = True
+
+
+def one_line_for_ever(self: Handler) -> None:
+    self.begin()
+    try:
+        while True:
+            self.write(b"data: " * 10_000)
+    except OSError:
+        self.record["left"] = True
+        self.close_connection = True
+
+
+def talkative(usage: Any) -> Callable[[Handler], None]:
+    """A million characters in one whole answer."""
+
+    def fault(self: Handler) -> None:
+        choice = {"message": {"content": "wörd " * 200_000}, "finish_reason": "stop"}
+        self.whole(json.dumps({"choices": [choice], "usage": usage}, ensure_ascii=False).encode())
+
+    return fault
+
+
 def step(self: Handler) -> None:
     """Plain text up to the stop string, which is left out; which one it was stays unsaid."""
     good(self, text=[] if "\n6" in self.body["prompt"] else [*"6+1=7"])
@@ -217,6 +284,20 @@ FAULTS: dict[str, Callable[[Handler], None]] = {
     "list": lambda self: self.whole(b"[]"),
     "shapeless": lambda self: self.whole(b'{"answer": "7"}'),
     "numbers": lambda self: self.whole(b'{"choices": [{"message": {"content": 7}}]}'),
+    "quoted in error": quoted_in_error,
+    "quoted in event": quoted_in_event,
+    "quoted in text": quoted_in_text,
+    "quoted as page": lambda self: self.whole(f"<html>{told(self)}</html>".encode()),
+    "quoted as field": lambda self: self.whole(json.dumps({told(self): 1}).encode()),
+    "quoted again": refused(503, "KEY is over its limit"),
+    "quoted far": refused(400, "x" * 150 + "KEY" + "x" * 300),
+    "colourful": refused(400, "\x1b[31mred\x1b]0;title\x07 \u202eright to left\r\nsecond line"),
+    "colourful event": lambda self: self.whole(json.dumps({"error": "\x1b[2J\x9bwiped"}).encode()),
+    "endless": endless,
+    "empty for ever": empty_for_ever,
+    "one line for ever": one_line_for_ever,
+    "talkative": talkative(None),
+    "modest": talkative({"completion_tokens": 1}),
     "locked": refused(401, "Incorrect key provided: KEY"),
     "missing": refused(404, "no such model"),
     "elsewhere": refused(302, "", location="http://127.0.0.1:9/"),

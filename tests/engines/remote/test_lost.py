@@ -16,9 +16,9 @@ from ponder.evaluation.pools import lost_runs as losses
 from ponder.evaluation.pools.pool import Live
 from ponder.evaluation.pools.runs import Runs, run_live
 from ponder.policy.chat import TextPropose
-from ponder.problems.answers import canonical_answer
 from ponder.search.strategies.vote import Vote
 from ponder.types import EngineError, Key, Problem, Question, Verdict
+from ponder.verifiers.votes import canonical_answer
 from tests.engines.remote.conftest import Server
 
 ASKED = [Problem(Question(f"p{n}", "toy", f"What is {n}?"), Key("1")) for n in (3, 7, 5, 17)]

@@ -18,10 +18,10 @@ from ponder.engines.remote.client import Deadlines, _retry_after
 from ponder.engines.remote.engine import RemoteEngine
 from ponder.engines.remote.reply import Said
 from ponder.policy.chat import TextPropose
-from ponder.problems.answers import canonical_answer
 from ponder.search.registry import make
 from ponder.search.session.budget import Budget
 from ponder.types import PonderError, Question, StopReason, Trajectory
+from ponder.verifiers.votes import canonical_answer
 from tests.engines.remote.conftest import Server
 
 QUESTION = Question("q", "arithmetic", "What is 2*3+1?", "Answer with a number.")

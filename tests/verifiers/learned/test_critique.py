@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.verifiers.learned.generative.critique import agrees, complete, first_wrong, read, step_scores, write
+from ponder.verifiers.learned.generative.critique import agrees, complete, read, step_scores, write
 
 
 def test_a_critique_ends_with_the_first_wrong_step_and_names_it():
     assert write([True, False, True]) == "1 right\n2 wrong\n"
-    assert first_wrong("1 right\n2 wrong\n") == 1
-    assert first_wrong(write([True, True])) == -1
+    assert read("1 right\n2 wrong\n") == (True, False)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=12))
@@ -21,7 +20,7 @@ def test_what_is_written_is_read_back(right):
     verdicts = read(text)
     assert verdicts is not None and write(verdicts) == text
     assert complete(text, len(right)) and agrees(text, right)
-    assert first_wrong(text) == (right.index(False) if False in right else -1)
+    assert verdicts == tuple(right[: right.index(False) + 1] if False in right else right)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +28,6 @@ def test_what_is_written_is_read_back(right):
 )
 def test_what_is_no_critique_is_none(text):
     assert read(text) is None
-    assert first_wrong(text) is None
     assert not complete(text, 1)
 
 

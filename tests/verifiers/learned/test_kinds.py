@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import ponder.verifiers.learned
-from ponder.commands.options import verifying
 from ponder.verifiers.learned.kinds import KINDS, as_data, make
 
 ROOT = Path(ponder.verifiers.learned.__file__).parent
@@ -57,9 +56,3 @@ def test_the_list_is_plain_data():
         "aggregation": "last",
         "settings": {"hard": "a label above 0 counts as 1"},
     }
-
-
-def test_the_help_of_verifier_train_names_every_kind():
-
-    text = inspect.getsource(verifying.train_verifier)
-    assert all(name in text for name in KINDS)

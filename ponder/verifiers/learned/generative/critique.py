@@ -36,14 +36,6 @@ def read(text: str) -> tuple[bool, ...] | None:
     return tuple(found) or None
 
 
-def first_wrong(text: str) -> int | None:
-    """Index from 0 of the step that a critique names as the first wrong one; -1 if none, None if it cannot be read."""
-    verdicts = read(text)
-    if verdicts is None:
-        return None
-    return verdicts.index(False) if False in verdicts else -1
-
-
 def complete(text: str, steps: int) -> bool:
     """Whether every one of `steps` steps has its verdict, or the steps up to the first wrong one have."""
     verdicts = read(text)

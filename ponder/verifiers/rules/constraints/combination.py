@@ -31,7 +31,7 @@ class Checked:
 
 def judge(constraints: Any, response: str, *, loose: bool = False) -> Verdict:
     """The verdict on a whole response, thinking included. Constraints that cannot be checked are a failure ("gold")."""
-    answer = final_answer(response) or ""
+    answer = (final_answer(response) or "").replace("\r\n", "\n")
     try:
         results = check(constraints, answer)
     except ConstraintError as error:
@@ -51,14 +51,12 @@ def check(constraints: Any, answer: str) -> list[Checked]:
     if len(answer) > LONGEST:
         return [Checked(name, False, False) for name, _, _ in kinds]
     texts = readings(answer)
-    return [
-        Checked(
-            name,
-            bool(answer.strip()) and kind.holds(answer, **parameters),
-            any(kind.holds(text, **parameters) for text in texts),
-        )
-        for name, kind, parameters in kinds
-    ]
+    results = []
+    for name, kind, parameters in kinds:
+        strict = bool(answer.strip()) and kind.holds(answer, **parameters)
+        others = (text for text in texts if text != answer)
+        results.append(Checked(name, strict, strict or any(kind.holds(text, **parameters) for text in others)))
+    return results
 
 
 def readings(answer: str) -> list[str]:

@@ -32,7 +32,10 @@ def sections(text: str, *, section_spliter: str, num_sections: int) -> bool:
 
 
 def title(text: str) -> bool:
-    return any(match.group(1).strip("<> \t") for match in _TITLE.finditer(text))
+    """`<<something>>` stands within a line."""
+    # Only what a `>>` still follows is searched, so each search ends at one and the whole takes linear time.
+    lines = (line[: line.rfind(">>") + 2] for line in text.split("\n") if ">>" in line)
+    return any(match.group(1).strip("<> \t") for line in lines for match in _TITLE.finditer(line))
 
 
 def placeholders(text: str, *, num_placeholders: int) -> bool:

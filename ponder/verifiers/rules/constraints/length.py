@@ -21,6 +21,7 @@ _TEXT = """
 """
 _ABBREVIATIONS = frozenset(_TEXT.split())
 _BEFORE = re.compile(r"[^\s\"'“‘«(\[*_]+$")
+_REST = re.compile(r"\s*\Z")  # nothing but white space up to the end
 _DIVIDER = re.compile(r"\*\*\*")
 _QUOTES = "'\"“”‘’«»*_#(["
 
@@ -51,7 +52,7 @@ def _ends(text: str, stop: re.Match[str]) -> bool:
         return "!" in mark or "?" in mark or _before_capital(text, stop.end())
     before = _BEFORE.search(text, max(0, stop.start() - 40), stop.start())
     word = before.group().lower() if before else ""
-    last = not text[stop.end() :].strip()
+    last = _REST.match(text, stop.end()) is not None
     return last or not (word in _ABBREVIATIONS or _is_initial(word) or _enumerates(text, stop.start(), word))
 
 

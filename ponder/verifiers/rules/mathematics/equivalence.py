@@ -12,33 +12,32 @@ from typing import Any
 
 from ponder.verifiers.rules.mathematics import symbolic, units
 from ponder.verifiers.rules.mathematics.exact import digits, rational
+from ponder.verifiers.rules.mathematics.gold import GoldError as GoldError
 from ponder.verifiers.rules.mathematics.input_limits import RefusedError, check
-from ponder.verifiers.rules.mathematics.notation import normalise
+from ponder.verifiers.rules.mathematics.names import is_name
+from ponder.verifiers.rules.mathematics.notation import compact, normalise
 from ponder.verifiers.rules.mathematics.structure import Shape, base_number, read, read_as_list, words
 
 prepare = symbolic.prepare
-_VARIABLE = re.compile(
-    r"[A-Za-z](?:_\{?\w\}?)?|\\[a-z]+|[A-Za-z]\s*\([A-Za-z]\)|\((?:\s*[A-Za-z]\s*,)+\s*[A-Za-z]\s*\)"
-)
-
-
-class GoldError(ValueError):
-    """The gold answer itself cannot be read; nothing can be graded against it."""
+_MANY_DIGITS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d ])")
+_UNJOINED = re.compile(r"[\d.] +[\d.]")
 
 
 def judge(payload: list[Any]) -> dict[str, str | bool]:
-    """Work for a pool: `[gold, [answers]]` -> `{"right": bool}` or `{"failure": "gold", "detail": ...}`.
+    """Work for a pool: `[gold, [answers], listed]` -> `{"right": bool}` or `{"failure": "gold", "detail": ...}`.
 
-    Several answers are alternatives that the response left open; it is right only if each of them is.
+    Several answers are alternatives that the response left open; it is right only if each of them is, or if the gold
+    answer is a list and `listed`, all of them as one list, is it.
     """
-    gold, answers = payload
+    gold, answers, listed = payload
     try:
-        return {"right": bool(answers) and all(equivalent(gold, answer) for answer in answers)}
+        right = bool(answers) and all(equivalent(gold, answer) for answer in answers)
+        return {"right": right or (listed is not None and equivalent(gold, listed))}
     except GoldError as error:
         return {"failure": "gold", "detail": str(error)}
 
 
-def settle(gold: str, answers: list[str]) -> bool | None:
+def settle(gold: str, answers: list[str], listed: str | None = None) -> bool | None:
     """The verdict where no algebra is needed, else None. Raises GoldError for a gold answer that is refused."""
     try:
         check(gold)
@@ -48,7 +47,7 @@ def settle(gold: str, answers: list[str]) -> bool | None:
         raise GoldError("the gold answer is empty")
     decisions = [_settle_one(gold, answer) for answer in answers]
     if not decisions or False in decisions:
-        return False
+        return False if listed is None or digits(gold.strip()) is not None else None
     return True if all(decisions) else None
 
 
@@ -72,7 +71,7 @@ def equivalent(gold: str, answer: str) -> bool:
     if not given:
         return False
     pairs = [(g, a) for g in _readings(expected) for a in _readings(given)]
-    return expected.replace(" ", "") == given.replace(" ", "") or any(_same(g, a) for g, a in pairs)
+    return compact(expected) == compact(given) or any(_same(g, a) for g, a in pairs)
 
 
 def _readings(text: str) -> list[Shape]:
@@ -82,14 +81,17 @@ def _readings(text: str) -> list[Shape]:
 
 def _same(gold: Shape, answer: Shape) -> bool:
     """Compare two shapes, part by part."""
+    if gold.name and answer.name and gold.name != answer.name:
+        return False
     if gold.kind == "equation" or answer.kind == "equation":
         return _equations(gold, answer)
     if answer.kind == "choice" and gold.kind not in ("list", "choice"):
         return all(_same(gold, part) for part in answer.parts)
     if {gold.kind, answer.kind} <= {"list", "choice"} or gold.kind == answer.kind == "union":
         return _matched(list(gold.parts), list(answer.parts))
-    if gold.kind == "tuple" and gold.marks == "()" and answer.kind == "list":
-        return _coordinates(gold, answer)
+    for pair, named in ((gold, answer), (answer, gold)):
+        if pair.kind == "tuple" and pair.marks == "()" and named.kind == "list":
+            return _coordinates(pair, named)
     if gold.kind == "value" and answer.kind == "list" and len(answer.parts) == 1:
         return _same(gold, answer.parts[0])
     if gold.kind == "list" and answer.kind == "value" and len(gold.parts) == 1:
@@ -145,10 +147,10 @@ def _solved(shape: Shape) -> tuple[str, tuple[Shape, ...]]:
     if shape.kind != "equation":
         return "", (shape,)
     sides = shape.parts
-    if _VARIABLE.fullmatch(sides[0].text):
-        return sides[0].text.replace(" ", ""), tuple(read(side.text) for side in sides[1:])
-    if len(sides) == 2 and _VARIABLE.fullmatch(sides[1].text):
-        return sides[1].text.replace(" ", ""), (read(sides[0].text),)
+    if is_name(sides[0].text):
+        return compact(sides[0].text), tuple(read(side.text) for side in sides[1:])
+    if len(sides) == 2 and is_name(sides[1].text):
+        return compact(sides[1].text), (read(sides[0].text),)
     return "", sides
 
 
@@ -158,16 +160,20 @@ def _texts(shape: Shape) -> tuple[str, str]:
 
 def _values(gold: str, answer: str) -> bool:
     """Compare two single values: words, numbers with a base, numbers with units, formulas."""
-    if gold.replace(" ", "") == answer.replace(" ", ""):
+    if compact(gold) == compact(answer):
         return True
+    if _UNJOINED.search(_MANY_DIGITS.sub("0", gold)) or _UNJOINED.search(_MANY_DIGITS.sub("0", answer)):
+        return False  # numbers side by side are no number: 1 2 is neither 12 nor 2
     if base_number(gold) or base_number(answer):
         return base_number(gold) == base_number(answer)
     if words(gold) or words(answer):
         if words(gold) == words(answer) or not re.fullmatch("[a-z]", gold):
             return words(gold) == words(answer)
         return words(answer) is None and _algebra(symbolic.equal, gold, answer)
-    if (":" in gold) != (":" in answer) and not re.search(r"/|\\frac", gold + answer):
-        return False  # 5:1 is a ratio and no 5
+    if (":" in gold) != (":" in answer):
+        value = rational(answer if ":" in gold else gold)
+        if value is None or value.denominator == 1:
+            return False  # 5:1 is a ratio and no 5; 1:2 may be written as 1/2
     expected, given = units.quantity(gold), units.quantity(answer)
     if not units.agree(expected, given):
         return False

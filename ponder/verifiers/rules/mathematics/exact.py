@@ -22,7 +22,7 @@ _MIXED = re.compile(
 _POWER_OF_TEN = re.compile(
     rf"([-+]?\s*{_DECIMAL})\s*(?:\\cdot\s*10\s*\^\s*\{{?\s*([-+]?[0-9]+)\s*\}}?|[eE]([-+]?[0-9]+))"
 )
-_POWER = re.compile(r"([-+]?)([0-9]{1,6})\s*\^\s*\{?\s*([0-9]{1,5})\s*\}?")
+_POWER = re.compile(r"([-+]?)([0-9]{1,6})\s*\^\s*\{?\s*([-+]?[0-9]{1,5})\s*\}?")
 _REPEATING = re.compile(r"([-+]?)([0-9]*)\.([0-9]*)\\overline\{([0-9]+)\}")
 _SIGN = {"-": -1, "+": 1, "": 1}
 
@@ -61,7 +61,9 @@ def _powers(text: str) -> Fraction | None:
         return _decimal(match.group(1)) * Fraction(10) ** int(exponent)
     if match := _POWER.fullmatch(text):
         sign, base, exponent = match.groups()
-        return Fraction(_SIGN[sign] * int(base) ** int(exponent)) if int(exponent) <= LARGEST_EXPONENT else None
+        if abs(int(exponent)) > LARGEST_EXPONENT or (int(base) == 0 and int(exponent) <= 0):
+            return None
+        return _SIGN[sign] * Fraction(int(base)) ** int(exponent)
     if match := _REPEATING.fullmatch(text):
         sign, whole, decimals, period = match.groups()
         tail = Fraction(int(period), 10 ** len(decimals) * (10 ** len(period) - 1))

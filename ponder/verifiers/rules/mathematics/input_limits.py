@@ -12,6 +12,7 @@ import unicodedata
 LONGEST = 20_000  # characters of an answer that may be compared at all
 LONGEST_FORMULA = 2_000  # characters of an answer that is read as mathematics
 DEEPEST = 40  # nested brackets
+DEEPEST_FORMULA = 25  # of a formula; the grammar's time grows fast with the depth
 LARGEST_EXPONENT = 10_000
 LARGEST_FACTORIAL = 5_000
 MOST_DIGITS = 4_000  # of one number that has to be computed with
@@ -19,7 +20,7 @@ MOST_DIGITS = 4_000  # of one number that has to be computed with
 # Commands that read, write or define, and anything that only a program would contain.
 _PROGRAM = re.compile(
     r"\\(?:input|include|write|read|open|close|immediate|def|edef|gdef|let|catcode|csname|usepackage|newcommand|loop)"
-    r"(?![A-Za-z])|\\write18|__|\b(?:import|lambda|eval|exec|open|getattr|globals|subprocess|sympify)\b\s*[\s(]|\bos\.",
+    r"(?![A-Za-z])|\\write18|__|\b(?:import|lambda|eval|exec|open|getattr|globals|subprocess|sympify)\b\s*[\s(]|\bos\.|\blambda\b[^:\n]{0,40}:",
 )
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[{(]?\s*[-+]?\s*(\d+)")
 _POWER_IN_EXPONENT = re.compile(r"(?:\^|\*\*)[\s{(]*(\d+)[\s})]*(?:\^|\*\*)[\s{(]*(\d+)")
@@ -45,10 +46,17 @@ def check(text: str) -> None:
         raise RefusedError(f"not mathematics: {match.group().strip()[:20]!r}")
 
 
+def is_program(text: str) -> bool:
+    """Whether a text is a piece of a program and no answer in words."""
+    return _PROGRAM.search(text) is not None
+
+
 def check_formula(text: str) -> None:
     """Refuse what would be dear to parse or compute: length, digits, exponents, factorials."""
     if len(text) > LONGEST_FORMULA:
         raise RefusedError(f"a formula of {len(text)} characters; at most {LONGEST_FORMULA} are read")
+    if nesting(text) > DEEPEST_FORMULA:
+        raise RefusedError(f"a formula with more than {DEEPEST_FORMULA} nested brackets")
     if re.search(rf"\d{{{MOST_DIGITS}}}", text):
         raise RefusedError(f"a number of more than {MOST_DIGITS} digits")
     if _TOWER.search(text):

@@ -9,47 +9,88 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
-_SIGNS = {
-    "−": "-", "–": "-", "—": "-", "×": r"\cdot ", "·": r"\cdot ", "⋅": r"\cdot ", "∗": r"\cdot ", "÷": "/",
-    "π": r"\pi ", "∞": r"\infty ", "≤": r"\leq ", "≥": r"\geq ", "≠": r"\neq ", "∪": r"\cup ", "∈": r"\in ",
-    "±": r"\pm ", "∓": r"\mp ", "°": r"^{\circ}", "∅": r"\emptyset ", "√": r"\sqrt", "½": r"\frac{1}{2}",
-    "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "θ": r"\theta ", "ℝ": r"\mathbb{R}", "€": r"\text{ euro}",
+from ponder.verifiers.rules.mathematics.vocabulary import word_set
+
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣʸ", "0123456789+-=()nixy")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₕₖₗₘₙₚₛₜᵢⱼᵣᵤᵥ", "0123456789+-=()aeoxhklmnpstijruv")
+_RAISED_RUN = re.compile(f"[{''.join(map(chr, _RAISED))}]+")
+_LOWERED_RUN = re.compile(f"[{''.join(map(chr, _LOWERED))}]+")
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau",
+    "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda",
+    "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
 }  # fmt: skip
+_SIGNS = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "×": r"\cdot ", "·": r"\cdot ", "⋅": r"\cdot ",
+    "∗": r"\cdot ", "•": r"\cdot ", "÷": "/", "∞": r"\infty ", "≤": r"\leq ", "≥": r"\geq ",
+    "⩽": r"\leq ", "⩾": r"\geq ", "≦": r"\leq ",
+    "≧": r"\geq ", "≠": r"\neq ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "±": r"\pm ",
+    "∓": r"\mp ", "°": r"^{\circ}", "∅": r"\emptyset ", "∨": r"\lor ", "∧": r"\land ", "≈": r"\approx ",
+    "⟨": r"\langle ", "⟩": r"\rangle ", "∠": r"\angle ", "△": r"\triangle ", "′": "'", "∣": r"\mid ",
+    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "ℝ": r"\mathbb{R}", "∖": r"\setminus ",
+    "€": r"\text{ euro}", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]",
+    **{letter: rf"\{name} " for letter, name in _GREEK.items()},
+}  # fmt: skip
+_FUNCTIONS = word_set(
+    "sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh ln log exp",
+)
+_SHORT_NAMES = {
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "infinity": "infty", "inf": "infty", "oo": "infty",
+    "pi": "pi", "theta": "theta", "alpha": "alpha", "beta": "beta",
+}  # fmt: skip
+# Single letters that name a unit where they stand behind a number; elsewhere a letter in upright type is a letter.
+_UNIT_LETTERS = frozenset("mgshlLAVNKJWCFT")
+_FONTS = (
+    r"text|mbox|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|operatorname|operatorname\*|textsf|mathsf|bf|rm"
+)
+_FONT = re.compile(rf"\\(?:{_FONTS})\s*\{{([^{{}}]*)\}}|\{{\s*\\(?:rm|bf|it|sf)(?![A-Za-z])\s*([^{{}}]*)\}}")
+_AMOUNT = re.compile(r"([-+]?\s*(?:\\?\$)?\s*\d[\d,]*(?:\.\d+)?(?:/\d+)?)\s*([A-Za-z][A-Za-z.]*(?: [A-Za-z]+)*)")
 # Applied in order. Sizing and spacing first, then synonyms.
 _REWRITES: tuple[tuple[str, str], ...] = (
+    (r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in|mu)\s*\]", r"\\\\ "),
     (r"\{,\}|,\\!\s*|,\\,(?=\d{3})", ","),
     (r"\\(?:left|right|middle|bigl?|bigr?|Bigl?|Bigr?|displaystyle|textstyle|limits|nolimits)(?![A-Za-z])\s*", ""),
     (r"\\!", ""),
     (r"(?<!\\)\\[,;:> ]|~|\\q?quad(?![A-Za-z])|\\hspace\{[^{}]*\}", " "),
     (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
-    (r"\\(?:mbox|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|operatorname|bf|rm)\s*\{", r"\\text{"),
     (r"\\(?:lbrace|\{)", r"\\{"),
     (r"\\(?:rbrace|\})", r"\\}"),
-    (r"\\(?:le|leqslant)(?![A-Za-z])", r"\\leq "),
-    (r"\\(?:ge|geqslant)(?![A-Za-z])", r"\\geq "),
-    (r"\\ne(?![A-Za-z])", r"\\neq "),
+    (r"\\(?:lvert|rvert|vert)(?![A-Za-z])", "|"),
+    (r"\\(?:le|leqslant|leqq)(?![A-Za-z])", r"\\leq "),
+    (r"\\(?:ge|geqslant|geqq)(?![A-Za-z])", r"\\geq "),
+    (r"\\ne(?![A-Za-z])|!=|/=(?=\s*-?\d)", r"\\neq "),
     (r"\\(?:lt)(?![A-Za-z])", "<"),
-    (r"\\text\{([^{}A-Za-z\\]*)\}", r"\1"),
-    (r"\\text\{\s*infinity\s*\}", r"\\infty "),
     (r"\\(?:gt)(?![A-Za-z])", ">"),
     (r"\\(?:times|ast)(?![A-Za-z])", r"\\cdot "),
+    (r"\\div(?![A-Za-z])", "/"),
     (r"\\(?:varnothing)(?![A-Za-z])", r"\\emptyset "),
-    (r"(begin|end)\{(?:bmatrix|array|matrix)\}(?:\{[lcr|]*\})?", r"\1{pmatrix}"),
+    (r"\\(?:lor|vee)(?![A-Za-z])", r"\\text{or}"),
+    (r"\\(?:land|wedge)(?![A-Za-z])", r"\\text{and}"),
+    (r"\\langle(?![A-Za-z])\s*", "("),
+    (r"\s*\\rangle(?![A-Za-z])", ")"),
+    (r"^<([^<>=]*,[^<>=]*)>$", r"(\1)"),
+    (r"(begin|end)\{(?:bmatrix|array|matrix|smallmatrix)\}(?:\{[lcr|]*\})?", r"\1{pmatrix}"),
     (r"\^\s*\{?\s*\\circ\s*\}?", r"^{\\circ}"),
     (r"\\(?:degree|degrees)(?![A-Za-z])", r"^{\\circ}"),
     (r"\\%", "%"),
+    (r"\\\$\s+", r"\\$"),
     (r"\*\*", "^"),
     (r"\*", r"\\cdot "),
     (r"<=", r"\\leq "),
     (r">=", r"\\geq "),
-    (r"(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
-    (r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
-    (r"(?<![A-Za-z\\])(sin|cos|tan|sec|csc|cot|ln|log)(?=\s*\(|\s*\d)", r"\\\1"),
+    # 1e-7 is a number as programs write it; a mixed number in plain text is one in LaTeX.
+    (r"(?<![\w.}\\])(\d+(?:\.\d*)?|\.\d+)[eE]([-+]?)0*(\d+)(?![\w.])", r"\1\\cdot 10^{\2\3}"),
+    (r"(?<![\w./}^\\])(\d+) +(\d+)\s?/\s?(\d+)(?![\d./])", r"\1\\frac{\2}{\3}"),
+    (r"\\dot\{?(\d)\}?((?:\d*)\\dot\{?(\d)\}?)", r"\\overline{\1\2}"),
+    (r"\\dot\{?(\d)\}?\}?$", r"\\overline{\1}"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), replacement) for pattern, replacement in _REWRITES)
-_WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
+_WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ("“", "”"), ('"', '"'))
 _ARGUMENT = re.compile(r"\s*(\\[A-Za-z]+|\S)")
+_TEXT = re.compile(r"(\\text\{[^{}]*\})")
+_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]+")
+_EXPONENT = re.compile(r"\s*([\^_])\s*(?:(\()|([-+]?)\s*(\d+(?:\.\d+)?|\.\d+|\\[A-Za-z]+|pi|infty|[A-Za-z]))")
 
 
 def normalise(text: str) -> str:
@@ -58,10 +99,17 @@ def normalise(text: str) -> str:
     text = text.replace("\0", r"\$")
     for pattern, replacement in _COMPILED:
         text = pattern.sub(replacement, text)
-    text = _plain_roots(text)
-    text = _brace(_brace(text, "sqrt", 1), "frac", 2)
+    text = _FONT.sub(_upright, text)
+    text = "".join(part if part.startswith(r"\text{") else _named(part) for part in _TEXT.split(text))
+    text = re.sub(r"\s+(?=[_^])", "", text)
+    text = _exponents(_brace(_brace(_roots(text), "sqrt", 1), "frac", 2))
     # A full stop or a half-cut "\ " at the end is no part of the answer; an ellipsis is.
-    return re.sub(r"(?<!\.)[.;]$|(?<!\\)\\$", "", re.sub(r"\s+", " ", text).strip()).rstrip()
+    return re.sub(r"(?<!\.)[.;,]$|(?<!\\)\\$", "", re.sub(r"\s+", " ", text).strip()).rstrip()
+
+
+def compact(text: str) -> str:
+    """A normalised text without spaces that mean nothing; those between digits and letters stay (`1 2` is no 12)."""
+    return re.sub(r"(?<![0-9A-Za-z.]) | (?![0-9A-Za-z.])", "", text)
 
 
 def _is_money(text: str) -> bool:
@@ -70,12 +118,83 @@ def _is_money(text: str) -> bool:
 
 
 def _unicode(text: str) -> str:
-    """Full-width and other digits to ASCII; superscripts to powers; signs to commands."""
-    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", text)
+    """Full-width and other digits to ASCII; raised and lowered digits to powers and indices; signs to commands."""
+    text = _RAISED_RUN.sub(lambda match: "^{" + match.group().translate(_RAISED) + "}", text)
+    text = _LOWERED_RUN.sub(lambda match: "_{" + match.group().translate(_LOWERED) + "}", text)
+    text = "".join(_fraction(character) for character in text)
     for sign, command in _SIGNS.items():
         text = text.replace(sign, command)
+    text = re.sub(r"√\s*(\d+(?:\.\d+)?)", r"\\sqrt{\1}", text).replace("√", r"\sqrt")
     text = unicodedata.normalize("NFKC", text)
     return "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in text)
+
+
+def _fraction(character: str) -> str:
+    """`⅔` as a fraction; any other character as it is."""
+    if character.isascii() or not unicodedata.decomposition(character).startswith("<fraction>"):
+        return character
+    top, _, bottom = unicodedata.normalize("NFKC", character).partition("\u2044")
+    return rf"\frac{{{top}}}{{{bottom}}}" if bottom else character
+
+
+def _upright(match: re.Match[str]) -> str:
+    """Upright and bold type: constants, functions and numbers are what they are in any type; words stay text."""
+    content = (match.group(1) if match.group(1) is not None else match.group(2)).strip()
+    if content in _FUNCTIONS:
+        return rf"\{content} "
+    if content == "infinity":
+        return r"\infty "
+    if not re.search("[A-Za-z]", content) or re.fullmatch(r"\\[A-Za-z]+", content):
+        return f" {content} " if content.startswith("\\") else content
+    behind_number = re.search(r"[\d})]\s*$", match.string[max(0, match.start() - 8) : match.start()])
+    if len(content) == 1 and not (behind_number and content in _UNIT_LETTERS):
+        return content
+    amount = _AMOUNT.fullmatch(content)
+    return rf"{amount.group(1)} \text{{{amount.group(2)}}}" if amount else rf"\text{{{content}}}"
+
+
+def _named(part: str) -> str:
+    """Names of functions and constants in plain text as commands: `arctan(2)`, `2pi`, `log_2(3)`."""
+
+    def command(match: re.Match[str]) -> str:
+        name = _SHORT_NAMES.get(match.group(), match.group())
+        known = name in _FUNCTIONS or match.group() in _SHORT_NAMES
+        return rf"\{name} " if known else match.group()
+
+    part = re.sub(r"(?<![A-Za-z\\])log(2|10)(?=\()", r"\\log_{\1}", part)
+    part = _WORD.sub(command, part)
+    at = 0
+    while match := re.compile(r"\\exp\s*([({])").search(part, at):
+        end = closing(part, match.start(1))
+        if end is None:
+            break
+        part = f"{part[: match.start()]}e^{{{part[match.end() : end]}}}{part[end + 1 :]}"
+        at = match.start() + 1
+    return part
+
+
+def _exponents(text: str) -> str:
+    """Braces round what is raised or lowered: `x^(n+1)`, `10^-3`, `x^12`, `a_1`."""
+    pieces, at = [], 0
+    while match := _EXPONENT.search(text, at):
+        sign, opening = match.group(1), match.group(2)
+        pieces.append(text[at : match.start()])
+        end = match.end()
+        if opening:
+            last = closing(text, match.start(2))
+            if last is None or sign == "_":
+                pieces.append(match.group())
+                at = end
+                continue
+            inner, end = _exponents(text[end:last]), last + 1
+        elif match.group(4).startswith("\\"):
+            argument, end = _argument(text, match.start(4))
+            inner = match.group(3) + argument
+        else:
+            inner = match.group(3) + match.group(4)
+        pieces.append(f"{sign}{{{inner}}}")
+        at = end
+    return "".join([*pieces, text[at:]])
 
 
 def _unwrap(text: str) -> str:
@@ -90,17 +209,18 @@ def _unwrap(text: str) -> str:
     return text
 
 
-def _plain_roots(text: str) -> str:
-    r"""`sqrt(2)` and `\sqrt(2)` -> `\sqrt{2}`."""
+def _roots(text: str) -> str:
+    r"""`sqrt(2)`, `sqrt13` and `\sqrt(2)` -> `\sqrt{2}`."""
+    text = re.sub(r"(?<![A-Za-z\\])sqrt\s*(\d+(?:\.\d+)?)", r"\\sqrt{\1}", text)
     text = re.sub(r"(?<![A-Za-z\\])sqrt(?![A-Za-z])", r"\\sqrt", text)
-    at = text.find(r"\sqrt(")
-    while at >= 0:
-        opening = at + len(r"\sqrt")
+    at = 0
+    while match := re.compile(r"\\sqrt\s*(\()").search(text, at):
+        opening = match.start(1)
         end = closing(text, opening)
         if end is None:
             return text
         text = f"{text[:opening]}{{{text[opening + 1 : end]}}}{text[end + 1 :]}"
-        at = text.find(r"\sqrt(", at + 1)
+        at = opening
     return text
 
 

@@ -7,11 +7,15 @@ a limit fails alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 
 from ponder.types import Verdict
-from ponder.verifiers.rules.mathematics.equivalence import GoldError, settle
+from ponder.verifiers.rules.mathematics.equivalence import settle
 from ponder.verifiers.rules.mathematics.extraction import Extraction, extract
+from ponder.verifiers.rules.mathematics.gold import Gold, GoldError, gold_answer
+from ponder.verifiers.rules.mathematics.input_limits import RefusedError, check
 from ponder.workers.pool import SECONDS, Pool, Result
 
 SHOWN = 500  # characters of an extracted answer that a verdict shows
@@ -31,20 +35,39 @@ class MathVerifier:
         """A verdict for each pair, in order; `pairs` is read in chunks."""
         source = iter(pairs)
         while chunk := list(islice(source, CHUNK)):
-            found = [(gold, extract(response)) for gold, response in chunk]
+            found = [(_gold(gold), extract(response)) for gold, response in chunk]
             settled = [_settled(gold, extraction) for gold, extraction in found]
-            open_ = [pair for pair, verdict in zip(found, settled, strict=True) if verdict is None]
-            results = self._pool.map([gold, list(extraction.answers)] for gold, extraction in open_)
-            for (_, extraction), verdict in zip(found, settled, strict=True):
-                yield _verdict(next(results), extraction) if verdict is None else verdict
+            results = self._pool.map(
+                [gold.answer, list(extraction.answers), extraction.listed]
+                for (gold, extraction), verdict in zip(found, settled, strict=True)
+                if verdict is None and isinstance(gold, Gold)
+            )
+            for (gold, extraction), verdict in zip(found, settled, strict=True):
+                judged = _verdict(next(results), extraction) if verdict is None else verdict
+                taken = gold.taken_from if isinstance(gold, Gold) else ""
+                yield replace(judged, detail=f"{judged.detail}; gold answer from {taken}") if taken else judged
 
 
-def _settled(gold: str | None, extraction: Extraction) -> Verdict | None:
-    """The verdict where no algebra is needed, else None."""
-    if gold is None:
-        return Verdict(failure="gold", detail="the problem has no gold answer")
+@lru_cache(maxsize=1024)
+def _gold(text: str | None) -> Gold | str:
+    """The gold answer, or why there is none."""
+    if text is None:
+        return "the problem has no gold answer"
     try:
-        right = settle(gold, list(extraction.answers))
+        check(text)
+        return gold_answer(text)
+    except RefusedError as error:
+        return f"gold answer: {error}"
+    except GoldError as error:
+        return str(error)
+
+
+def _settled(gold: Gold | str, extraction: Extraction) -> Verdict | None:
+    """The verdict where no algebra is needed, else None."""
+    if isinstance(gold, str):
+        return Verdict(failure="gold", extracted=_shown(extraction), detail=gold)
+    try:
+        right = settle(gold.answer, list(extraction.answers), extraction.listed)
     except GoldError as error:
         return Verdict(failure="gold", extracted=_shown(extraction), detail=str(error))
     return None if right is None else _outcome(right, extraction)
@@ -64,5 +87,5 @@ def _outcome(right: bool, extraction: Extraction) -> Verdict:
 
 
 def _shown(extraction: Extraction) -> str | None:
-    text = " or ".join(extraction.answers)
+    text = extraction.listed or " or ".join(extraction.answers)
     return (text if len(text) <= SHOWN else text[:SHOWN] + "…") or None

@@ -24,13 +24,20 @@ class Shape:
     text: str
     parts: tuple[Shape, ...] = ()
     marks: str = ""
+    name: str = ""  # the variable of an inequality
 
 
 _OR = re.compile(r"\\text\s*\{\s*or\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])")
 _AND = re.compile(r"\\text\s*\{\s*,?\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])")
 _MATRIX = re.compile(r"[(\[]?\s*\\begin\{pmatrix\}(.*)\\end\{pmatrix\}\s*[)\]]?", re.DOTALL)
 _PUNCTURED = re.compile(r"\\mathbb\{R\}\s*(?:\\setminus|\\backslash|-)\s*\\\{(.*)\\\}")
+_BUILDER = re.compile(r"\\\{\s*[A-Za-z]\s*(?:\\in\s*\\mathbb\{R\}\s*)?(?:\\mid(?![A-Za-z])|\||:)(.*)\\\}")
 _MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![A-Za-z])\s*")
+# An option with its text: `E: a score`, `(E) a score`. Its letter is the answer.
+_OPTION = re.compile(
+    r"(?:\(([A-J])\)|([A-J])\s?[.:)])\s*(?!or\b|and\b|[A-J]\s*(?:or\b|and\b|[,;/&]|$))[A-Za-z][^=]*[a-z][^=]*"
+)
+_LETTER = re.compile(r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|omega|phi|rho))(?:_\{\w+\})?")
 _TOKEN = re.compile(r"\\[{}]|\\[A-Za-z]+|[^\\]|\\.", re.DOTALL)
 _RELATION = {"<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!="}
 _THOUSANDS = re.compile(r"[-+]?(?:\\\$)?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)[^,;]*")
@@ -41,7 +48,7 @@ def read(text: str) -> Shape:
     text = _MEMBER.sub("", text.strip()).strip()
     if text == r"\mathbb{R}":
         return Shape("tuple", text, (Shape("value", r"-\infty"), Shape("value", r"\infty")), "()")
-    for attempt in (_matrix, _signs, _union, _several, _bracketed, _related):
+    for attempt in (_builder, _matrix, _signs, _union, _bounds, _several, _bracketed, _related):
         shape = attempt(text)
         if shape is not None:
             return shape
@@ -53,6 +60,36 @@ def read_as_list(text: str) -> Shape | None:
     if _THOUSANDS.fullmatch(text.strip()) is None:
         return None
     return Shape("list", text, tuple(Shape("value", part) for part in text.split(",")))
+
+
+def _builder(text: str) -> Shape | None:
+    r"""`\{x \mid x > 3\}` is what stands behind the bar."""
+    match = _BUILDER.fullmatch(text)
+    return None if match is None else read(match.group(1).strip())
+
+
+def _bounds(text: str) -> Shape | None:
+    """Inequalities for one variable: with "or" between them a union, with "and" what they have in common."""
+    for pattern, joined in ((_OR, "or"), (_AND, "and")):
+        pieces = [piece.strip() for piece in pattern.split(text)]
+        if len(pieces) == 1 and joined == "and":
+            pieces = [piece.strip() for piece in _split(text, (",",))]
+        shapes = [_related(piece) for piece in pieces] if len(pieces) == 2 else []
+        intervals = [s for s in shapes if s is not None and s.kind == "tuple" and s.name]
+        if len(intervals) == 2 and intervals[0].name == intervals[1].name:
+            if joined == "or":
+                return Shape("union", text, tuple(intervals), name=intervals[0].name)
+            return _between(text, *intervals)
+    return None
+
+
+def _between(text: str, first: Shape, second: Shape) -> Shape | None:
+    """`x > a and x < b` as one interval; None if both bounds are on one side."""
+    low = next((s for s in (first, second) if s.parts[1].text == r"\infty"), None)
+    high = next((s for s in (first, second) if s.parts[0].text == r"-\infty"), None)
+    if low is None or high is None or low is high:
+        return None
+    return Shape("tuple", text, (low.parts[0], high.parts[1]), low.marks[0] + high.marks[1], first.name)
 
 
 def _matrix(text: str) -> Shape | None:
@@ -87,10 +124,10 @@ def _union(text: str) -> Shape | None:
     return Shape("union", text, tuple(shapes))
 
 
-def _around(place: Shape, text: str) -> Shape:
+def _around(place: Shape, text: str, name: str = "") -> Shape:
     """Both sides of a number that is left out."""
-    below = Shape("tuple", text, (read(r"-\infty"), place), "()")
-    return Shape("union", text, (below, Shape("tuple", text, (place, read(r"\infty")), "()")))
+    below = Shape("tuple", text, (read(r"-\infty"), place), "()", name)
+    return Shape("union", text, (below, Shape("tuple", text, (place, read(r"\infty")), "()", name)))
 
 
 def _several(text: str) -> Shape | None:
@@ -102,6 +139,8 @@ def _several(text: str) -> Shape | None:
     worded = re.fullmatch(r"\\text\s*\{([^{}]*,[^{}]*)\}", text)
     if worded:
         return Shape("list", text, tuple(Shape("value", part.strip()) for part in worded.group(1).split(",")))
+    if text.startswith("{") and text.endswith("}") and "," in text and _closes_at_end(text):
+        return read(text[1:-1])
     if text.startswith(r"\{") and text.endswith(r"\}") and _closes_at_end(text):
         inner = read(text[2:-2].strip())
         return inner if inner.kind == "list" else Shape("list", text, (inner,))
@@ -117,7 +156,6 @@ def _several(text: str) -> Shape | None:
 
 def _bracketed(text: str) -> Shape | None:
     """A pair or longer in brackets; brackets round one value are taken off, unless they round a factor."""
-    text = re.sub(r"^\\langle\s*(.*)\\rangle$", r"(\1)", text)
     if text[:1] not in "([" or text[-1:] not in ")]" or len(text) < 3 or not _closes_at_end(text):
         return None
     pieces = _split(text[1:-1], (",", ";"))
@@ -141,17 +179,17 @@ def _related(text: str) -> Shape | None:
 
 def _interval(sides: list[str], signs: list[str], text: str) -> Shape:
     """`a < x <= b`, `x > a`, `a > x`, `x != a` with a bare variable are intervals; anything else stays a relation."""
-    if signs == ["!="] and re.fullmatch("[A-Za-z]", sides[0]):
-        return _around(read(sides[1]), text)
+    if signs == ["!="] and _LETTER.fullmatch(sides[0]):
+        return _around(read(sides[1]), text, sides[0])
     if all(sign in (">", ">=") for sign in signs):
         sides, signs = sides[::-1], [sign.replace(">", "<") for sign in signs[::-1]]
-    if len(sides) == 2 and re.fullmatch("[A-Za-z]", sides[0]):
+    if len(sides) == 2 and _LETTER.fullmatch(sides[0]):
         sides, signs = [r"-\infty", *sides], ["<", *signs]
-    elif len(sides) == 2 and re.fullmatch("[A-Za-z]", sides[1]):
+    elif len(sides) == 2 and _LETTER.fullmatch(sides[1]):
         sides, signs = [*sides, r"\infty"], [*signs, "<"]
-    if len(sides) == 3 and re.fullmatch("[A-Za-z]", sides[1]) and all(sign in ("<", "<=") for sign in signs):
+    if len(sides) == 3 and _LETTER.fullmatch(sides[1]) and all(sign in ("<", "<=") for sign in signs):
         marks = ("[" if signs[0] == "<=" else "(") + ("]" if signs[1] == "<=" else ")")
-        return Shape("tuple", text, (read(sides[0]), read(sides[2])), marks)
+        return Shape("tuple", text, (read(sides[0]), read(sides[2])), marks, sides[1])
     return Shape("relation", text, tuple(Shape("value", side) for side in sides), " ".join(signs))
 
 
@@ -190,6 +228,9 @@ def base_number(text: str) -> str | None:
 def words(text: str) -> str | None:
     r"""`\text{Monday}`, `(\text{B})`, `B` as plain words; None for what is not only words."""
     plain = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text).strip()
+    option = _OPTION.fullmatch(plain)
+    if option:
+        return str(option.group(1) or option.group(2))
     end = closing(plain, 0) if plain.startswith("(") else None
     if end == len(plain) - 1 and end is not None:
         plain = plain[1:-1].strip()

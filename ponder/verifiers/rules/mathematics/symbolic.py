@@ -13,11 +13,16 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from ponder.verifiers.rules.mathematics.exact import rational
 from ponder.verifiers.rules.mathematics.input_limits import check_formula
 
 DIGITS = 60
 _POINTS = (Fraction(-7, 3), Fraction(5, 11), Fraction(13, 4))
 _DECIMAL = re.compile(r"(\d*)\.(\d+)|(\d+)\.(?!\d)")
+_REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\{(\d+)\}")
+_MIXED = re.compile(r"(?<![\d.{}])(\d+)\s*\\frac\{\s*(\d+)\s*\}\{\s*(\d+)\s*\}")
+# What the grammar would read as something else: two numbers side by side, dots over letters, derivatives.
+_MISREAD = re.compile(r"\d\.? +\.?\d|\\(?:dot|ddot|partial|ldots|dots|cdots|mathbb|approx|sim|to|mid)(?![A-Za-z])|\.\.")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\{\\circ\}")
 
 
@@ -34,27 +39,65 @@ def prepare() -> None:
 def parse(text: str) -> Any:
     """A sympy expression; `i` is the imaginary unit. Raises UnreadableError or guard.RefusedError."""
     import sympy
-    from latex2sympy2_extended import latex2sympy
 
     check_formula(text)
+    latex2sympy, ConversionConfig = _grammar()
     text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", text)
-    text = _DECIMAL.sub(_fraction, re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text))
-    if not text.strip() or re.search(r"\\text|\\\$|%|[#&\"';?@_]\s*$", text):
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    text = re.sub(r"(?<![\d.])(\d{1,3}(?: \d{3})+)(?![\d ])", lambda match: match.group().replace(" ", ""), text)
+    text = _DECIMAL.sub(_fraction, _REPEATING.sub(_repeating, text))
+    text = _MIXED.sub(r"(\1+\\frac{\2}{\3})", text)
+    if not text.strip() or _MISREAD.search(text) or re.search(r"\\text|\\\$|%|[#&\"';?@_]\s*$", text):
         raise UnreadableError(text[:60])
     try:
-        expression = latex2sympy(text, is_real=True, convert_degrees=False, normalization_config=None)
+        expression = latex2sympy(
+            text,
+            is_real=True,
+            convert_degrees=False,
+            normalization_config=None,
+            conversion_config=ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False),
+        )
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # the grammar raises bare Exception for what it cannot read
         raise UnreadableError(text[:60]) from error
     if not isinstance(expression, sympy.Expr):
         raise UnreadableError(text[:60])
-    return expression.subs({symbol: sympy.I for symbol in expression.free_symbols if symbol.name == "i"}).doit()
+    return expression.subs({symbol: sympy.I for symbol in expression.free_symbols if symbol.name in "iI"}).doit()
+
+
+@lru_cache(maxsize=1)
+def _grammar() -> tuple[Any, Any]:
+    r"""The grammar and its settings, with the one rule changed that has no setting.
+
+    It adds a whole number and a rational that stand side by side, so `2(3)` is 5 to it and `3\sqrt{4}` too. Here they
+    are multiplied; mixed numbers are made sums before they are parsed.
+    """
+    from latex2sympy2_extended import latex2sympy, latex2sympy2
+
+    converter = latex2sympy2._Latex2Sympy  # noqa: SLF001 - no setting reaches it
+    original = converter.convert_postfix_list
+
+    def product(self: Any, factors: Any, first: int = 0) -> Any:
+        found = self.convert_postfix(factors[first])
+        if isinstance(found, list) or first == len(factors) - 1:
+            return original(self, factors, first)
+        other = product(self, factors, first + 1)
+        matrices = any(getattr(side, "is_Matrix", False) for side in (found, other))
+        return self.mat_mul_flat(found, other) if matrices else self.mul_flat(found, other)
+
+    converter.convert_postfix_list = product
+    return latex2sympy, latex2sympy2.ConversionConfig
 
 
 def _fraction(match: re.Match[str]) -> str:
     whole, decimals, only = match.groups()
     return f"({only})" if only else rf"\frac{{{whole}{decimals}}}{{1{'0' * len(decimals)}}}"
+
+
+def _repeating(match: re.Match[str]) -> str:
+    value = rational(match.group())
+    return match.group() if value is None else rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 def equal(gold: str, answer: str) -> bool:

@@ -1,0 +1,23 @@
+"""Options of `list`: what can be plugged in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ponder.api.catalogue import ROOMS
+from ponder.commands.options.shared import Json, print_json
+
+
+def list_what(
+    what: Annotated[str, typer.Argument(help=f"{', '.join(ROOMS)}.")],
+    as_json: Json = False,
+) -> None:
+    """What can be plugged in, with settings, needs and source."""
+    from ponder.api.catalogue import available
+    from ponder.commands import catalogue as printed
+
+    entries = available(what)
+    print_json([entry.as_data() for entry in entries]) if as_json else Console().print(printed.table(what, entries))
