@@ -29,7 +29,7 @@ def turn(propose: PolicyPropose, end: int | None = None) -> Step:
 def test_it_goes_on_from_the_tokens_of_the_turn_with_one_end_of_it(name: str) -> None:
     propose = policy(name)
     said = propose.observe(QUESTION, turn(propose), "This is wrong. Again.")
-    text = propose.codec.tokenizer.decode(said.tokens)
+    text = str(propose.codec.tokenizer.decode(list(said.tokens)))
     assert text.count("This is wrong. Again.") == 1
     assert text.endswith("<think>\n")
     assert "1 + 2" not in text and "Answer with a number" not in text
@@ -57,5 +57,6 @@ def test_a_template_that_writes_the_users_text_twice_says_it_twice() -> None:
     twice = "{% for m in messages %}<|im_start|>{{ m.content }} Again: {{ m.content }}<|im_end|>{% endfor %}"
     codec = Codec(byte_level(["<|im_start|>", "<|im_end|>"], [], "<|im_end|>", twice))
     propose = PolicyPropose(Recorder(""), codec, canonical_answer)
-    text = codec.tokenizer.decode(propose.observe(QUESTION, turn(propose), "no").tokens)
+    said = propose.observe(QUESTION, turn(propose), "no")
+    text = str(codec.tokenizer.decode(list(said.tokens)))
     assert text.endswith("<|im_start|>no Again: no<|im_end|><think>\n")
