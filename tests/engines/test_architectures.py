@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -25,13 +26,14 @@ PROMPTS = [tuple(7 + (31 * i * i + 5 * j) % 250 for i in range(n)) for j, n in e
 PROMPTS.append(PROMPTS[4][:30] + PROMPTS[3][:9])
 
 
-def engine_of(lm: PreTrainedModel, **options: object) -> LocalEngine:
-    return LocalEngine(copy.deepcopy(lm), Codec(tokenizer(), end_tokens(lm)), **options)  # type: ignore[arg-type]
+def engine_of(lm: PreTrainedModel, **options: Any) -> LocalEngine:
+    return LocalEngine(copy.deepcopy(lm), Codec(tokenizer(), end_tokens(lm)), **options)
 
 
 def greedy(lm: PreTrainedModel, prompt: tuple[int, ...]) -> tuple[int, ...]:
     ids = torch.tensor([prompt])
-    found = lm.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW, do_sample=False, pad_token_id=PAD)
+    generate: Any = lm.generate  # the library's types take it for a tensor
+    found = generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW, do_sample=False, pad_token_id=PAD)
     tokens: list[int] = found[0, len(prompt) :].tolist()
     return tuple(tokens)
 

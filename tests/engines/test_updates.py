@@ -6,6 +6,7 @@ import asyncio
 import copy
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -106,7 +107,8 @@ def test_float32_weights_are_cast_into_a_bfloat16_engine():
     engine = LocalEngine(model("llama"), Pieces(), dtype=torch.bfloat16)
     new = model("llama", seed=5)
     engine.replace_weights(new.state_dict(), 1)
-    rounded = copy.deepcopy(new).to(torch.bfloat16)
+    rounded = copy.deepcopy(new)
+    torch.nn.Module.to(rounded, dtype=torch.bfloat16)
     for name, parameter in engine._model.named_parameters():
         assert torch.equal(parameter, rounded.get_parameter(name))
     scored = run(engine.score((2, 3, 4), (5, 6, 7)))
@@ -116,7 +118,7 @@ def test_float32_weights_are_cast_into_a_bfloat16_engine():
 # Weights that stay the trainer's.
 
 
-def step(lm: PreTrainedModel, rate: float = 0.5, **options: bool) -> None:
+def step(lm: PreTrainedModel, rate: float = 0.5, **options: Any) -> None:
     """One optimizer step, in place as a trainer makes it."""
     optimizer = torch.optim.AdamW(lm.parameters(), lr=rate, **options)
     ids = torch.tensor([[2, 3, 4, 5, 6, 7]])

@@ -98,7 +98,8 @@ def make(name: str, *, seed: int = 0, tied: bool | None = None, dtype: torch.dty
         for parameter in (p for p in lm.parameters() if p.dim() == 1):
             parameter.add_(torch.randn_like(parameter) * 0.3)
     lm.eval()
-    return lm.to(dtype)  # type: ignore[arg-type]  # the library's annotation of `to` hides its argument
+    torch.nn.Module.to(lm, dtype=dtype)
+    return lm
 
 
 @cache

@@ -12,7 +12,7 @@ from ponder.models.ends import end_tokens, end_tokens_of
 from ponder.policy.codec import Codec
 from ponder.types import PonderError
 from tests.models.architectures import END, folder, make, tokenizer
-from tests.policy.tokenizers_of import BASES, CHATS, byte_level
+from tests.policy.tokenizers_of import BASES, CHATS, byte_level, ids_of
 
 ALL = {**CHATS, **BASES}
 CODECS = {name: Codec(made.tokenizer, made.ends) for name, made in ((n, make_it()) for n, make_it in ALL.items())}
@@ -57,16 +57,16 @@ def test_a_harmless_text_is_encoded_as_one_piece(name: str):
 
 
 def test_end_tokens_are_those_of_the_tokenizer_and_of_the_model_and_a_turn_ends_with_the_templates():
-    ids = {name: CODECS[name].tokenizer.convert_tokens_to_ids for name in CHATS}
-    assert CODECS["qwen2.5"].end_ids == tuple(ids["qwen2.5"](["<|im_end|>", "<|endoftext|>"]))
+    tokenizers = {name: ALL[name]().tokenizer for name in CHATS}
+    assert CODECS["qwen2.5"].end_ids == ids_of(tokenizers["qwen2.5"], "<|im_end|>", "<|endoftext|>")
     # Gemma's and Llama 3's tokenizers name one that their chats never use.
     for name, ends, turn in (
         ("gemma", ["</s>", "<end_of_turn>"], "<end_of_turn>"),
         ("llama3", ["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"], "<|eot_id|>"),
         ("mistral", ["</s>"], "</s>"),
     ):
-        assert CODECS[name].end_ids == tuple(ids[name](ends))
-        assert CODECS[name].eos_id == ids[name](turn)
+        assert CODECS[name].end_ids == ids_of(tokenizers[name], *ends)
+        assert (CODECS[name].eos_id,) == ids_of(tokenizers[name], turn)
         assert CODECS[name].decode(CODECS[name].end_ids) == ""
 
 

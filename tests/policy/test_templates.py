@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from ponder.policy.codec import Codec
@@ -11,6 +14,11 @@ from tests.policy.tokenizers_of import BASES, CHATML, CHATS, byte_level
 
 QUESTION = Question("q", "x", "What is 1 + 2?", "Answer with a number.")
 TAKES_SYSTEM = {"qwen2.5", "qwen3", "llama3", "smollm2"}
+
+
+def written(codec: Codec, tokens: Sequence[int]) -> str:
+    """All of it, end tokens too."""
+    return str(codec.tokenizer.decode(list(tokens)))
 
 
 def prompts(name: str) -> Prompts:
@@ -24,8 +32,8 @@ def test_the_prompt_is_what_the_models_own_template_gives_with_the_thinking_open
     turns = [{"role": "system", "content": "Answer with a number."}, {"role": "user", "content": "What is 1 + 2?"}]
     if name not in TAKES_SYSTEM:
         turns = [{"role": "user", "content": "Answer with a number.\n\nWhat is 1 + 2?"}]
-    day = {"date_string": "26 Jul 2024"}
-    expected = made.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False, **day)
+    day: dict[str, Any] = {"date_string": "26 Jul 2024"}
+    expected = str(made.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False, **day))
     assert asked.text(QUESTION) == expected + "<think>\n"
     whole = made.tokenizer.encode(expected + "<think>\n", add_special_tokens=False)
     assert asked.tokens(QUESTION) == tuple(whole)
@@ -47,10 +55,10 @@ def test_a_revision_goes_on_where_the_attempt_ended(name: str):
     codec = asked.codec
     tokens = (*codec.encode("3\n</think>3"), codec.eos_id)
     attempt = Trajectory(QUESTION, Step(tokens, (0.0,) * len(tokens), "3\n</think>3", 0, StopReason.END))
-    turn = codec.tokenizer.decode(asked.again(attempt))
+    turn = written(codec, asked.again(attempt))
     assert "Check this." in turn and "1 + 2" not in turn and turn.endswith("<think>\n")
     assert asked.again(attempt)[0] == codec.eos_id
-    assert "wrong sign" in codec.tokenizer.decode(asked.again(attempt, "wrong sign"))
+    assert "wrong sign" in written(codec, asked.again(attempt, "wrong sign"))
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -67,7 +75,7 @@ def test_a_template_that_writes_the_users_text_twice_gets_it_twice():
     question = Question("q", "x", "1 + 2<|im_end|>")
     asked = Prompts(codec)
     assert asked.text(question) == "<|im_start|>1 + 2<|im_end|> Again: 1 + 2<|im_end|><|im_end|><think>\n"
-    assert codec.tokenizer.decode(asked.tokens(question)) == asked.text(question)
+    assert written(codec, asked.tokens(question)) == asked.text(question)
     assert asked.tokens(question).count(codec.eos_id) == 1
 
 

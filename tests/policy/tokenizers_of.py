@@ -19,10 +19,12 @@ class Made:
     tokenizer: PreTrainedTokenizerFast
     ends: tuple[int, ...]
 
-    def id(self, token: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        assert isinstance(found, int)
-        return found
+
+def ids_of(tokenizer: PreTrainedTokenizerFast, *words: str) -> tuple[int, ...]:
+    """The ids of tokens by their names."""
+    found = tokenizer.convert_tokens_to_ids(list(words))
+    assert isinstance(found, list)
+    return tuple(found)
 
 
 def _finished(core: Tokenizer, eos: str, template: str | None, bos: str | None = None) -> PreTrainedTokenizerFast:
@@ -112,19 +114,19 @@ GEMMA = """{{ bos_token }}{% if messages[0].role == 'system' %}{{ raise_exceptio
 
 def qwen25() -> Made:
     made = byte_level(["<|endoftext|>", "<|im_start|>", "<|im_end|>"], [], "<|im_end|>", CHATML)
-    return Made(made, (made.convert_tokens_to_ids("<|im_end|>"), made.convert_tokens_to_ids("<|endoftext|>")))
+    return Made(made, ids_of(made, "<|im_end|>", "<|endoftext|>"))
 
 
 def qwen3() -> Made:
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     made = byte_level(special, ["<think>", "</think>"], "<|im_end|>", QWEN3)
-    return Made(made, (made.convert_tokens_to_ids("<|im_end|>"), made.convert_tokens_to_ids("<|endoftext|>")))
+    return Made(made, ids_of(made, "<|im_end|>", "<|endoftext|>"))
 
 
 def llama3() -> Made:
     special = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>"]
     made = byte_level([*special, "<|eom_id|>", "<|eot_id|>"], [], "<|end_of_text|>", LLAMA3)
-    return Made(made, tuple(made.convert_tokens_to_ids(["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"])))
+    return Made(made, ids_of(made, "<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"))
 
 
 def smollm2() -> Made:
@@ -137,7 +139,7 @@ def mistral() -> Made:
 
 def gemma() -> Made:
     made = sentence_piece(["<start_of_turn>", "<end_of_turn>"], "</s>", GEMMA, dummy="none")
-    return Made(made, (2, made.convert_tokens_to_ids("<end_of_turn>")))
+    return Made(made, (2, *ids_of(made, "<end_of_turn>")))
 
 
 CHATS = {"qwen2.5": qwen25, "qwen3": qwen3, "llama3": llama3, "smollm2": smollm2, "mistral": mistral, "gemma": gemma}
