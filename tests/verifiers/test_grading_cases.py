@@ -1,7 +1,7 @@
 """Public bug reports and attacks as rows: each comes out as it should.
 
-A long text is kept as pieces (`{"pieces": [[text, length], ...]}`, each repeated and cut to its length). Of 630 collected
-rows one is left out, because only its first 600 characters are known.
+A long text is kept as pieces (`{"pieces": [[text, length], ...]}`, each repeated and cut to its length). Of 630
+collected rows one is left out, because only its first 600 characters are known.
 """
 
 from __future__ import annotations
