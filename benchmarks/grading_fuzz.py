@@ -2,10 +2,10 @@ r"""Known-equal and known-different pairs of answers across the grammar, and wha
 
     python -m benchmarks.grading_fuzz [--pairs 100000] [--seed 0] [--workers 2]
 
-A pair is made from one answer (a number, fraction, power, root, money amount, list, interval, matrix, relation, word, ...)
-and another spelling of it, or a change that makes it another answer: a digit, a sign, a bracket, a member, a word that
-changes a number, a space between digits. Each side also stands in a response as people and models write it: in a box,
-in dollar signs behind "the answer is", in a sentence, in tags, in bold. No different pair may be right (false credit), and
+A pair is made from one answer (a number, fraction, power, root, amount of money, list, interval, matrix, relation, word,
+...) and another spelling of it, or a change that makes it another answer: a digit, a sign, a bracket, a member, a word
+that changes a number, a space between digits. The answer stands in a response as people and models write it: in a box,
+in dollar signs behind "the answer is", in tags, behind a heading. No different pair may be right (false credit), and
 fewer than 0.5 % of the equal ones may be refused.
 
 The same pairs are put to the vote: equal answers should be one class and different ones two.
@@ -491,7 +491,8 @@ def intervals(r: Random) -> Made:
 def matrices(r: Random) -> Made:
     a, b, c, d = (r.randint(-9, 9) for _ in range(4))
     body = rf"{a} & {b} \\ {c} & {d}"
-    same = tuple(rf"\begin{{{k}}} {body} \end{{{k}}}" for k in ("pmatrix", "bmatrix")) + (
+    same = (
+        *tuple(rf"\begin{{{k}}} {body} \end{{{k}}}" for k in ("pmatrix", "bmatrix")),
         rf"\begin{{pmatrix}}{a}&{b}\\[4pt]{c}&{d}\end{{pmatrix}}",
         rf"\left[\begin{{array}}{{cc}} {body} \end{{array}}\right]",
         rf"A = \begin{{pmatrix}} {body} \end{{pmatrix}}",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ponder.problems.overlap import normalise
 from ponder.problems.splits import SPLITS
-from ponder.protocols import Demonstrated, Family, Graded
+from ponder.protocols import Demonstrated, Family, Graded, Levelled
 from ponder.types import PonderError, Problem, Verdict
 
 Grade = Callable[[Problem, str], Verdict]
+GradeMany = Callable[[Sequence[Problem], Sequence[str]], list[Verdict]]
 
 
 @runtime_checkable
@@ -91,3 +92,43 @@ def _right(family: Family, problem: Problem) -> list[str]:
 def _evasions(problem: Problem) -> list[str]:
     """What no grader may accept, whatever the problem."""
     return ["", f"<think>\n{problem.key.answer}", "I do not know"]
+
+
+def require_grader(problems: Sequence[Problem], grade: GradeMany, *, most: int = 10) -> None:
+    """Try the grader before a training: the gold answers of the first `most` problems of each family.
+
+    `grade` takes problems and responses, as `GroundTruth.grade`. Raises PonderError with the reason if no answer of a
+    family could be judged: a training on it would see failures alone.
+    """
+    families: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.key.answer is not None and len(families.setdefault(problem.family, [])) < most:
+            families[problem.family].append(problem)
+    for name, some in families.items():
+        verdicts = grade(some, [problem.key.answer or "" for problem in some])
+        failures = [verdict for verdict in verdicts if verdict.failure is not None]
+        if some and len(failures) == len(some):
+            raise PonderError(
+                f"{name}: none of {len(some)} gold answers is graded ({failures[0].failure}: {failures[0].detail}); "
+                "give the family `grade` and `near_misses`, or name a verifier in its keys"
+            )
+
+
+def check_shape(family: Family) -> None:
+    """Refuse a family that looks as if it graded itself or had levels, and does not.
+
+    Raises PonderError: `grade` without `near_misses` is no grader of its own (every answer would be "unsupported"), and
+    an `at_level` that returns another class serves other problems than the family's.
+    """
+    if hasattr(family, "grade") and not isinstance(family, Graded):
+        raise PonderError(
+            f"{family.name} has `grade` but no `near_misses`; a family that grades itself needs both (near_misses: "
+            "responses that must be refused)"
+        )
+    if isinstance(family, Levelled):
+        other = family.at_level(family.level)
+        if type(other) is not type(family):
+            raise PonderError(
+                f"{family.name}: at_level returns {type(other).__name__} and not {type(family).__name__}; define "
+                "at_level in the class itself"
+            )

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 
+from ponder.problems.selfcheck import check_shape
 from ponder.protocols import Family, Graded
 from ponder.types import Problem, Verdict
 from ponder.verifiers.rules.code.verifier import CodeVerifier
@@ -29,6 +30,8 @@ class GroundTruth:
     ) -> None:
         """`allow_unsafe_code` runs programs on a machine that cannot isolate them; else the first one is refused."""
         self.families = dict(families or {})
+        for family in self.families.values():
+            check_shape(family)
         self.failures: Counter[str] = Counter()
         self._math = MathVerifier(workers=workers)
         self._code = CodeVerifier(workers=workers, allow_unsafe=allow_unsafe_code)

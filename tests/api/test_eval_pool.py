@@ -74,10 +74,12 @@ def test_what_cannot_be_graded_is_dropped_and_counted(tmp_path: Path):
     [
         ({"problem": "?", "responses": ["2"]}, "no 'answer'"),
         ({"problem": "?", "answer": "2", "responses": []}, "at least one text"),
-        ({"problem": "?", "answer": "2", "responses": ["2"], "scores": [1, 2]}, r"as long as responses \(1\), got 2"),
+        ({"problem": "?", "answer": "2", "responses": ["2"], "scores": [1, 1]}, r"as long as responses \(1\), got 2"),
         ({"problem": "?", "answer": "2", "responses": ["2"], "scores": ["high"]}, "'high' is no score"),
         ({"problem": "?", "answer": "2", "responses": ["2"], "scores": [float("nan")]}, "nan is no score"),
-        ({"problem": "?", "answer": ["2"], "responses": ["2"]}, "answer is list"),
+        ({"problem": "?", "answer": {"x": 2}, "responses": ["2"]}, "answer is dict"),
+        ({"problem": "?", "answer": "2", "responses": ["2"], "scores": [1.5]}, "score 1.5 is outside 0 to 1"),
+        ({"problem": "?", "answer": "2", "responses": ["2"], "scores": [[0.5, -2]]}, "score -2 is outside 0 to 1"),
     ],
 )
 def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: dict[str, Any], said: str):

@@ -22,7 +22,7 @@ ROWS: list[dict[str, Any]] = [
     {"id": "d", "prediction": "def f(): pass", "tests": "assert f() is None"},
     {"id": "e", "prediction": "Hello.", "constraints": [{"id": "length", "kwargs": {}}]},
     {"id": "f", "prediction": "5", "answer": None},
-    {"id": "g", "prediction": "5", "answer": [[1]]},
+    {"id": "g", "prediction": "5", "answer": {"value": 1}},
     {"id": "h", "prediction": "5", "answer": "5", "verifier": "astrology"},
     {"id": "i", "prediction": "1+x", "answer": "x+1", "verifier": "math"},
 ]

@@ -24,6 +24,8 @@ _POWER_OF_TEN = re.compile(
 )
 _POWER = re.compile(r"([-+]?)([0-9]{1,6})\s*\^\s*\{?\s*([-+]?[0-9]{1,5})\s*\}?")
 _REPEATING = re.compile(r"([-+]?)([0-9]*)\.([0-9]*)\\overline\{([0-9]+)\}")
+# A sum of whole numbers; the grammar needs seconds for a thousand of them.
+_SUM = re.compile(r"[-+]?\s?[0-9]{1,12}(?:\s?[-+]\s?[0-9]{1,12})+")
 _SIGN = {"-": -1, "+": 1, "": 1}
 
 
@@ -50,6 +52,8 @@ def rational(text: str) -> Fraction | None:
         sign, whole, top, bottom, plain_top, plain_bottom = match.groups()
         part = _ratio(1, Fraction(top or plain_top), Fraction(bottom or plain_bottom))
         return None if part is None else _SIGN[sign] * (_decimal(whole) + part)
+    if _SUM.fullmatch(text):
+        return Fraction(sum(map(int, re.findall(r"[-+]?[0-9]+", text.replace(" ", "")))))
     return _powers(text)
 
 

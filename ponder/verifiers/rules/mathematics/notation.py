@@ -74,6 +74,7 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"\^\s*\{?\s*\\circ\s*\}?", r"^{\\circ}"),
     (r"\\(?:degree|degrees)(?![A-Za-z])", r"^{\\circ}"),
     (r"\\%", "%"),
+    (r"(?<=\d) [xX] (?=10\s*(?:\^|\*\*))", r"\\cdot "),
     (r"\\\$\s+", r"\\$"),
     (r"\*\*", "^"),
     (r"\*", r"\\cdot "),

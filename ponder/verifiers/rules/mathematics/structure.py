@@ -35,7 +35,8 @@ _BUILDER = re.compile(r"\\\{\s*[A-Za-z]\s*(?:\\in\s*\\mathbb\{R\}\s*)?(?:\\mid(?
 _MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![A-Za-z])\s*")
 # An option with its text: `E: a score`, `(E) a score`. Its letter is the answer.
 _OPTION = re.compile(
-    r"(?:\(([A-J])\)|([A-J])\s?[.:)])\s*(?!or\b|and\b|[A-J]\s*(?:or\b|and\b|[,;/&]|$))[A-Za-z][^=]*[a-z][^=]*"
+    r"(?:\(([A-J])\)|([A-J])\s?[.:)])\s*(?!or\b|and\b|[A-J]\s*(?:or\b|and\b|[,;/&]|$))"
+    r"(?:[A-Za-z][^=]*[a-z][^=]*|(?<=\s)[-\d$\\][^=]*)"
 )
 _LETTER = re.compile(r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|omega|phi|rho))(?:_\{\w+\})?")
 _TOKEN = re.compile(r"\\[{}]|\\[A-Za-z]+|[^\\]|\\.", re.DOTALL)

@@ -111,6 +111,7 @@ def _said(rest: str) -> tuple[Kind, str] | None:
     end = _END.search(text)
     sentence = (text[: end.start()] if end else text).strip(" \t\r\n*_\"“”'’`")
     sentence = re.sub(r"(?<=\d)(?:…|\.{2,3})$", "", sentence)
+    sentence = re.sub(r"(?<=[\w\U000f0000-\U000ffffd])\s\((?![^)]*\b(?:or|maybe|not)\b)[A-Za-z ]+\)$", "", sentence)
     first = re.match(r"[A-Za-z']+", sentence)
     if not sentence or (first and first.group().lower() in _ABOUT and len(first.group()) > 1):
         return None
