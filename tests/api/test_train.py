@@ -36,7 +36,7 @@ def test_a_run_leaves_a_model_that_knows_what_it_was_trained_on(tmp_path: Path) 
 
 
 def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PonderError, match="not both"):
+    with pytest.raises(PonderError, match="either in the configuration or as text"):
         ponder.train(ponder.RunConfig(), out=tmp_path, settings=["seed=1"])
     with pytest.raises(PonderError, match="unknown setting polcy"):
         ponder.train(out=tmp_path, settings=["polcy.clip_low=1"])
