@@ -20,7 +20,7 @@ def write(path: Path, *rows: dict[str, Any]) -> Path:
 
 def result(tmp_path: Path, *rows: dict[str, Any]) -> dict[str, Any]:
     file = write(tmp_path / "pool.jsonl", *rows)
-    return evaluate_pool(file, tmp_path / "out", aggregation="last", seed=0, workers=1, tell=lambda *_: None)
+    return evaluate_pool(file, tmp_path / "out", seed=0, overwrite=True, tell=lambda *_: None)
 
 
 def test_answers_that_are_equal_vote_together_whatever_their_form(tmp_path: Path):

@@ -53,25 +53,25 @@ def test_a_candidate_that_is_right_by_the_question_itself_wins_over_the_choice(c
     thought = ponder.think(MAKE, source(codec, {"": [(WRONG, 0.8), (RIGHT, 0.2)]}), budget=600, max_tokens=64)
     answers = [t.text for t in thought.result.trajectories]
     assert answers.count(WRONG) > answers.count(RIGHT) > 0  # the vote alone would choose the wrong one
-    assert thought.answer == "3*6*1" and thought.checked is True
-    assert thought.warnings[0].startswith("the strategy chose 3+6+1, which is wrong by the question itself")
+    assert thought.answer == "1*3*6" and thought.checked is True
+    assert thought.warnings[0].startswith("the strategy chose 1+3+6, which is wrong by the question itself")
     usage = thought.result.usage
     assert usage.kept == len(thought.result.trajectory or ()) and usage.spent == sum(
         map(len, thought.result.trajectories)
     )
-    assert "".join(node.text for node in thought.tree.chosen) == RIGHT and thought.tree.answer == "3*6*1"
+    assert "".join(node.text for node in thought.tree.chosen) == RIGHT and thought.tree.answer == "1*3*6"
 
 
 def test_where_nothing_is_right_that_is_said(codec: ponder.Codec) -> None:
     thought = ponder.think(MAKE, source(codec, {"": [(WRONG, 1.0)]}), budget=200, max_tokens=64)
-    assert thought.answer == "3+6+1" and thought.checked is False
+    assert thought.answer == "1+3+6" and thought.checked is False
     assert "this answer is wrong, and no candidate was right" in thought.warnings[0]
 
 
 def test_self_check_is_a_verifier_here_as_in_eval(codec: ponder.Codec) -> None:
     some = source(codec, {"": [(WRONG, 0.8), (RIGHT, 0.2)]})
     thought = ponder.think(MAKE, some, strategy="best_of_n", verifier="self-check", budget=600, max_tokens=64)
-    assert thought.answer == "3*6*1" and thought.score == 1.0 and thought.warnings == ()
+    assert thought.answer == "1*3*6" and thought.score == 1.0 and thought.warnings == ()
     with pytest.raises(PonderError, match="cannot be checked without its key"):
         ponder.think("Compute 1+1.", some, strategy="best_of_n", verifier="self-check")
 
@@ -103,7 +103,7 @@ def test_a_transcript_is_no_answer_to_a_question_of_a_family() -> None:
     asked, free = Question("1", "countdown", MAKE), Question("2", "", "Why?")
     transcript = "3+6=9,9+1=10\n3*6=18"
     assert marked_answer(asked, transcript) is None and marked_answer(free, transcript) == "3+6=9,9+1=10 3*6=18"
-    assert marked_answer(asked, f"{transcript}</think>3*6*1") == "3*6*1" and marked_answer(asked, "3*6*1") == "3*6*1"
+    assert marked_answer(asked, f"{transcript}</think>3*6*1") == "1*3*6" and marked_answer(asked, "1*3*6") == "1*3*6"
 
 
 def test_no_strategy_shows_its_transcript_as_the_answer(codec: ponder.Codec) -> None:
@@ -124,7 +124,7 @@ def test_it_works_where_an_event_loop_runs_already_as_in_a_notebook(codec: ponde
     async def cell() -> ponder.Thought:
         return ponder.think(MAKE, source(codec, {"": [(RIGHT, 1.0)]}), budget=100, max_tokens=64)
 
-    assert asyncio.run(cell()).answer == "3*6*1"
+    assert asyncio.run(cell()).answer == "1*3*6"
 
 
 class Interrupting(ScriptedEngine):
@@ -145,7 +145,7 @@ def test_ctrl_c_within_one_large_draw_keeps_what_has_ended(codec: ponder.Codec) 
     engine = Interrupting(codec, {"": [(RIGHT, 1.0)]})
     some = ponder.source_from_engine("scripted", engine, codec)
     thought = ponder.think(MAKE, some, strategy="vote", budget=200_000, max_tokens=64)
-    assert thought.interrupted and thought.answer == "3*6*1" and len(thought.result.trajectories) == 3
+    assert thought.interrupted and thought.answer == "1*3*6" and len(thought.result.trajectories) == 3
     usage = thought.result.usage
     each = len(thought.result.trajectories[0])
     assert (usage.kept, usage.discarded) == (each, 2 * each) and usage.unsettled > 0
@@ -155,5 +155,5 @@ def test_ctrl_c_within_one_large_draw_keeps_what_has_ended(codec: ponder.Codec) 
 def test_a_deadline_within_one_draw_keeps_what_has_ended(codec: ponder.Codec) -> None:
     some = source(codec, {"": [(RIGHT, 1.0)]}, faults={2: "hang"})
     thought = ponder.think(MAKE, some, strategy="vote", budget=64 * 4, max_tokens=64, seconds=0.5)
-    assert not thought.interrupted and thought.answer == "3*6*1" and len(thought.result.trajectories) == 3
+    assert not thought.interrupted and thought.answer == "1*3*6" and len(thought.result.trajectories) == 3
     assert thought.result.usage.unsettled == 64 - 32  # one draw of at most max_tokens less answer_reserve

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.grading_fuzz import MAKERS, pairs, votes
-from ponder.commands.eval_pool import Row, _judge, measure
+from ponder.api.evaluating.pool import _judge, measure
+from ponder.api.evaluating.pool_rows import Row
 from ponder.problems.files.jsonl import INSTRUCTIONS
 from ponder.types import Question
 from ponder.verifiers.rules.mathematics.canonical import form

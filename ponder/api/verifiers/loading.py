@@ -31,11 +31,14 @@ def load_verifier(verifier: str | Path, policy: Policy | Source) -> Judge:
         return self_check.SelfCheck()
     if name in VERIFIERS:
         return VERIFIERS[name](source_of(policy))
+    readable = policy if isinstance(policy, Policy) else policy.readable()
     folder = Path(verifier)
     if not folder.is_dir():
         others = ", ".join([self_check.NAME, *VERIFIERS])
-        raise PonderError(f"verifier {name!r}: no such folder; give the folder of a trained verifier, or {others}")
-    return stored_verifier(folder, policy if isinstance(policy, Policy) else policy.readable())
+        raise PonderError(
+            f"{name} is no verifier folder: no such folder; give the folder of a trained verifier, or {others}"
+        )
+    return stored_verifier(folder, readable)
 
 
 def verifier_of(verifier: Verifier | None, source: Source, questions: Sequence[Question]) -> Judge | None:

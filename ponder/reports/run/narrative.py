@@ -86,6 +86,21 @@ def decoding(summary: Summary) -> str:
     )
 
 
+def conditions(summary: Summary) -> str:
+    """How the headline was measured."""
+    row = main_row(summary)
+    if row is None:
+        return ""
+    temperature, n = number(row, "temperature"), number(row, "n")
+    what = "the mean over " + say.joined([say.human(name) for name in families(summary)])
+    if text(row, "family") != "mean" or not families(summary):
+        what = say.human(text(row, "family") or "one family")
+    how = "greedy answers" if temperature == 0 else f"one answer sampled at temperature {say.plain(temperature, 1)}"
+    how = "temperature not recorded" if temperature is None else how
+    problems = "number of test problems not recorded" if n is None else f"{say.count(n)} test problems"
+    return f"Measured on {what}: {how}, {problems}."
+
+
 def control(summary: Summary) -> str:
     """What the same compute bought without self-play."""
     row = main_row(summary)
