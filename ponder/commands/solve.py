@@ -30,6 +30,7 @@ from ponder.search.registry import make, needs_judge
 from ponder.search.session.budget import Budget
 from ponder.search.strategy import Thinking
 from ponder.types import PonderError, Question, SearchResult, Step, Trajectory, Verdict
+from ponder.verifiers.votes import shown_answer
 
 BUDGET = 1024.0  # token-equivalents, where neither a budget nor an effort is given
 _LEAST_LENGTH = 64
@@ -199,7 +200,7 @@ class Watch(Progress):
         result, asked = self._now(), self.asked
         usage = result.usage
         path = {self._place(step) for step in result.trajectory.steps} if result.trajectory else set()
-        leaves = {self._place(t.leaf): self._propose.answer(t) for t in result.trajectories}
+        leaves = {self._place(t.leaf): self._shown(t) for t in result.trajectories}
         return SearchTree(
             question=asked.text,
             strategy=asked.strategy,
@@ -210,11 +211,16 @@ class Watch(Progress):
             budget=self.budget.limit,
             seconds=asked.seconds,
             usage=Bill(**asdict(usage), spent=usage.spent, exact=self._exact()),
-            answer=result.answer,
+            answer=self._shown(result.trajectory) if result.trajectory else result.answer,
             degraded=result.degraded,
             plan=planned.choice(self.strategy),
             nodes=tuple(self._node(node, path, leaves) for node in sorted(self.nodes.values(), key=_by_place)),
         )
+
+    def _shown(self, trajectory: Trajectory) -> str | None:
+        """The answer as it was written; the class in which votes count it may be a decimal number or another order."""
+        voted = self._propose.answer(trajectory)
+        return voted if voted is None else shown_answer(trajectory.question, trajectory.text) or voted
 
     def _node(self, node: Grown, path: set[str], answers: dict[str, str | None]) -> Node:
         state: State = "chosen" if node.id in path else "discarded" if node.discarded else "kept"
