@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.grading_fuzz import FRAMES, MAKERS, grade, pairs
+from benchmarks.grading_fuzz import FRAMES, grade, pairs
+from benchmarks.grading_makers import MAKERS
 
 
 @pytest.mark.parametrize("equal", [True, False])

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.grading_fuzz import MAKERS, pairs, votes
+from benchmarks.grading_fuzz import pairs, votes
+from benchmarks.grading_makers import MAKERS
 from ponder.api.evaluating.pool import _judge, measure
 from ponder.api.evaluating.pool_rows import Row
 from ponder.problems.files.jsonl import INSTRUCTIONS

@@ -16,6 +16,7 @@ from ponder.search.progress import Progress
 from ponder.search.session.budget import Budget
 from ponder.search.strategy import Thinking
 from ponder.types import Question, SearchResult, Step, Trajectory, Verdict
+from ponder.verifiers.votes import shown_answer
 
 
 @dataclass
@@ -75,7 +76,7 @@ class SearchRecorder(Progress):
         result, asked = self._now(), self.asked
         usage = result.usage
         path = {self._place(step) for step in result.trajectory.steps} if result.trajectory else set()
-        leaves = {self._place(t.leaf): self._propose.answer(t) for t in result.trajectories}
+        leaves = {self._place(t.leaf): self._shown(t) for t in result.trajectories}
         return SearchTree(
             question=asked.text,
             strategy=asked.strategy,
@@ -86,11 +87,16 @@ class SearchRecorder(Progress):
             budget=self.budget.limit,
             seconds=asked.seconds,
             usage=Bill(**asdict(usage), spent=usage.spent, exact=self._exact()),
-            answer=result.answer,
+            answer=self._shown(result.trajectory) if result.trajectory else result.answer,
             degraded=result.degraded,
             plan=recorded_planner.choice(self.strategy),
             nodes=tuple(self._node(node, path, leaves) for node in sorted(self.nodes.values(), key=_by_place)),
         )
+
+    def _shown(self, trajectory: Trajectory) -> str | None:
+        """The answer as it was written; the class in which votes count it may be a decimal number or another order."""
+        voted = self._propose.answer(trajectory)
+        return voted if voted is None else shown_answer(trajectory.question, trajectory.text) or voted
 
     def _node(self, node: Grown, path: set[str], answers: dict[str, str | None]) -> Node:
         state: State = "chosen" if node.id in path else "discarded" if node.discarded else "kept"

@@ -25,6 +25,8 @@ from ponder.learning.checkpoints.checkpoints import Checkpoints
 from ponder.models import trained_on
 from ponder.models.load import save
 from ponder.problems.overlap import refuse_overlapping
+from ponder.problems.selfcheck import check_shape, require_grader
+from ponder.protocols import Family
 from ponder.reports.run.page import render
 from ponder.rollout import store
 from ponder.runlog import RunLog
@@ -33,6 +35,7 @@ from ponder.selfplay.config import Run
 from ponder.selfplay.loop import Tell
 from ponder.selfplay.monitors import log as watch_log
 from ponder.verifiers.learned import folder
+from ponder.verifiers.truth import GroundTruth
 
 
 def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
@@ -46,19 +49,33 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
         refuse_overlapping(families, families, splits=("train", held_out))
     finished = resume and (out / SUMMARY).is_file()
     start = None if finished else prepared(config, families)
-    with (
-        RunLog.open(out, resolved(config), resume=resume) as log,
-        ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth,
-    ):
-        if start is None:
-            browse(out)
-            render(out)
-            known: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
-            return known
-        stage = Stage.of(start, log, truth.grade, tell)
-        summary = _stages(stage, start, started, clock)
-        browse(out)  # before the report, which links to it
+    with ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth:
+        if start is not None:
+            _try_the_grader(config, families, truth)
+        with RunLog.open(out, resolved(config), resume=resume) as log:
+            return _logged(start, log, truth, tell, started, clock)
+
+
+def _try_the_grader(config: Run, families: list[Family], truth: GroundTruth) -> None:
+    """Ten problems of each family through the grader: what cannot be graded is found before it is trained on."""
+    for family in families:
+        check_shape(family)
+        require_grader([family.problem(index, split="train", seed=config.seed) for index in range(10)], truth.grade)
+
+
+def _logged(
+    start: Start | None, log: RunLog, truth: GroundTruth, tell: Tell, started: float, clock: float
+) -> dict[str, Any]:
+    """All stages in an open run folder; a finished run (no `start`) gets its pages again."""
+    out = log.path
+    if start is None:
+        browse(out)
         render(out)
+        known: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+        return known
+    summary = _stages(Stage.of(start, log, truth.grade, tell), start, started, clock)
+    browse(out)  # before the report, which links to it
+    render(out)
     return summary
 
 
