@@ -264,7 +264,7 @@ class Price:
 
 
 class Judge(Protocol):
-    """Score trajectories of a question without its key. What that costs a search is counted by its own `Reading`."""
+    """Score trajectories of a question without its key. What it costs is counted by `VerifierCost`."""
 
     def price(self, question: Question) -> Price: ...
 

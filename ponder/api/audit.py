@@ -27,7 +27,7 @@ from ponder.reports.audit.page import render
 from ponder.rollout.collect import collect
 from ponder.runlog import environment
 from ponder.runlog.files import write_json, write_text
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.seeds import derive_seed
 from ponder.thinking import graded_text
 from ponder.types import Group, PonderError
@@ -128,7 +128,7 @@ async def _by_judge(groups: Sequence[Group], judge: Judge, asker: Policy) -> lis
     async def one(group: Group) -> list[Sampled]:
         some = group.trajectories
         verdicts = await judge(group.problem.question, some)
-        reading = Reading(judge, group.problem.question)  # one after the other: the first pays for the question
+        reading = VerifierCost(judge, group.problem.question)  # one after the other: the first pays for the question
         costs, answers = [reading.take([t]) for t in some], [asker.propose.answer(t) for t in some]
         return _pool(group, [v.score for v in verdicts], costs, answers)
 

@@ -21,7 +21,7 @@ from ponder.labels.rows import LabelRow, Origin, as_data, from_data
 from ponder.protocols import Judge
 from ponder.runlog.files import append_line, mend, read_jsonl
 from ponder.search.session.budget import Budget
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.types import PonderError, Problem
 
 AT_ONCE = 128  # problems under way at the same time; each has several rollouts waiting
@@ -76,7 +76,7 @@ class Job:
     ) -> tuple[list[Labelled], int, int, float]:
         """What the judge agrees on, and what judging cost. What the budget does not pay for stays undecided."""
         decided = [item.trajectory for item in found if item.first_error is not None]
-        cost = Reading(judge, decided[0].question).cost(decided) if decided else 0.0
+        cost = VerifierCost(judge, decided[0].question).cost(decided) if decided else 0.0
         if budget is not None and cost > budget.remaining:
             return [], 0, len(found), 0.0
         if budget is not None:

@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "lanes.h"
+#include "simd.h"
 
 #define PANEL (2 * LANES)
 #define MOST_ROWS (REGISTERS == 32 ? 12 : 6)  // of a block: its sums fit into the registers beside what is read

@@ -18,7 +18,7 @@ from ponder.protocols import Account, Judge, Propose
 from ponder.search.limits import LEAST_THINKING, Limits
 from ponder.search.progress import Progress
 from ponder.search.session.choose import Candidate, majority
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.types import PonderError, Question, SearchResult
 
 
@@ -40,33 +40,33 @@ class Thinking(Limits, ABC):
         seconds: float | None = None,
     ) -> SearchResult:
         """Think within `budget` and, if given, `seconds` of wall-clock time. `progress` shows the search at work."""
-        desk = self._sit_down(question, propose, judge, budget, seed, progress)
+        session = self._open_session(question, propose, judge, budget, seed, progress)
         if progress is not None:
-            progress.attach(lambda: desk.result(desk.finished, self.rule))
+            progress.attach(lambda: session.result(session.finished, self.rule))
         started = time.monotonic()
         try:
             async with asyncio.timeout(seconds) as clock:
-                found = await self.think(desk)
+                found = await self.think(session)
         except TimeoutError:
             if not clock.expired():
                 raise  # somebody else's deadline, an engine's for example: an error and not an end
-            desk.note(f"stopped after {seconds:g} s with the best answer so far")
-            found = desk.finished
-        result = desk.result(found, self.rule).with_seconds(time.monotonic() - started)
+            session.note(f"stopped after {seconds:g} s with the best answer so far")
+            found = session.finished
+        result = session.result(found, self.rule).with_seconds(time.monotonic() - started)
         if progress is not None:
             progress.attach(lambda: result)
             progress.ended(result.trajectory)
         return result
 
     @abstractmethod
-    async def think(self, desk: Desk) -> list[Candidate]:
+    async def think(self, session: SearchSession) -> list[Candidate]:
         """All finished candidates, in an order that the seed fixes."""
 
     def rule(self, candidates: Sequence[Candidate]) -> Candidate:
         """The choice among candidates, of which there is at least one."""
         return majority(candidates)
 
-    def _sit_down(
+    def _open_session(
         self,
         question: Question,
         propose: Propose,
@@ -74,7 +74,7 @@ class Thinking(Limits, ABC):
         budget: Account,
         seed: int,
         progress: Progress | None,
-    ) -> Desk:
+    ) -> SearchSession:
         """Check that the search can be made at all, and begin its account."""
         name = type(self).__name__
         if self.needs_judge and judge is None:
@@ -85,4 +85,4 @@ class Thinking(Limits, ABC):
                 f"the least is {self.least} ({LEAST_THINKING} to think, {self.answer_reserve} to answer): "
                 "raise the budget or lower answer_reserve"
             )
-        return Desk(name, self, question, propose, judge if self.needs_judge else None, budget, seed, progress)
+        return SearchSession(name, self, question, propose, judge if self.needs_judge else None, budget, seed, progress)

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ponder.search.session.choose import Candidate, best, most_visited, weighted
-from ponder.search.session.remainder import with_leftover
-from ponder.search.session.session import Desk
+from ponder.search.session.remainder import with_remainder
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import finish, is_full, is_over, length
 from ponder.search.session.within_budget import draw
 from ponder.search.strategy import Thinking
@@ -50,31 +50,31 @@ class TreeSearch(Thinking):
         self.among("choose", "weighted", "best", "visits")
         self.allow("widen", 0, 1)
 
-    async def think(self, desk: Desk) -> list[Candidate]:
-        first = await draw(desk, 1)
+    async def think(self, session: SearchSession) -> list[Candidate]:
+        first = await draw(session, 1)
         if self.n_max == 1 or not first:
-            return desk.candidates(first)
+            return session.candidates(first)
         tree = Tree()
         tree.root.visits = 1
-        if self.worst(desk, tree.root) + desk.owed(first) <= desk.remaining:
-            tree.found = desk.candidates(first, await desk.scores(first))
+        if self.worst(session, tree.root) + session.owed(first) <= session.remaining:
+            tree.found = session.candidates(first, await session.scores(first))
             tree.root.total = self._or_mean(tree.found[0].score, tree.root)
-            await self._simulate(desk, tree)
+            await self._simulate(session, tree)
         else:
-            tree.found = desk.candidates(first)
-        return await self._completed(desk, tree)
+            tree.found = session.candidates(first)
+        return await self._completed(session, tree)
 
     def rule(self, candidates: Sequence[Candidate]) -> Candidate:
         if self.choose == "visits" and any(c.visits for c in candidates):
             return most_visited(candidates)
         return best(candidates) if self.choose == "best" else weighted(candidates)
 
-    async def _simulate(self, desk: Desk, tree: Tree) -> None:
-        while len(tree.found) < self.n_max and desk.judge is not None:
+    async def _simulate(self, session: SearchSession, tree: Tree) -> None:
+        while len(tree.found) < self.n_max and session.judge is not None:
             node = self._descend(tree.root)
-            if self.worst(desk, node) + self._to_complete(desk, tree) > desk.remaining:
+            if self.worst(session, node) + self._to_complete(session, tree) > session.remaining:
                 return
-            if not await self.visit(desk, tree, node):
+            if not await self.visit(session, tree, node):
                 return
 
     @abstractmethod
@@ -82,11 +82,11 @@ class TreeSearch(Thinking):
         """What a child is selected by."""
 
     @abstractmethod
-    def worst(self, desk: Desk, node: TreeNode) -> float:
+    def worst(self, session: SearchSession, node: TreeNode) -> float:
         """The most that `visit` may cost."""
 
     @abstractmethod
-    async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
+    async def visit(self, session: SearchSession, tree: Tree, node: TreeNode) -> bool:
         """One simulation that ends at or below `node`, backed up. False ends the search."""
 
     def wants_more(self, node: TreeNode) -> bool:
@@ -100,10 +100,10 @@ class TreeSearch(Thinking):
             node = choose_child(node, self.score)
         return node
 
-    async def expanded(self, desk: Desk, node: TreeNode, n: int = 0) -> list[TreeNode] | None:
+    async def expanded(self, session: SearchSession, node: TreeNode, n: int = 0) -> list[TreeNode] | None:
         """New children of `node` from `n` draws (0: `expand`), one a different text. None: the source has no more."""
-        left = min(self.cap(desk), self.thinking - length(node.branch))
-        leaves = await desk.grow(node.branch, n or self.expand, until="step", max_tokens=left, name="step")
+        left = min(self.cap(session), self.thinking - length(node.branch))
+        leaves = await session.grow(node.branch, n or self.expand, until="step", max_tokens=left, name="step")
         if not leaves:
             return None
         known, fresh = {child.branch.leaf.text for child in node.children if child.branch}, list[Trajectory]()
@@ -112,7 +112,7 @@ class TreeSearch(Thinking):
                 known.add(leaf.leaf.text)
                 fresh.append(leaf)
         kept = {leaf.leaf for leaf in fresh}
-        desk.drop([leaf for leaf in leaves if leaf.leaf not in kept])
+        session.drop([leaf for leaf in leaves if leaf.leaf not in kept])
         shares = priors(fresh) if fresh else []
         children = [TreeNode(leaf, node, prior) for leaf, prior in zip(fresh, shares, strict=True)]
         node.children += children
@@ -123,73 +123,73 @@ class TreeSearch(Thinking):
             node.close_above()
         return children
 
-    async def judged(self, desk: Desk, tree: Tree, nodes: Sequence[TreeNode]) -> None:
+    async def judged(self, session: SearchSession, tree: Tree, nodes: Sequence[TreeNode]) -> None:
         """Give each node its value. Finished ones join the candidates; those with no room to go on are made to."""
         branches = [node.branch for node in nodes if node.branch is not None]
-        for node, branch, score in zip(nodes, branches, await desk.scores(branches), strict=True):
+        for node, branch, score in zip(nodes, branches, await session.scores(branches), strict=True):
             node.value = self._or_mean(score, node)
             if is_over(branch):
-                tree.add(desk.candidates([branch], [score]), node)
+                tree.add(session.candidates([branch], [score]), node)
                 node.close()
-            elif is_full(desk, branch):
-                tree.add(await finish(desk, [branch]), node)
+            elif is_full(session, branch):
+                tree.add(await finish(session, [branch]), node)
                 node.close()
 
-    def cap(self, desk: Desk) -> int:
+    def cap(self, session: SearchSession) -> int:
         """The most tokens of a step: twice the longest seen, or `step_tokens` if that is less."""
-        return min(self.step_tokens, 2 * desk.pace.longest) if desk.pace.longest else self.step_tokens
+        return min(self.step_tokens, 2 * session.pace.longest) if session.pace.longest else self.step_tokens
 
-    def grown(self, desk: Desk, node: TreeNode) -> int:
+    def grown(self, session: SearchSession, node: TreeNode) -> int:
         """The longest that a child of `node` may get."""
-        return min(length(node.branch) + self.cap(desk), self.thinking)
+        return min(length(node.branch) + self.cap(session), self.thinking)
 
-    def end(self, desk: Desk, tokens: int, unread: int = 0) -> float:
+    def end(self, session: SearchSession, tokens: int, unread: int = 0) -> float:
         """The most that forcing and judging the answer of a trajectory of `tokens` tokens costs."""
         reserve = self.answer_reserve
-        return reserve + desk.cost(min(tokens + reserve, self.max_tokens), unread + reserve)
+        return reserve + session.cost(min(tokens + reserve, self.max_tokens), unread + reserve)
 
-    def back_up(self, desk: Desk, node: TreeNode, value: float) -> None:
+    def back_up(self, session: SearchSession, node: TreeNode, value: float) -> None:
         """One visit with `value` to `node` and to all above it."""
         at: TreeNode | None = node
         while at is not None:
             at.visits += 1
             at.total += value
-            if desk.progress and at.branch is not None:
-                desk.progress.visited(at.branch.leaf, at.visits)
+            if session.progress and at.branch is not None:
+                session.progress.visited(at.branch.leaf, at.visits)
             at = at.parent
 
     def _or_mean(self, score: float | None, node: TreeNode) -> float:
         """The score within [0, 1]; where the judge gave none, what is known around the node."""
         return node.mean if score is None else min(max(score, 0.0), 1.0)
 
-    def _to_complete(self, desk: Desk, tree: Tree) -> float:
+    def _to_complete(self, session: SearchSession, tree: Tree) -> float:
         """What completing the best open leaf takes by the pace so far."""
         best = min(self._open(tree), key=_promise, default=None)
         if best is None:
             return 0.0
         done = length(best.branch)
-        needs = max(desk.pace.step, desk.pace.length - done)
-        return needs + self.end(desk, round(done + needs), desk.unread(best.branch) + round(needs))
+        needs = max(session.pace.step, session.pace.length - done)
+        return needs + self.end(session, round(done + needs), session.unread(best.branch) + round(needs))
 
     def _open(self, tree: Tree) -> list[TreeNode]:
         """Drawn leaves that are not finished."""
         return [n for n in tree.root.walk() if n.branch and not n.children and not n.closed and not is_over(n.branch)]
 
-    async def _completed(self, desk: Desk, tree: Tree) -> list[Candidate]:
+    async def _completed(self, session: SearchSession, tree: Tree) -> list[Candidate]:
         """What was found, finished leaves that no visit came to, and the best open ones completed."""
         if tree.settled:
             return tree.candidates()
         unseen = [n for n in tree.root.walk() if n.branch and is_over(n.branch) and n.branch.leaf not in tree.source]
         ends = [n.branch for n in unseen[: self.n_max - len(tree.found)] if n.branch is not None]
-        pays = desk.owed(ends) <= desk.remaining
-        scores = await desk.scores(ends) if pays else [None] * len(ends)
-        for node, candidate in zip(unseen, desk.candidates(ends, scores), strict=False):
+        pays = session.owed(ends) <= session.remaining
+        scores = await session.scores(ends) if pays else [None] * len(ends)
+        for node, candidate in zip(unseen, session.candidates(ends, scores), strict=False):
             tree.add([candidate], node)
         leaves = sorted(self._open(tree), key=_promise)[: min(self.expand, self.n_max - len(tree.found))]
         branches = [n.branch for n in leaves if n.branch is not None]
-        for node, candidate in zip(leaves, await finish(desk, branches), strict=False):
+        for node, candidate in zip(leaves, await finish(session, branches), strict=False):
             tree.add([candidate], node)
-        tree.found = await with_leftover(desk, tree.found, self.n_max)
+        tree.found = await with_remainder(session, tree.found, self.n_max)
         return tree.candidates()
 
 

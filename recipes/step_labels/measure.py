@@ -136,8 +136,8 @@ class Tried:
 
 
 async def tried(group: Group, source: Source, settings: OmegaSettings = WHOLE) -> Tried | None:
-    desk = Rollouts(group.problem, source)
-    found, searches = await omega(group, desk, settings)
+    session = Rollouts(group.problem, source)
+    found, searches = await omega(group, session, settings)
     located = [item for item in found[: len(searches)] if item.first_error is not None]
     if not located:
         return None
@@ -148,7 +148,7 @@ async def tried(group: Group, source: Source, settings: OmegaSettings = WHOLE) -
     ours = [_errors(i, e.first_error, _implied(i, e.first_error)) for i, e in zip(items, chosen, strict=True)]
     return Tried(
         searched=len(located),
-        rollouts=(desk.drawn + len(group.trajectories)) / len(located),
+        rollouts=(session.drawn + len(group.trajectories)) / len(located),
         prefixes=len(prefixes) / len(located),
         search=ours,
         brute=[[brute_force(item, n, FEW[-1])[1:] for item in items] for n in FEW],

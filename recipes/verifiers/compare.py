@@ -37,7 +37,7 @@ from ponder.problems.step_truth import good_steps
 from ponder.protocols import Judge
 from ponder.rollout.collect import collect
 from ponder.search.registry import make
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.types import Group, Problem
 
 FAMILIES = ("arithmetic", "cipher", "countdown")
@@ -99,7 +99,7 @@ class Pool:
 
 def _bills(judge: Judge, group: Group) -> list[tuple[float, float]]:
     """For each judged trajectory what reading the question costs (once for all), and what judging it costs on top."""
-    reading = Reading(judge, group.problem.question)
+    reading = VerifierCost(judge, group.problem.question)
     opening, costs = reading.opening, [reading.take([trajectory]) for trajectory, _ in group.judged]
     return [(opening, cost - opening * (i == 0)) for i, cost in enumerate(costs)]
 

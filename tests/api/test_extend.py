@@ -14,7 +14,7 @@ from ponder.catalogue import Entry, Setting, flat_settings, of_settings
 from ponder.config import Strict
 from ponder.search.registry import STRATEGIES
 from ponder.search.session.choose import Candidate
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.within_budget import draw
 from ponder.search.strategy import Thinking
 from ponder.types import PonderError
@@ -80,8 +80,8 @@ def test_a_strategy_of_ones_own_is_found_by_name() -> None:
     class FirstTwo(Thinking):
         """Draws two."""
 
-        async def think(self, desk: Desk) -> list[Candidate]:
-            return desk.candidates(await draw(desk, 2))
+        async def think(self, session: SearchSession) -> list[Candidate]:
+            return session.candidates(await draw(session, 2))
 
     try:
         thought = ponder.think("Compute 1+1.", "tiny", strategy="first_two", budget=400, max_tokens=64)

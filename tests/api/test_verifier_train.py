@@ -20,7 +20,7 @@ from ponder.labels import parquet
 from ponder.labels.rows import LabelRow, fingerprint
 from ponder.models.heads import step_verifier
 from ponder.models.load import save
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.types import PonderError, StepLabel, Verdict
 from ponder.verifiers.learned.folder import OtherTokenizer, read_spec
 
@@ -65,7 +65,7 @@ def train(labels, out, **settings):
 
 
 def cost(judge, case):
-    return Reading(judge, case.trajectory.question).cost([case.trajectory])
+    return VerifierCost(judge, case.trajectory.question).cost([case.trajectory])
 
 
 @pytest.mark.parametrize("kind", ["process", "outcome", "implicit", "generative"])

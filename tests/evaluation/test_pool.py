@@ -9,7 +9,7 @@ from ponder.evaluation.pools.pool import Pool, cut, make_pool
 from ponder.evaluation.pools.replay import PoolJudge, PoolPropose
 from ponder.evaluation.pools.runs import replay, run_live
 from ponder.rollout.collect import collect
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.search.strategies.beam import Beam
 from ponder.search.strategies.best_of_n import BestOfN
 from ponder.search.strategies.sample import Sample
@@ -125,7 +125,7 @@ def test_verdicts_are_asked_once_and_cost_what_the_judge_costs():
     trajectories = [d.trajectory for d in pool.entries[0].draws]
     verdicts = asyncio.run(served(pool.entries[0].problem.question, trajectories))
     assert [v.score for v in verdicts] == [0.9, 0.2, 0.9]
-    reading = Reading(served, trajectories[0].question)
+    reading = VerifierCost(served, trajectories[0].question)
     assert reading.take(trajectories) == 0.5 * (10 + sum(map(len, trajectories)))  # the question once
     assert reading.take(trajectories) == 0.0
     assert judge.asked == 3

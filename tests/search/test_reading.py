@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from ponder.search.limits import Limits
 from ponder.search.session.budget import Budget
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import finish
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.search.strategies.beam import Beam
 from ponder.search.strategies.mcts import MCTS
 from ponder.search.tree import TreeNode
@@ -29,7 +29,7 @@ DEEP = after(LEFT, 2)
 
 
 def test_siblings_share_what_was_read_and_the_question_is_read_once() -> None:
-    reading = Reading(Scores(ratio=2.0, prompt=5), QUESTION)
+    reading = VerifierCost(Scores(ratio=2.0, prompt=5), QUESTION)
     assert reading.opening == 10.0
     assert reading.take([LEFT, RIGHT]) == 2.0 * (5 + 10 + 3 + 4)
     assert reading.opening == 0.0
@@ -38,7 +38,7 @@ def test_siblings_share_what_was_read_and_the_question_is_read_once() -> None:
 
 
 def test_a_price_can_be_asked_without_reading() -> None:
-    reading = Reading(Scores(ratio=2.0, prompt=5), QUESTION)
+    reading = VerifierCost(Scores(ratio=2.0, prompt=5), QUESTION)
     assert reading.cost([LEFT]) == reading.cost([LEFT]) == 36.0
     assert (reading.unread(DEEP), reading.cost([])) == (15, 0.0)
     reading.take([LEFT])
@@ -46,19 +46,19 @@ def test_a_price_can_be_asked_without_reading() -> None:
 
 
 def test_a_second_draw_of_the_same_tokens_is_read_as_well() -> None:
-    reading = Reading(Scores(ratio=1.0, prompt=0), QUESTION)
+    reading = VerifierCost(Scores(ratio=1.0, prompt=0), QUESTION)
     reading.take([LEFT])
     assert reading.take([after(TRUNK, 3)]) == 3.0
 
 
 def test_extras_come_with_every_verdict() -> None:
-    reading = Reading(Scores(ratio=1.0, prompt=5, verdict=7.0, step=0.5), QUESTION)
+    reading = VerifierCost(Scores(ratio=1.0, prompt=5, verdict=7.0, step=0.5), QUESTION)
     assert reading.take([LEFT]) == 5 + 13 + 7 + 2 * 0.5
     assert reading.take([LEFT]) == 7 + 2 * 0.5
 
 
 def test_a_judge_that_rereads_is_paid_for_all_of_it_each_time() -> None:
-    reading = Reading(Scores(ratio=1.0, prompt=5, rereads=True), QUESTION)
+    reading = VerifierCost(Scores(ratio=1.0, prompt=5, rereads=True), QUESTION)
     assert [reading.take([LEFT, LEFT]), reading.take([DEEP])] == [2 * 18, 20]
     assert (reading.opening, reading.unread(DEEP), reading.most(15, 0)) == (0.0, 15, 20.0)
 
@@ -76,7 +76,7 @@ def test_no_judgement_costs_more_than_the_most(
     nodes: list[Trajectory] = []
     for above, tokens in lengths:
         nodes.append(after(nodes[above % len(nodes)] if nodes and above else None, tokens))
-    reading, total = Reading(Scores(ratio=ratio, rereads=rereads, verdict=1.0, step=step), QUESTION), 0.0
+    reading, total = VerifierCost(Scores(ratio=ratio, rereads=rereads, verdict=1.0, step=step), QUESTION), 0.0
     for i in calls:
         one = nodes[i % len(nodes)]
         most = reading.opening + reading.most(len(one), reading.unread(one))
@@ -103,14 +103,14 @@ def test_a_search_over_steps_pays_for_no_more_than_it_generated_and_uses_what_th
     assert spent > 0.9 * 900
 
 
-def desk(judge: Scores) -> Desk:
-    return Desk("test", Limits(40, 6), QUESTION, Digits(), judge, Budget(900), 0)
+def session(judge: Scores) -> SearchSession:
+    return SearchSession("test", Limits(40, 6), QUESTION, Digits(), judge, Budget(900), 0)
 
 
 def test_a_visit_is_bounded_by_what_it_may_draw_and_what_of_that_is_new() -> None:
     strategy, at_work = (
         MCTS(max_tokens=40, answer_reserve=6, expand=3, step_tokens=8),
-        desk(Scores(ratio=1.0, prompt=5)),
+        session(Scores(ratio=1.0, prompt=5)),
     )
     node = TreeNode(TRUNK, None, 1.0)
     # A leaf of 10 tokens that was never judged: 10 to read; a forced answer of 6, which is read too.
@@ -121,13 +121,15 @@ def test_a_visit_is_bounded_by_what_it_may_draw_and_what_of_that_is_new() -> Non
     # Judged, it is grown: 3 steps of at most 8, of which one is read, and a forced answer behind that.
     assert strategy.worst(at_work, node) == 3 * 8 + 8 + (6 + 6)
     # A judge that rereads is paid for the question and all that stands before it each time.
-    again = desk(Scores(ratio=1.0, prompt=5, rereads=True))
+    again = session(Scores(ratio=1.0, prompt=5, rereads=True))
     assert strategy.worst(again, node) == 3 * 8 + (5 + 18) + (6 + (5 + 24))
 
 
 def test_a_completed_branch_gets_the_tokens_that_its_judge_leaves() -> None:
     async def completed(read_before: bool) -> int:
-        at_work = Desk("test", Limits(40, 6), QUESTION, asked := Digits(), Scores(ratio=1.0, prompt=5), Budget(60), 0)
+        at_work = SearchSession(
+            "test", Limits(40, 6), QUESTION, asked := Digits(), Scores(ratio=1.0, prompt=5), Budget(60), 0
+        )
         if read_before:
             await at_work.scores([TRUNK])  # 15 of the 60
         await finish(at_work, [TRUNK])

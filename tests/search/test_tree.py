@@ -13,7 +13,7 @@ import pytest
 
 from ponder.search.progress import Progress
 from ponder.search.session.budget import Budget
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.strategies.mcts import MCTS
 from ponder.search.strategies.rest_mcts import RestMCTS
 from ponder.search.tree import Tree, TreeNode, choose_child, priors, puct, uct
@@ -37,9 +37,9 @@ def searched(strategy: TreeSearch, budget: float = 3000, seed: int = 0, judge: A
     trees: list[Tree] = []
 
     class Seen(type(strategy)):  # type: ignore[misc]  # the class of the strategy that is asked for
-        async def _completed(self, desk: Desk, tree: Tree) -> Any:
+        async def _completed(self, session: SearchSession, tree: Tree) -> Any:
             trees.append(tree)
-            return await super()._completed(desk, tree)
+            return await super()._completed(session, tree)
 
     search(Seen(**vars(strategy)), budget, seed, judge=judge)
     return trees[0].root

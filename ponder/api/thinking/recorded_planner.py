@@ -15,7 +15,7 @@ from ponder.search.planner.planner import Auto, Planning
 from ponder.search.planner.table import STOP, Difficulty, Row
 from ponder.search.registry import needs_judge
 from ponder.search.session.choose import Candidate
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.strategy import Thinking
 
 
@@ -25,30 +25,30 @@ class RecordedPlanning(Planning):
 
     told: list[Chosen] = field(default_factory=list, kw_only=True)
 
-    async def think(self, desk: Desk) -> list[Candidate]:
-        row = self.table.row(desk.question, desk.remaining, self.max_tokens)
+    async def think(self, session: SearchSession) -> list[Candidate]:
+        row = self.table.row(session.question, session.remaining, self.max_tokens)
         scale = self.max_tokens / self.table.max_tokens
-        self.told.append(Chosen(row=row.budget * scale, choice=row.fixed, why=self._why(row, desk)))
-        found = await super().think(desk)
+        self.told.append(Chosen(row=row.budget * scale, choice=row.fixed, why=self._why(row, session)))
+        found = await super().think(session)
         if not self.chosen:  # it ends with what it has seen
             self._tell(choice=STOP, strategy=None)
         return found
 
-    def _why(self, row: Row, desk: Desk) -> Why:
+    def _why(self, row: Row, session: SearchSession) -> Why:
         if not row.looks:
             return "one for all"
-        if row.scores and desk.judge is None:
+        if row.scores and session.judge is None:
             return "no verifier"
         return "no room to look" if self.n_max <= self.table.probes else "looking"
 
-    async def _look(self, desk: Desk, row: Row) -> tuple[list[Candidate], Difficulty]:
-        before = desk.remaining
-        seen, known = await super()._look(desk, row)
+    async def _look(self, session: SearchSession, row: Row) -> tuple[list[Candidate], Difficulty]:
+        before = session.remaining
+        seen, known = await super()._look(session, row)
         at = row.bin(known) if seen else None
         self._tell(
             looked=self.table.probes,
             ended=len(seen),
-            spent=before - desk.remaining,
+            spent=before - session.remaining,
             why="not known" if at is None else "bin",
             choice=row.choose(known) if seen else row.fixed,
             features=() if at is None else tuple(_features(row, known)),

@@ -79,8 +79,8 @@ void attend(const Model& m, const Work& w, int64_t index, int64_t first, int64_t
             const float* head = s.fused + n * up(heads * parts * HEAD, PANEL) + h * parts * HEAD;
             const float *norms = layer.head_norm, *value = head + (GROUP + 1) * HEAD;
             for (int g = 0; g < GROUP; g++)
-                turned(head + g * HEAD, norms ? norms + g * HEAD : norms, m.epsilon, for_queries, q + g * HEAD);
-            turned(head + GROUP * HEAD, norms ? norms + GROUP * HEAD : norms, m.epsilon, for_keys, key);
+                rotary(head + g * HEAD, norms ? norms + g * HEAD : norms, m.epsilon, for_queries, q + g * HEAD);
+            rotary(head + GROUP * HEAD, norms ? norms + GROUP * HEAD : norms, m.epsilon, for_keys, key);
             float* keys = w.keys[index] + (w.slots[row] * heads + h) * HEAD * w.length;
             float* values = w.values[index] + (w.slots[row] * heads + h) * HEAD * w.length;
             const int64_t after = h + 1 < heads ? w.slots[row] * heads + h + 1 : w.slots[n + 1 < rows ? row + 1 : row] * heads;
@@ -95,7 +95,7 @@ void attend(const Model& m, const Work& w, int64_t index, int64_t first, int64_t
                 for (; t < at; t += LANES) scored<1>(q + g * HEAD, keys, values, t, s.scores, room);
                 float scale[QUERIES];
                 for (int i = 0; i < QUERIES; i++)
-                    scale[i] = softened(s.scores + i * room, at, dot(q + (g + i) * HEAD, key));
+                    scale[i] = softmax(s.scores + i * room, at, dot(q + (g + i) * HEAD, key));
                 mixed(s.scores, room, scale, values, next, at + 1, s.attended + ((n * heads + h) * GROUP + g) * HEAD);
             }
             // Written last: a read that met a number on its way to memory would wait for it.
@@ -105,7 +105,7 @@ void attend(const Model& m, const Work& w, int64_t index, int64_t first, int64_t
 }
 
 // Logits [rows, vocabulary] of final hidden states x.
-void said(const Model& m, const float* x, int64_t rows, const Scratch& s, float* logits) {
+void logits_of(const Model& m, const float* x, int64_t rows, const Scratch& s, float* logits) {
     normed(rows, x, m.hidden, m.shortest, s.h);
     product<PUT>(rows, s.h, m.hidden, m.head, m.vocabulary, s.logits);
     const int64_t stride = up(m.vocabulary, PANEL);
@@ -113,7 +113,7 @@ void said(const Model& m, const float* x, int64_t rows, const Scratch& s, float*
         std::memcpy(logits + n * m.vocabulary, s.logits + n * stride, m.vocabulary * sizeof(float));
 }
 
-void through(const Model& m, const Work& w, int64_t first, int64_t rows, const Scratch& s) {
+void forward(const Model& m, const Work& w, int64_t first, int64_t rows, const Scratch& s) {
     const int64_t fused = m.key_heads * (GROUP + 2) * HEAD, wide = up(fused, PANEL), queries = m.key_heads * GROUP * HEAD;
     for (int64_t n = 0; n < rows; n++)
         std::memcpy(s.x + n * m.hidden, m.embedding + w.tokens[first + n] * m.hidden, m.hidden * sizeof(float));
@@ -135,7 +135,7 @@ void through(const Model& m, const Work& w, int64_t first, int64_t rows, const S
     }
     for (int64_t n = 0; n < rows; n++)
         std::memcpy(w.hidden + w.cells[first + n] * m.hidden, s.x + n * m.hidden, m.hidden * sizeof(float));
-    if (w.logits) said(m, s.x, rows, s, w.logits + first * m.vocabulary);
+    if (w.logits) logits_of(m, s.x, rows, s, w.logits + first * m.vocabulary);
 }
 
 // Memory of one thread, kept from step to step: fresh memory costs a page fault every four kilobytes.
@@ -187,7 +187,7 @@ void worker(void* data) {
     }
     for (int64_t i; (i = job.next.fetch_add(1)) < w.shares;)
         for (int64_t first = w.borders[i], end = w.borders[i + 1]; first < end; first += BLOCK)
-            through(*job.model, w, first, std::min<int64_t>(BLOCK, end - first), scratch);
+            forward(*job.model, w, first, std::min<int64_t>(BLOCK, end - first), scratch);
 }
 
 }  // namespace
@@ -211,7 +211,7 @@ int logits(const Model* model, int64_t rows, const float* hidden, float* out) {
     if (!sized(*model, 0, scratch)) return 1;
     for (int64_t n = 0; n < rows; n += BLOCK) {
         const int64_t count = std::min<int64_t>(BLOCK, rows - n);
-        said(*model, hidden + n * model->hidden, count, scratch, out + n * model->vocabulary);
+        logits_of(*model, hidden + n * model->hidden, count, scratch, out + n * model->vocabulary);
     }
     return 0;
 }

@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "lanes.h"
+#include "simd.h"
 
 #define TILE 16  // positions whose keys lie together
 
@@ -14,7 +14,7 @@ namespace {
 
 // Pairs of neighbours of a head turned by the angles of a position: x * (cos, cos) + swapped x * (-sin, sin). With a
 // weight, the head is normalised first.
-inline void turned(const float* head, const float* weight, float epsilon, const float* turns, float* out) {
+inline void rotary(const float* head, const float* weight, float epsilon, const float* turns, float* out) {
     float scale = 1.0f;
     if (weight) {
         Lane squares = {};
@@ -66,7 +66,7 @@ inline void scored(const float* q, const float* keys, const float* next, int64_t
 }
 
 // Scores of positions up to the last, whose score is `own`, to e^(score - largest); returns one over their sum.
-inline float softened(float* scores, int64_t last, float own) {
+inline float softmax(float* scores, int64_t last, float own) {
     Bits lane;
     for (int i = 0; i < LANES; i++) lane[i] = i;
     const int64_t whole = last / LANES * LANES;

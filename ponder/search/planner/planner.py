@@ -21,7 +21,7 @@ from ponder.search.planner import table as planner_table
 from ponder.search.planner.table import STOP, Difficulty, Plan, Row, difficulty
 from ponder.search.progress import Progress
 from ponder.search.session.choose import Candidate, majority, unforced, weighted
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.within_budget import draw
 from ponder.search.strategy import Thinking
 from ponder.types import PonderError, Question, SearchResult
@@ -49,8 +49,8 @@ class Auto(Thinking):
         planning = self._planning()
         return await planning(question, propose, judge, budget, seed=seed, progress=progress, seconds=seconds)
 
-    async def think(self, desk: Desk) -> list[Candidate]:
-        return await self._planning().think(desk)
+    async def think(self, session: SearchSession) -> list[Candidate]:
+        return await self._planning().think(session)
 
     def _planning(self) -> Planning:
         return Planning(self.max_tokens, self.answer_reserve, self.n_max, table=planner_table.read(self.plan))
@@ -64,22 +64,22 @@ class Planning(Thinking):
     table: Plan = field(kw_only=True)
     chosen: list[Thinking] = field(default_factory=list, kw_only=True)
 
-    async def think(self, desk: Desk) -> list[Candidate]:
-        row = self.table.row(desk.question, desk.remaining, self.max_tokens)
-        if not row.looks or self.n_max <= self.table.probes or (row.scores and desk.judge is None):
-            return await self._go_on(desk, row.fixed, [])
-        seen, known = await self._look(desk, row)
+    async def think(self, session: SearchSession) -> list[Candidate]:
+        row = self.table.row(session.question, session.remaining, self.max_tokens)
+        if not row.looks or self.n_max <= self.table.probes or (row.scores and session.judge is None):
+            return await self._go_on(session, row.fixed, [])
+        seen, known = await self._look(session, row)
         spec = row.choose(known) if seen else row.fixed
-        if spec == STOP or desk.remaining < self.least or _has_forced(seen):
+        if spec == STOP or session.remaining < self.least or _has_forced(seen):
             return seen
-        return await self._go_on(desk, spec, seen)
+        return await self._go_on(session, spec, seen)
 
     def rule(self, candidates: Sequence[Candidate]) -> Candidate:
         if self.chosen:
             return self.chosen[-1].rule(candidates)
         return (weighted if any(c.score is not None for c in candidates) else majority)(candidates)
 
-    def _sit_down(
+    def _open_session(
         self,
         question: Question,
         propose: Propose,
@@ -87,29 +87,29 @@ class Planning(Thinking):
         budget: Account,
         seed: int,
         progress: Progress | None,
-    ) -> Desk:
+    ) -> SearchSession:
         """With the judge, which the base hands only to strategies that cannot do without."""
-        return replace(super()._sit_down(question, propose, judge, budget, seed, progress), judge=judge)
+        return replace(super()._open_session(question, propose, judge, budget, seed, progress), judge=judge)
 
-    async def _look(self, desk: Desk, row: Row) -> tuple[list[Candidate], Difficulty]:
+    async def _look(self, session: SearchSession, row: Row) -> tuple[list[Candidate], Difficulty]:
         """The first samples, scored if the plan's bins ask for it, and what they show."""
-        before = desk.remaining
-        seen = desk.candidates(await draw(desk, self.table.probes))
-        tokens = before - desk.remaining
-        seen = await _scored(desk, seen) if row.scores else seen
+        before = session.remaining
+        seen = session.candidates(await draw(session, self.table.probes))
+        tokens = before - session.remaining
+        seen = await _scored(session, seen) if row.scores else seen
         return seen, difficulty(seen, self.table.probes, tokens, self.max_tokens)
 
-    async def _go_on(self, desk: Desk, spec: str, seen: list[Candidate]) -> list[Candidate]:
+    async def _go_on(self, session: SearchSession, spec: str, seen: list[Candidate]) -> list[Candidate]:
         """Think by the strategy `spec` with what is left; the samples seen are candidates with those it finds."""
-        strategy = self._strategy(spec, desk.judge is not None, self.n_max - len(seen))
+        strategy = self._strategy(spec, session.judge is not None, self.n_max - len(seen))
         if not strategy.needs_judge:
-            desk.judge = None
+            session.judge = None
         elif any(c.score is None for c in seen):
-            seen = await _scored(desk, seen)
+            seen = await _scored(session, seen)
         self.chosen.append(strategy)
-        if seen and desk.remaining < self.least:  # the scores took what a further draw would need
+        if seen and session.remaining < self.least:  # the scores took what a further draw would need
             return seen
-        found = await strategy.think(desk)
+        found = await strategy.think(session)
         return list(unforced([*seen, *found])) if seen else found
 
     def _strategy(self, spec: str, judged: bool, most: int) -> Thinking:
@@ -128,9 +128,9 @@ def _has_forced(seen: Sequence[Candidate]) -> bool:
     return any(step.forced for c in seen for step in c.trajectory.steps)
 
 
-async def _scored(desk: Desk, seen: list[Candidate]) -> list[Candidate]:
+async def _scored(session: SearchSession, seen: list[Candidate]) -> list[Candidate]:
     """The same with the verifier's scores, if they can be paid."""
     new = [c.trajectory for c in seen]
-    if desk.owed(new) > desk.remaining:
+    if session.owed(new) > session.remaining:
         return seen
-    return [replace(c, score=s) for c, s in zip(seen, await desk.scores(new), strict=True)]
+    return [replace(c, score=s) for c, s in zip(seen, await session.scores(new), strict=True)]

@@ -11,7 +11,7 @@ from ponder.types import StopReason, Trajectory
 
 
 @dataclass
-class Pace:
+class LengthStatistics:
     """Counts over what was drawn. Forced steps and steps that a limit cut tell nothing of the policy's own pace."""
 
     steps: int = 0

@@ -1,4 +1,4 @@
-"""A search at its desk: it proposes, judges and pays, and knows at any moment what is finished.
+"""The session of one search: it proposes, judges and pays, and knows at any moment what is finished.
 
 Every call is paid for when it is made, from the tokens that came back. Calls of one round are awaited together, so the
 engine sees them in one batch. Seeds are hashed from (seed, name, counter): the first draw from the root is the same in
@@ -17,8 +17,8 @@ from ponder.search.common import new_tokens, together
 from ponder.search.limits import Limits
 from ponder.search.progress import Progress
 from ponder.search.session.choose import Candidate, Rule
-from ponder.search.session.length_statistics import Pace
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.length_statistics import LengthStatistics
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, SearchResult, Step, StopReason, Trajectory, Verdict
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Desk:
+class SearchSession:
     """One search at work. `judge` becomes None when it raises: what it said is kept, and nothing more is paid to it."""
 
     name: str
@@ -38,9 +38,9 @@ class Desk:
     budget: Account
     seed: int
     progress: Progress | None = None
-    pace: Pace = field(default_factory=Pace)
+    pace: LengthStatistics = field(default_factory=LengthStatistics)
     _judged: bool = field(init=False)
-    _reading: Reading | None = field(init=False)
+    _reading: VerifierCost | None = field(init=False)
     _notes: list[str] = field(default_factory=list)
     _finished: dict[Step, Trajectory] = field(default_factory=dict)
     _arrived: dict[Step, Trajectory] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._judged = self.judge is not None
-        self._reading = None if self.judge is None else Reading(self.judge, self.question)
+        self._reading = None if self.judge is None else VerifierCost(self.judge, self.question)
 
     @property
     def remaining(self) -> float:
@@ -226,7 +226,7 @@ class Desk:
         return derive_seed("search", name, self.seed, count)
 
     @property
-    def _at_work(self) -> Reading | None:
+    def _at_work(self) -> VerifierCost | None:
         """The judge's reading, while there is a judge."""
         return None if self.judge is None else self._reading
 

@@ -16,7 +16,7 @@ from ponder.protocols import Judge
 from ponder.types import Question, Step, Trajectory
 
 
-class Reading:
+class VerifierCost:
     """The reading of `judge` in one search about `question`. Costs are token-equivalents."""
 
     def __init__(self, judge: Judge, question: Question) -> None:

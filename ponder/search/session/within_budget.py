@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 
 from ponder.search.session.budget import affordable, largest
 from ponder.search.session.choose import Candidate
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.types import StopReason, Trajectory
 
 
 async def draw(
-    desk: Desk, most: int, *, every: int = 0, enough: Callable[[Sequence[Trajectory]], bool] | None = None
+    session: SearchSession, most: int, *, every: int = 0, enough: Callable[[Sequence[Trajectory]], bool] | None = None
 ) -> list[Trajectory]:
     """Finished trajectories: of `most` drawn ones, or of as many as the budget and the source give.
 
@@ -30,32 +30,32 @@ async def draw(
     """
     drawn: list[Trajectory] = []
     while len(drawn) < most and not (enough and drawn and enough(drawn)):
-        n, tokens = _plan(desk, drawn, min(most - len(drawn), every or most))
-        came = await _wave(desk, n, tokens) if n else []
+        n, tokens = _plan(session, drawn, min(most - len(drawn), every or most))
+        came = await _wave(session, n, tokens) if n else []
         drawn.extend(came)
         if len(came) < max(n, 1):
             break
-    return await _settled(desk, drawn)
+    return await _settled(session, drawn)
 
 
-async def draw_until_sure(desk: Desk, most: int, every: int, sure: float) -> list[Candidate]:
+async def draw_until_sure(session: SearchSession, most: int, every: int, sure: float) -> list[Candidate]:
     """Draw and judge `every` trajectories at a time until one that has an answer scores `sure` or more."""
     found: list[Candidate] = []
     asked = 0
-    while n := min(every, most - asked, fitting(desk, ())):
-        came = await _wave(desk, n, desk.limits.thinking)
+    while n := min(every, most - asked, fitting(session, ())):
+        came = await _wave(session, n, session.limits.thinking)
         asked += n
-        finished = await _settled(desk, came)
-        found += desk.candidates(finished, await desk.scores(finished))
+        finished = await _settled(session, came)
+        found += session.candidates(finished, await session.scores(finished))
         if len(came) < n or any(c.answer is not None and (c.score or 0.0) >= sure for c in found):
             break
-    return found or desk.candidates(await draw(desk, 1))
+    return found or session.candidates(await draw(session, 1))
 
 
-def fitting(desk: Desk, drawn: Sequence[Trajectory]) -> int:
+def fitting(session: SearchSession, drawn: Sequence[Trajectory]) -> int:
     """How many full trajectories, judged, surely fit beside finishing those already drawn."""
-    most_tokens = desk.limits.max_tokens
-    return affordable(desk.remaining - _held_back(desk, drawn), most_tokens + desk.cost(most_tokens))
+    most_tokens = session.limits.max_tokens
+    return affordable(session.remaining - _held_back(session, drawn), most_tokens + session.cost(most_tokens))
 
 
 def ended(drawn: Sequence[Trajectory]) -> list[Trajectory]:
@@ -63,39 +63,39 @@ def ended(drawn: Sequence[Trajectory]) -> list[Trajectory]:
     return [t for t in drawn if t.stop is StopReason.END]
 
 
-def _plan(desk: Desk, drawn: Sequence[Trajectory], most: int) -> tuple[int, int]:
+def _plan(session: SearchSession, drawn: Sequence[Trajectory], most: int) -> tuple[int, int]:
     """How many trajectories to draw next, and with how many tokens each; 0 to stop.
 
     Room for a forced answer is left until one has ended by itself.
     """
-    if n := min(most, fitting(desk, drawn)):
-        return n, desk.limits.thinking
+    if n := min(most, fitting(session, drawn)):
+        return n, session.limits.thinking
     if not drawn:
-        return 1, min(desk.limits.max_tokens, int(desk.remaining)) - desk.limits.answer_reserve
-    cap = min(desk.limits.thinking, _affordable_length(desk, drawn))
+        return 1, min(session.limits.max_tokens, int(session.remaining)) - session.limits.answer_reserve
+    cap = min(session.limits.thinking, _affordable_length(session, drawn))
     usual = ended(drawn)
     return (1, cap) if usual and cap * len(usual) >= sum(map(len, usual)) else (0, 0)
 
 
-def _affordable_length(desk: Desk, drawn: Sequence[Trajectory]) -> int:
+def _affordable_length(session: SearchSession, drawn: Sequence[Trajectory]) -> int:
     """The longest trajectory that fits with its judge."""
-    left = desk.remaining - _held_back(desk, drawn)
-    return largest(0, desk.limits.max_tokens, lambda tokens: tokens + desk.cost(tokens) <= left)
+    left = session.remaining - _held_back(session, drawn)
+    return largest(0, session.limits.max_tokens, lambda tokens: tokens + session.cost(tokens) <= left)
 
 
-def _held_back(desk: Desk, drawn: Sequence[Trajectory]) -> float:
+def _held_back(session: SearchSession, drawn: Sequence[Trajectory]) -> float:
     """What judging those that ended costs; if none did, what closing and then judging all of them may cost."""
     if usual := ended(drawn):
-        return desk.owed(usual)
-    reserve = desk.limits.answer_reserve
-    return desk.owed(()) + sum(reserve + desk.cost(len(t) + reserve) for t in drawn)
+        return session.owed(usual)
+    reserve = session.limits.answer_reserve
+    return session.owed(()) + sum(reserve + session.cost(len(t) + reserve) for t in drawn)
 
 
-async def _wave(desk: Desk, n: int, max_tokens: int) -> list[Trajectory]:
+async def _wave(session: SearchSession, n: int, max_tokens: int) -> list[Trajectory]:
     """`n` trajectories from the root. Fewer: the source has no more."""
-    return await desk.grow(None, n, until="end", max_tokens=max_tokens, name="draw")
+    return await session.grow(None, n, until="end", max_tokens=max_tokens, name="draw")
 
 
-async def _settled(desk: Desk, drawn: Sequence[Trajectory]) -> list[Trajectory]:
+async def _settled(session: SearchSession, drawn: Sequence[Trajectory]) -> list[Trajectory]:
     """Those that ended by themselves; if none did, all of them with their answers forced."""
-    return ended(drawn) or await desk.close(drawn)
+    return ended(drawn) or await session.close(drawn)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ponder.search.session.choose import Candidate, best, filled, majority, weighted
-from ponder.search.session.remainder import with_leftover
-from ponder.search.session.session import Desk
+from ponder.search.session.remainder import with_remainder
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import Branch, Round, finish, is_full, is_over, kept, open_leaves, plan
 from ponder.search.session.within_budget import draw
 from ponder.search.strategy import Thinking
@@ -56,63 +56,63 @@ class Beam(Thinking):
     def shape(self) -> Round:
         return Round(self.expand, self.step_tokens, self.stride)
 
-    async def think(self, desk: Desk) -> list[Candidate]:
+    async def think(self, session: SearchSession) -> list[Candidate]:
         if self.width == 1:  # nothing to choose at any step: one plain sample
-            return desk.candidates(await draw(desk, 1))
-        found = await self._scout(desk)
-        while len(found) < self.n_max and (more := await self._search(desk, self.n_max - len(found))):
+            return session.candidates(await draw(session, 1))
+        found = await self._scout(session)
+        while len(found) < self.n_max and (more := await self._search(session, self.n_max - len(found))):
             found += more
         if not found:
-            return await desk.judged(await draw(desk, self.n_max))
-        return await with_leftover(desk, found, self.n_max)
+            return await session.judged(await draw(session, self.n_max))
+        return await with_remainder(session, found, self.n_max)
 
     def rule(self, candidates: Sequence[Candidate]) -> Candidate:
         return {"weighted": weighted, "best": best, "majority": majority}[self.choose](candidates)
 
-    async def _scout(self, desk: Desk) -> list[Candidate]:
+    async def _scout(self, session: SearchSession) -> list[Candidate]:
         """One plain sample if the budget is too small to plan by worst cases; judged if a search can follow it."""
         width = min(self.width, self.n_max)
-        if not self.learns or plan(desk, [None], width, self.shape, learn=False).leaves == width:
+        if not self.learns or plan(session, [None], width, self.shape, learn=False).leaves == width:
             return []
-        scouts = await draw(desk, 1)
-        follows = plan(desk, [None], 2, self.shape, learn=True, held=scouts).leaves
-        return desk.candidates(scouts, await desk.scores(scouts) if follows and self.n_max > 1 else None)
+        scouts = await draw(session, 1)
+        follows = plan(session, [None], 2, self.shape, learn=True, held=scouts).leaves
+        return session.candidates(scouts, await session.scores(scouts) if follows and self.n_max > 1 else None)
 
-    async def _search(self, desk: Desk, most: int) -> list[Candidate]:
+    async def _search(self, session: SearchSession, most: int) -> list[Candidate]:
         """The finished beams of one search from the root; none if the budget is too small for a choice."""
         width = min(self.width, most)
         live: list[Branch] = [None] * self._roots(width)
         found: list[Candidate] = []
         while live and len(found) < width:
-            now = plan(desk, live, width - len(found), self.shape, learn=self.learns)
-            n = now.leaves if desk.judge else 0
+            now = plan(session, live, width - len(found), self.shape, learn=self.learns)
+            n = now.leaves if session.judge else 0
             stay, leave = live[: kept(n, self.expand)], live[kept(n, self.expand) :]
-            families = await open_leaves(desk, stay, now) if n else []
+            families = await open_leaves(session, stay, now) if n else []
             if not any(families):
-                return found + await finish(desk, [branch for branch in live if branch is not None])
-            desk.drop([branch for branch in leave if branch is not None])
-            alive, over = await self._judge(desk, families, kept(n, self.expand))
-            full = [leaf for leaf in alive if is_full(desk, leaf)]
-            found += over + (await finish(desk, full) if full else [])
-            live = [leaf for leaf in alive if not is_full(desk, leaf)]
+                return found + await finish(session, [branch for branch in live if branch is not None])
+            session.drop([branch for branch in leave if branch is not None])
+            alive, over = await self._judge(session, families, kept(n, self.expand))
+            full = [leaf for leaf in alive if is_full(session, leaf)]
+            found += over + (await finish(session, full) if full else [])
+            live = [leaf for leaf in alive if not is_full(session, leaf)]
         return found
 
     async def _judge(
-        self, desk: Desk, families: Sequence[Sequence[Trajectory]], most: int
+        self, session: SearchSession, families: Sequence[Sequence[Trajectory]], most: int
     ) -> tuple[list[Trajectory], list[Candidate]]:
         """Score a round's leaves in one call: those that go on, best first, and those that are over."""
         leaves = [leaf for family in families for leaf in family]
-        scores = await self._scores(desk, leaves)
+        scores = await self._scores(session, leaves)
         over = [i for i, leaf in enumerate(leaves) if is_over(leaf)]
         value = {leaf.leaf: score for leaf, score in zip(leaves, filled(scores), strict=True)}
         alive = self._survivors(families, value)
         stay = {leaf.leaf for leaf in alive[:most]}
-        desk.drop([leaf for leaf in leaves if leaf.leaf not in stay and not is_over(leaf)])
-        return alive[:most], desk.candidates([leaves[i] for i in over], [scores[i] for i in over])
+        session.drop([leaf for leaf in leaves if leaf.leaf not in stay and not is_over(leaf)])
+        return alive[:most], session.candidates([leaves[i] for i in over], [scores[i] for i in over])
 
-    async def _scores(self, desk: Desk, leaves: Sequence[Trajectory]) -> list[float | None]:
+    async def _scores(self, session: SearchSession, leaves: Sequence[Trajectory]) -> list[float | None]:
         """What the leaves are chosen by."""
-        return await desk.scores(leaves)
+        return await session.scores(leaves)
 
     def _roots(self, width: int) -> int:
         """From how many copies of the root the search starts."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ponder.search.session.choose import Candidate, best
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.within_budget import draw, draw_until_sure
 from ponder.search.strategy import Thinking
 
@@ -35,10 +35,10 @@ class BestOfN(Thinking):
         self.allow("stop_every", 0, float("inf"))
         self.allow("sure", 0, 1)
 
-    async def think(self, desk: Desk) -> list[Candidate]:
+    async def think(self, session: SearchSession) -> list[Candidate]:
         if self.stop_every:
-            return await draw_until_sure(desk, self.n_max, self.stop_every, self.sure)
-        return await desk.judged(await draw(desk, self.n_max))
+            return await draw_until_sure(session, self.n_max, self.stop_every, self.sure)
+        return await session.judged(await draw(session, self.n_max))
 
     def rule(self, candidates: Sequence[Candidate]) -> Candidate:
         return best(candidates)

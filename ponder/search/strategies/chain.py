@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ponder.search.session.choose import Candidate
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.strategies.forcing import Forcing
 
 
@@ -20,6 +20,6 @@ class Chain(Forcing):
 
     waits: int = 1_000_000
 
-    async def think(self, desk: Desk) -> list[Candidate]:
-        room = desk.steered("fills the context window").room(desk.question, None)
-        return await self.chain(desk, max(self.least, min(room, int(desk.remaining))))
+    async def think(self, session: SearchSession) -> list[Candidate]:
+        room = session.steered("fills the context window").room(session.question, None)
+        return await self.chain(session, max(self.least, min(room, int(session.remaining))))

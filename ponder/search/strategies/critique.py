@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.strategies.revision import Link, Revision
 
 
@@ -22,5 +22,5 @@ class Critique(Revision):
 
     choose: Literal["majority", "last", "weighted", "best"] = "weighted"
 
-    async def _criticise(self, desk: Desk, tips: Sequence[Link]) -> None:
-        await self._judge(desk, tips)
+    async def _criticise(self, session: SearchSession, tips: Sequence[Link]) -> None:
+        await self._judge(session, tips)

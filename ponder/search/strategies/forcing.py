@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ponder.protocols import Until
 from ponder.search.session.choose import Candidate
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import length
 from ponder.search.strategy import Thinking
 from ponder.types import PonderError, StopReason, Trajectory
@@ -33,41 +33,41 @@ class Forcing(Thinking):
         if not self.wait:
             raise PonderError("wait='': something must stand in place of the end of thinking; give a word")
 
-    async def think(self, desk: Desk) -> list[Candidate]:
-        return await self.chain(desk, min(self.max_tokens, int(desk.remaining)))
+    async def think(self, session: SearchSession) -> list[Candidate]:
+        return await self.chain(session, min(self.max_tokens, int(session.remaining)))
 
-    async def chain(self, desk: Desk, most: int) -> list[Candidate]:
+    async def chain(self, session: SearchSession, most: int) -> list[Candidate]:
         """One trajectory of at most `most` tokens, its answer included."""
         limit = most - self.answer_reserve
-        grown = await self._think_on(desk, None, limit, "think" if self.waits else "end", "draw")
+        grown = await self._think_on(session, None, limit, "think" if self.waits else "end", "draw")
         for turn in range(self.waits):
-            if not grown or not (said := self._taken_back(desk, grown[0], limit)):
+            if not grown or not (said := self._taken_back(session, grown[0], limit)):
                 break
             until: Until = "think" if turn + 1 < self.waits else "end"
-            grown = await self._think_on(desk, said, limit, until, "wait", len(said.leaf.tokens)) or [said]
-        if grown and _closed(grown[0]) and self._left(desk, grown[0], limit) > 0:
-            grown = await self._think_on(desk, grown[0], limit, "end", "end") or grown
-        return desk.candidates(await desk.close(grown))
+            grown = await self._think_on(session, said, limit, until, "wait", len(said.leaf.tokens)) or [said]
+        if grown and _closed(grown[0]) and self._left(session, grown[0], limit) > 0:
+            grown = await self._think_on(session, grown[0], limit, "end", "end") or grown
+        return session.candidates(await session.close(grown))
 
     async def _think_on(
-        self, desk: Desk, prefix: Trajectory | None, limit: int, until: Until, name: str, words: int = 0
+        self, session: SearchSession, prefix: Trajectory | None, limit: int, until: Until, name: str, words: int = 0
     ) -> list[Trajectory]:
-        left = self._left(desk, prefix, limit, words)
-        return await desk.grow(prefix, 1, until=until, max_tokens=left, name=name, reading=words)
+        left = self._left(session, prefix, limit, words)
+        return await session.grow(prefix, 1, until=until, max_tokens=left, name=name, reading=words)
 
-    def _left(self, desk: Desk, prefix: Trajectory | None, limit: int, words: int = 0) -> int:
+    def _left(self, session: SearchSession, prefix: Trajectory | None, limit: int, words: int = 0) -> int:
         """Tokens that may be drawn after `prefix`, `words` of which are not paid yet; marks have cost some too."""
-        return min(limit - length(prefix), int(desk.remaining) - words - self.answer_reserve)
+        return min(limit - length(prefix), int(session.remaining) - words - self.answer_reserve)
 
-    def _taken_back(self, desk: Desk, closed: Trajectory, limit: int) -> Trajectory | None:
+    def _taken_back(self, session: SearchSession, closed: Trajectory, limit: int) -> Trajectory | None:
         """`closed` with `wait` in place of its close mark; None if it was not closed or no room is left to think."""
         before = closed.leaf.parent
-        words = desk.steered("puts off the end of thinking").say(before, self.wait)
+        words = session.steered("puts off the end of thinking").say(before, self.wait)
         kept = None if before is None else Trajectory(closed.question, before)
-        if not _closed(closed) or self._left(desk, kept, limit) <= len(words.tokens):
+        if not _closed(closed) or self._left(session, kept, limit) <= len(words.tokens):
             return None
-        desk.drop([closed])
-        return desk.say(kept, self.wait)
+        session.drop([closed])
+        return session.say(kept, self.wait)
 
 
 def _closed(trajectory: Trajectory) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ponder.search.common import together
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import Round, is_full, is_over
 from ponder.search.strategies.beam import Beam
 from ponder.types import Trajectory
@@ -31,20 +31,20 @@ class Lookahead(Beam):
     def shape(self) -> Round:
         return Round(self.expand, self.step_tokens, self.stride, self.ahead)
 
-    async def _scores(self, desk: Desk, leaves: Sequence[Trajectory]) -> list[float | None]:
+    async def _scores(self, session: SearchSession, leaves: Sequence[Trajectory]) -> list[float | None]:
         if not self.ahead:
-            return await desk.scores(leaves)
-        rolled = await together([self._roll(desk, leaf) for leaf in leaves])
-        desk.drop([end for end, leaf in zip(rolled, leaves, strict=True) if end is not leaf])
-        return await desk.scores(rolled)
+            return await session.scores(leaves)
+        rolled = await together([self._roll(session, leaf) for leaf in leaves])
+        session.drop([end for end, leaf in zip(rolled, leaves, strict=True) if end is not leaf])
+        return await session.scores(rolled)
 
-    async def _roll(self, desk: Desk, leaf: Trajectory) -> Trajectory:
+    async def _roll(self, session: SearchSession, leaf: Trajectory) -> Trajectory:
         """Where the policy goes from `leaf` in at most `ahead` steps when it takes the likeliest token each time."""
-        greedy, end = desk.steered("looks ahead at temperature 0").greedy(), leaf
+        greedy, end = session.steered("looks ahead at temperature 0").greedy(), leaf
         for _ in range(self.ahead):
-            if is_over(end) or is_full(desk, end):
+            if is_over(end) or is_full(session, end):
                 break
-            left = min(self.step_tokens, desk.limits.thinking - len(end))
-            grown = await desk.grow(end, 1, until="step", max_tokens=left, name="ahead", via=greedy)
+            left = min(self.step_tokens, session.limits.thinking - len(end))
+            grown = await session.grow(end, 1, until="step", max_tokens=left, name="ahead", via=greedy)
             end = grown[0] if grown else end
         return end

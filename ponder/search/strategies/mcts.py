@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import is_full, is_over, length
 from ponder.search.tree import Tree, TreeNode, puct
 from ponder.search.tree_search import TreeSearch
@@ -42,44 +42,44 @@ class MCTS(TreeSearch):
         above = child.parent.visits if child.parent else 0
         return puct(child.mean, child.prior, above, child.visits, init=self.c_init, base=self.c_base)
 
-    def worst(self, desk: Desk, node: TreeNode) -> float:
+    def worst(self, session: SearchSession, node: TreeNode) -> float:
         """Growing children if `node` was visited before; then a score and a rolled-out answer, as far as asked for."""
         grows = node.visits > 0
-        at = self.grown(desk, node) if grows else length(node.branch)
-        new = desk.unread(node.branch) + at - length(node.branch)
-        rolled = self._roll(desk, at)
-        roll = rolled + self.end(desk, at + rolled, rolled) if self.rollouts > 0 else 0.0
+        at = self.grown(session, node) if grows else length(node.branch)
+        new = session.unread(node.branch) + at - length(node.branch)
+        rolled = self._roll(session, at)
+        roll = rolled + self.end(session, at + rolled, rolled) if self.rollouts > 0 else 0.0
         # A leaf without room to go on is made to answer instead, which is charged here too.
-        return grows * self.expand * self.cap(desk) + desk.cost(at, new) + max(roll, self.end(desk, at))
+        return grows * self.expand * self.cap(session) + session.cost(at, new) + max(roll, self.end(session, at))
 
-    async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
+    async def visit(self, session: SearchSession, tree: Tree, node: TreeNode) -> bool:
         if node.visits:
-            children = await self.expanded(desk, node)
+            children = await self.expanded(session, node)
             if not children:  # nothing new: the end if there is nothing else, and paid for in any case
                 return children is not None and not tree.root.closed
             node = max(children, key=lambda child: child.prior)
-        value = await self._value(desk, tree, node)
-        self.back_up(desk, node, value)
+        value = await self._value(session, tree, node)
+        self.back_up(session, node, value)
         return True
 
-    async def _value(self, desk: Desk, tree: Tree, node: TreeNode) -> float:
+    async def _value(self, session: SearchSession, tree: Tree, node: TreeNode) -> float:
         """The node's value by verifier, roll-out or both. A finished node is its own roll-out."""
-        if self.rollouts < 1 or self._is_end(desk, node):
-            await self.judged(desk, tree, [node])
+        if self.rollouts < 1 or self._is_end(session, node):
+            await self.judged(session, tree, [node])
         if self.rollouts == 0 or node.closed or node.branch is None:
             return node.mean if node.value is None else node.value
-        tokens = self._roll(desk, length(node.branch))
-        grown = await desk.grow(node.branch, 1, until="end", max_tokens=tokens, name="end")
-        closed = await desk.close(grown)
-        scores = await desk.scores(closed)
-        tree.add(desk.candidates(closed, scores), node)
+        tokens = self._roll(session, length(node.branch))
+        grown = await session.grow(node.branch, 1, until="end", max_tokens=tokens, name="end")
+        closed = await session.close(grown)
+        scores = await session.scores(closed)
+        tree.add(session.candidates(closed, scores), node)
         rolled = self._or_mean(scores[0] if scores else None, node)
         return rolled if node.value is None else (1 - self.rollouts) * node.value + self.rollouts * rolled
 
-    def _is_end(self, desk: Desk, node: TreeNode) -> bool:
-        return node.branch is not None and (is_over(node.branch) or is_full(desk, node.branch))
+    def _is_end(self, session: SearchSession, node: TreeNode) -> bool:
+        return node.branch is not None and (is_over(node.branch) or is_full(session, node.branch))
 
-    def _roll(self, desk: Desk, at: int) -> int:
+    def _roll(self, session: SearchSession, at: int) -> int:
         """The most thinking tokens of a roll-out from a prefix of `at` tokens: twice what the pace says is needed."""
-        needs = 2 * max(desk.pace.step, desk.pace.length - at) if desk.pace.known else self.thinking
+        needs = 2 * max(session.pace.step, session.pace.length - at) if session.pace.known else self.thinking
         return max(0, min(self.thinking - at, math.ceil(needs)))

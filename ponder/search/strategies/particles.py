@@ -22,7 +22,7 @@ from typing import Literal
 
 from ponder.search.common import together
 from ponder.search.session.choose import Candidate, filled
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import Branch, Round, finish, is_full, is_over, open_leaves, plan
 from ponder.search.strategies.beam import Beam
 from ponder.types import Trajectory
@@ -59,43 +59,43 @@ class Particles(Beam):
     def shape(self) -> Round:
         return Round(1, self.step_tokens, self.stride)
 
-    async def _search(self, desk: Desk, most: int) -> list[Candidate]:
+    async def _search(self, session: SearchSession, most: int) -> list[Candidate]:
         particles = [Particle(None)] * min(self.width, most)
         while live := [p for p in particles if p.end is None]:
-            now = plan(desk, [p.branch for p in live], len(live), self.shape, learn=self.learns)
-            going = _spread(live, now.leaves if desk.judge else 0)
-            grown = await self._grow(desk, going, now) if going else []
+            now = plan(session, [p.branch for p in live], len(live), self.shape, learn=self.learns)
+            going = _spread(live, now.leaves if session.judge else 0)
+            grown = await self._grow(session, going, now) if going else []
             if not grown:
                 break
             still = [Particle(p.branch, p.score, self._weight(p.score, p.score), p.end) for p in particles if p.end]
-            particles = _resampled([*still, *grown], random.Random(desk.next_seed("resample")))
+            particles = _resampled([*still, *grown], random.Random(session.next_seed("resample")))
             drawn = {p.branch.leaf for p in particles if p.branch}
-            desk.drop([p.branch for p in grown if p.branch and p.branch.leaf not in drawn])
+            session.drop([p.branch for p in grown if p.branch and p.branch.leaf not in drawn])
         rest = [p.branch for p in particles if p.end is None and p.branch is not None]
-        return [p.end for p in particles if p.end] + await finish(desk, rest)
+        return [p.end for p in particles if p.end] + await finish(session, rest)
 
-    async def _grow(self, desk: Desk, going: Sequence[Particle], now: Round) -> list[Particle]:
+    async def _grow(self, session: SearchSession, going: Sequence[Particle], now: Round) -> list[Particle]:
         """Each of `going` one step further, scored and weighed, and finished where nothing but an answer can follow."""
         copies: dict[int, list[Particle]] = {}
         for particle in going:  # equal branches are grown in one call
             copies.setdefault(id(particle.branch), []).append(particle)
         groups = list(copies.values())
-        calls = [open_leaves(desk, [group[0].branch], now.with_leaves(len(group))) for group in groups]
+        calls = [open_leaves(session, [group[0].branch], now.with_leaves(len(group))) for group in groups]
         families = [opened[0] for opened in await together(calls)]
         parents = [group[0] for group, family in zip(groups, families, strict=True) for _ in family]
         leaves = [leaf for family in families for leaf in family]
-        scores = await desk.scores(leaves)
+        scores = await session.scores(leaves)
         weights = [self._weight(s, p.score) for s, p in zip(filled(scores), parents, strict=True)]
-        ends = await self._ends(desk, leaves, scores)
+        ends = await self._ends(session, leaves, scores)
         return [Particle(*parts) for parts in zip(leaves, scores, weights, ends, strict=True)]
 
     async def _ends(
-        self, desk: Desk, leaves: Sequence[Trajectory], scores: Sequence[float | None]
+        self, session: SearchSession, leaves: Sequence[Trajectory], scores: Sequence[float | None]
     ) -> list[Candidate | None]:
         """The candidates of those leaves that are over or, having no room to go on, are made to answer."""
-        full = [leaf for leaf in leaves if not is_over(leaf) and is_full(desk, leaf)]
-        forced = dict(zip([leaf.leaf for leaf in full], await finish(desk, full), strict=False))
-        over = [desk.candidates([t], [s])[0] if is_over(t) else None for t, s in zip(leaves, scores, strict=True)]
+        full = [leaf for leaf in leaves if not is_over(leaf) and is_full(session, leaf)]
+        forced = dict(zip([leaf.leaf for leaf in full], await finish(session, full), strict=False))
+        over = [session.candidates([t], [s])[0] if is_over(t) else None for t, s in zip(leaves, scores, strict=True)]
         return [candidate or forced.get(t.leaf) for candidate, t in zip(over, leaves, strict=True)]
 
     def _weight(self, score: float | None, before: float | None) -> float:

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import is_over, length
 from ponder.search.tree import Tree, TreeNode, uct
 from ponder.search.tree_search import TreeSearch
@@ -42,31 +42,31 @@ class RestMCTS(TreeSearch):
     def score(self, child: TreeNode) -> float:
         return uct(_value(child), child.parent.visits if child.parent else 1, child.visits, c=self.c)
 
-    def worst(self, desk: Desk, node: TreeNode) -> float:
-        cap, at = self.cap(desk), length(node.branch)
+    def worst(self, session: SearchSession, node: TreeNode) -> float:
+        cap, at = self.cap(session), length(node.branch)
         deepest = min(at + (2 + self.depth) * cap, self.thinking)
         # Each child or rolled step may have no room to go on, and is then made to answer and judged again.
         steps = self.expand * (1 + (node.visits > 0)) + self.depth
-        new = desk.unread(node.branch) + cap
-        return steps * (cap + desk.cost(deepest, new) + self.end(desk, deepest))
+        new = session.unread(node.branch) + cap
+        return steps * (cap + session.cost(deepest, new) + self.end(session, deepest))
 
-    async def visit(self, desk: Desk, tree: Tree, node: TreeNode) -> bool:
+    async def visit(self, session: SearchSession, tree: Tree, node: TreeNode) -> bool:
         if node.visits:  # it has had the visit that ends in it; now the best of its new children has one
-            children = await self._judged_children(desk, tree, node)
+            children = await self._judged_children(session, tree, node)
             going = [child for child in children or () if not child.closed]
             if not going:  # all finished at once, or nothing new, which is the end if nothing else is open
                 return self._goes_on(tree) and children is not None and bool(children or not tree.root.closed)
             node = max(going, key=_value)
-        if await self._judged_children(desk, tree, node) is None:
+        if await self._judged_children(session, tree, node) is None:
             return False
-        highest = await self._roll_out(desk, tree, max(node.children, key=_value))
+        highest = await self._roll_out(session, tree, max(node.children, key=_value))
         node.value = (1 - self.alpha) * _value(node) + self.alpha * highest
-        self.back_up(desk, node, node.value)
+        self.back_up(session, node, node.value)
         return self._goes_on(tree)
 
-    async def _judged_children(self, desk: Desk, tree: Tree, node: TreeNode) -> list[TreeNode] | None:
-        children = await self.expanded(desk, node)
-        await self.judged(desk, tree, children or [])
+    async def _judged_children(self, session: SearchSession, tree: Tree, node: TreeNode) -> list[TreeNode] | None:
+        children = await self.expanded(session, node)
+        await self.judged(session, tree, children or [])
         return children
 
     def _goes_on(self, tree: Tree) -> bool:
@@ -74,25 +74,25 @@ class RestMCTS(TreeSearch):
         tree.settled = any((c.score or 0.0) >= self.stop_at for c in tree.found if c.answer is not None)
         return not tree.settled
 
-    def back_up(self, desk: Desk, node: TreeNode, value: float) -> None:
+    def back_up(self, session: SearchSession, node: TreeNode, value: float) -> None:
         """One visit to `node` and all above it, whose values become those of their children weighted by visits."""
-        super().back_up(desk, node, value)
+        super().back_up(session, node, value)
         at = node.parent
         while at is not None:
             counted = [child for child in at.children if child.visits]
             at.value = math.fsum(c.visits * _value(c) for c in counted) / sum(c.visits for c in counted)
             at = at.parent
 
-    async def _roll_out(self, desk: Desk, tree: Tree, node: TreeNode) -> float:
+    async def _roll_out(self, session: SearchSession, tree: Tree, node: TreeNode) -> float:
         """The highest value on a walk of single draws from `node`."""
         highest = _value(node)
         for _ in range(self.depth):
-            if node.closed or node.branch is None or is_over(node.branch) or desk.judge is None:
+            if node.closed or node.branch is None or is_over(node.branch) or session.judge is None:
                 break
-            step = await self.expanded(desk, node, 1)
+            step = await self.expanded(session, node, 1)
             if not step:
                 break
-            await self.judged(desk, tree, step)
+            await self.judged(session, tree, step)
             node = step[0]
             highest = max(highest, _value(node))
         return highest

@@ -21,7 +21,7 @@ from ponder.protocols import Steered
 from ponder.search.common import together
 from ponder.search.session.budget import affordable
 from ponder.search.session.choose import Candidate, Rule, best, last, majority, unforced, weighted
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.strategy import Thinking
 from ponder.types import Trajectory, Verdict
 
@@ -55,68 +55,72 @@ class Revision(Thinking):
     def rule(self, candidates: Sequence[Candidate]) -> Candidate:
         return RULES[self.choose](unforced(candidates))
 
-    async def think(self, desk: Desk) -> list[Candidate]:
+    async def think(self, session: SearchSession) -> list[Candidate]:
         found: list[Link] = []
-        while len(found) < self.n_max and (more := await self._chains(desk, found)):
+        while len(found) < self.n_max and (more := await self._chains(session, found)):
             found += more
         if len(found) > 1:
-            await self._judge(desk, found)
+            await self._judge(session, found)
         scores = [link.verdict.score if link.verdict else None for link in found]
-        return desk.candidates([link.attempt for link in found], scores)
+        return session.candidates([link.attempt for link in found], scores)
 
     def abreast(self, fitting: int, most: int) -> int:
         """How many chains to begin at once when `fitting` attempts surely fit and `most` are wanted."""
         return min(1, fitting, most)
 
-    async def _chains(self, desk: Desk, before: Sequence[Link]) -> list[Link]:
+    async def _chains(self, session: SearchSession, before: Sequence[Link]) -> list[Link]:
         """Chains side by side, up to `length` attempts each; none if not one more attempt fits."""
-        attempt, most = self.max_tokens + desk.cost(self.max_tokens), self.n_max - len(before)
-        width = self.abreast(affordable(desk.remaining - self._owed(desk, before), attempt), most)
+        attempt, most = self.max_tokens + session.cost(self.max_tokens), self.n_max - len(before)
+        width = self.abreast(affordable(session.remaining - self._owed(session, before), attempt), most)
         if not width and before:
             return []
-        tokens = self.max_tokens if width else min(self.max_tokens, int(desk.remaining))
-        came = await desk.grow(None, max(1, width), until="end", max_tokens=tokens - self.answer_reserve, name="draw")
-        tips = [Link(attempt) for attempt in await desk.close(came)]
+        tokens = self.max_tokens if width else min(self.max_tokens, int(session.remaining))
+        came = await session.grow(
+            None, max(1, width), until="end", max_tokens=tokens - self.answer_reserve, name="draw"
+        )
+        tips = [Link(attempt) for attempt in await session.close(came)]
         found = list(tips)
         for _ in range(self.length - 1):
-            tips = await self._revised(desk, tips, most - len(found), [*before, *found])
+            tips = await self._revised(session, tips, most - len(found), [*before, *found])
             found += tips
         return found
 
-    async def _revised(self, desk: Desk, tips: Sequence[Link], most: int, so_far: Sequence[Link]) -> list[Link]:
+    async def _revised(
+        self, session: SearchSession, tips: Sequence[Link], most: int, so_far: Sequence[Link]
+    ) -> list[Link]:
         """A further attempt in each chain, as far as the budget, `most` and the context window allow."""
-        link, owed = self.max_tokens + desk.cost(self.max_tokens), self._owed(desk, so_far)
-        count = min(len(tips), most, affordable(desk.remaining - owed, link))
+        link, owed = self.max_tokens + session.cost(self.max_tokens), self._owed(session, so_far)
+        count = min(len(tips), most, affordable(session.remaining - owed, link))
         if not count:
             return []
-        policy = desk.steered("shows the policy its own attempts")
-        await self._criticise(desk, tips[:count])
+        policy = session.steered("shows the policy its own attempts")
+        await self._criticise(session, tips[:count])
         asked, reading = [], []
-        left = desk.remaining - self._owed(desk, so_far) - count * link
+        left = session.remaining - self._owed(session, so_far) - count * link
         for tip in tips[:count]:
             view, tokens = (tip.asked or policy).revising(tip.attempt, tip.verdict.detail if tip.verdict else "")
-            if view.room(desk.question, None) >= self.max_tokens and tokens <= left:
+            if view.room(session.question, None) >= self.max_tokens and tokens <= left:
                 asked.append(view)
                 reading.append(tokens)
                 left -= tokens
-        drawn = await together([self._attempt(desk, v, r) for v, r in zip(asked, reading, strict=True)])
+        drawn = await together([self._attempt(session, v, r) for v, r in zip(asked, reading, strict=True)])
         return [Link(came[0], view) for came, view in zip(drawn, asked, strict=True) if came]
 
-    async def _attempt(self, desk: Desk, view: Steered, reading: int) -> list[Trajectory]:
+    async def _attempt(self, session: SearchSession, view: Steered, reading: int) -> list[Trajectory]:
         tokens = self.max_tokens - self.answer_reserve
-        came = await desk.grow(None, 1, until="end", max_tokens=tokens, name="revise", via=view, reading=reading)
-        return await desk.close(came, [view] * len(came))
+        came = await session.grow(None, 1, until="end", max_tokens=tokens, name="revise", via=view, reading=reading)
+        return await session.close(came, [view] * len(came))
 
-    async def _criticise(self, desk: Desk, tips: Sequence[Link]) -> None:
+    async def _criticise(self, session: SearchSession, tips: Sequence[Link]) -> None:
         """What is said of attempts before they are revised; nothing here."""
 
-    async def _judge(self, desk: Desk, links: Sequence[Link]) -> None:
+    async def _judge(self, session: SearchSession, links: Sequence[Link]) -> None:
         """Verdicts for those that have none."""
         new = [link for link in links if link.verdict is None]
-        if desk.judge is not None:
-            for link, verdict in zip(new, await desk.verdicts([x.attempt for x in new]), strict=True):
+        if session.judge is not None:
+            for link, verdict in zip(new, await session.verdicts([x.attempt for x in new]), strict=True):
                 link.verdict = verdict
 
-    def _owed(self, desk: Desk, links: Sequence[Link]) -> float:
+    def _owed(self, session: SearchSession, links: Sequence[Link]) -> float:
         """What judging the attempts that have no verdict will cost."""
-        return desk.owed([link.attempt for link in links if link.verdict is None])
+        return session.owed([link.attempt for link in links if link.verdict is None])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ponder.search.session.choose import Candidate
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.within_budget import draw
 from ponder.search.strategy import Thinking
 
@@ -14,5 +14,5 @@ from ponder.search.strategy import Thinking
 class Sample(Thinking):
     """Draw once and answer with that. The judge is not asked."""
 
-    async def think(self, desk: Desk) -> list[Candidate]:
-        return desk.candidates(await draw(desk, 1))
+    async def think(self, session: SearchSession) -> list[Candidate]:
+        return session.candidates(await draw(session, 1))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ponder.search.session.choose import Candidate, decided
-from ponder.search.session.session import Desk
+from ponder.search.session.session import SearchSession
 from ponder.search.session.within_budget import draw
 from ponder.search.strategy import Thinking
 from ponder.types import PonderError, Trajectory
@@ -32,9 +32,9 @@ class Vote(Thinking):
         if self.stop_every < 0:
             raise PonderError(f"stop_every={self.stop_every}: give a number of draws, or 0 to never stop early")
 
-    async def think(self, desk: Desk) -> list[Candidate]:
+    async def think(self, session: SearchSession) -> list[Candidate]:
         def settled(drawn: Sequence[Trajectory]) -> bool:
-            return decided(desk.candidates(drawn), min(self.n_max - len(drawn), int(desk.remaining)))
+            return decided(session.candidates(drawn), min(self.n_max - len(drawn), int(session.remaining)))
 
         enough = settled if self.stop_every else None
-        return desk.candidates(await draw(desk, self.n_max, every=self.stop_every, enough=enough))
+        return session.candidates(await draw(session, self.n_max, every=self.stop_every, enough=enough))

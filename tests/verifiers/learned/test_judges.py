@@ -15,7 +15,7 @@ from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.prefix.reader import TrunkReader
 from ponder.engines.scripted import ScriptedEngine
 from ponder.models.heads import hidden_states, judging_model
-from ponder.search.session.verifier_cost import Reading
+from ponder.search.session.verifier_cost import VerifierCost
 from ponder.types import PonderError, Step, StopReason, Trajectory
 from ponder.verifiers.learned.common.batched import ScoreNotFinite, parts
 from ponder.verifiers.learned.generative.judge import Asked, GenerativeVerifier
@@ -66,7 +66,7 @@ def test_searches_that_wait_together_share_a_batch(name):
 
 def price(it, *judgements):
     """What each call of a search costs, in the policy's tokens times its parameters."""
-    reading = Reading(it, QUESTION)
+    reading = VerifierCost(it, QUESTION)
     return [PARAMETERS * reading.take(trajectories) for trajectories in judgements]
 
 
@@ -86,7 +86,7 @@ def test_an_implicit_score_costs_both_models_and_a_generative_one_its_question_e
     implicit, generative = judge("implicit"), judge("generative")
     assert price(implicit, [THREE], [THREE]) == pytest.approx([8 * 2 * size(implicit.model), 0])
     assert price(generative, [THREE], [THREE]) == pytest.approx([n * size(generative.model) for n in (8 + 2, 2)])
-    assert Reading(generative, QUESTION).most(6, 6) == pytest.approx((6 + 2) * generative.ratio)  # without the question
+    assert VerifierCost(generative, QUESTION).most(6, 6) == pytest.approx((6 + 2) * generative.ratio)  # without the question
 
 
 def test_a_shared_trunk_costs_its_head_at_the_positions_that_are_read():
@@ -94,7 +94,7 @@ def test_a_shared_trunk_costs_its_head_at_the_positions_that_are_read():
     head = 16 * 2 + 2  # hidden size 16, two labels, a bias
     assert price(process, [THREE], [THREE]) == pytest.approx([3 * head, 3 * head])
     assert price(outcome, [THREE]) == pytest.approx([16])
-    assert PARAMETERS * Reading(process, QUESTION).most(6, 6) == pytest.approx(6 * head)  # at most a step a token
+    assert PARAMETERS * VerifierCost(process, QUESTION).most(6, 6) == pytest.approx(6 * head)  # at most a step a token
     generative, implicit = judge("generative", shared=True), judge("implicit", shared=True)
     assert price(generative, [THREE], [THREE]) == pytest.approx([2 * size(generative.model)] * 2)  # the question alone
     assert price(implicit, [THREE], [THREE]) == pytest.approx([8 * size(implicit.reference), 0])  # the reference alone
@@ -248,7 +248,7 @@ def test_critiques_cost_what_was_written_once_it_is_known_and_at_most_that_befor
     # The engine that writes shows no states, so the model reads the trajectory with each critique behind it anew.
     (before,) = price(it, [THREE])
     assert before == pytest.approx(size(it.model) * (8 + 3 * 40 + 3 * (8 + 40 + asked)))
-    assert before == pytest.approx(PARAMETERS * Reading(it, QUESTION).most(6, 6))
+    assert before == pytest.approx(PARAMETERS * VerifierCost(it, QUESTION).most(6, 6))
     asyncio.run(it(QUESTION, [THREE]))
     (after,) = price(it, [THREE])
     assert after == pytest.approx(size(it.model) * (8 + 3 * written + 3 * (8 + written + asked)))

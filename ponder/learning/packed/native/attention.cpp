@@ -46,7 +46,7 @@ constexpr int64_t PARTS = HEAD / PANEL;
 const float SCALE = 1.0f / std::sqrt(float(HEAD));
 
 // A head turned by the angles of its position, or back, times `scale`.
-inline void turned(const float* head, const float* turns, float way, float scale, float* out) {
+inline void rotary(const float* head, const float* turns, float way, float scale, float* out) {
     for (int d = 0; d < HEAD; d += LANES) {
         const Lane x = load(head + d);
         store(out + d, (x * load(turns + d) + crossed(x, 1) * load(turns + HEAD + d) * way) * scale);
@@ -67,7 +67,7 @@ struct Keys {
 
     void put(int64_t at, const float* key, const float* value, const float* turns) {
         float rotated[HEAD];
-        turned(key, turns, 1, 1, rotated);
+        rotary(key, turns, 1, 1, rotated);
         for (int d = 0; d < HEAD; d++) across[(at / PANEL * HEAD + d) * PANEL + at % PANEL] = rotated[d];
         for (int64_t p = 0; p < PARTS; p++)
             std::memcpy(&values[(p * room + at) * PANEL], value + p * PANEL, PANEL * sizeof(float));
@@ -140,7 +140,7 @@ void forward(const Head& head, const Piece& piece, const Keys& keys, Block& b) {
         const int64_t width = keys.offset + up(first + count, PANEL);
         for (int64_t r = 0; r < rows; r++) {
             const int64_t token = piece.start + first + r % count;
-            turned(head.query(token, r / count), head.turns(token), 1, SCALE, &b.q[r * HEAD]);
+            rotary(head.query(token, r / count), head.turns(token), 1, SCALE, &b.q[r * HEAD]);
         }
         product<PUT>(rows, b.q.data(), HEAD, keys.across.data(), width, b.scores.data());
         float over[GROUP * QUERIES];
@@ -169,7 +169,7 @@ void backward(const Head& head, const Piece& piece, Keys& keys, Block& b) {
         const int64_t width = keys.offset + up(first + count, PANEL);
         for (int64_t r = 0; r < rows; r++) {
             const int64_t token = piece.start + first + r % count, at = token * head.heads + head.index * GROUP + r / count;
-            turned(head.query(token, r / count), head.turns(token), 1, SCALE, &b.q[r * HEAD]);
+            rotary(head.query(token, r / count), head.turns(token), 1, SCALE, &b.q[r * HEAD]);
             std::memcpy(&b.grad[r * HEAD], head.w.grad + at * HEAD, HEAD * sizeof(float));
             for (int64_t p = 0; p < PARTS; p++) {
                 std::memcpy(&b.q_panels[(p * rows + r) * PANEL], &b.q[r * HEAD + p * PANEL], PANEL * sizeof(float));
@@ -200,7 +200,7 @@ void backward(const Head& head, const Piece& piece, Keys& keys, Block& b) {
         for (int64_t r = 0; r < rows; r++) {
             const int64_t token = piece.start + first + r % count;
             float* to = head.w.to_qkv + (head.query(token, r / count) - head.w.qkv);
-            turned(&b.out[r * HEAD], head.turns(token), -1, SCALE, to);
+            rotary(&b.out[r * HEAD], head.turns(token), -1, SCALE, to);
         }
         product<ADD, COLUMNS>(
             width, b.to_scores.data(), width, rows, b.q_panels.data(), rows * PANEL, HEAD, keys.to_keys.data(), HEAD
@@ -215,7 +215,7 @@ void backward(const Head& head, const Piece& piece, Keys& keys, Block& b) {
 void give(const Head& head, const Keys& keys, int64_t at, int64_t token, int64_t count, bool add) {
     float back[HEAD];
     for (int64_t i = 0; i < count; i++, at++, token++) {
-        turned(&keys.to_keys[at * HEAD], head.turns(token), -1, 1, back);
+        rotary(&keys.to_keys[at * HEAD], head.turns(token), -1, 1, back);
         float *to_key = head.w.to_qkv + head.key(token), *to_value = head.w.to_qkv + head.value(token);
         for (int d = 0; d < HEAD; d += LANES) {
             const Lane value = load(&keys.to_values[at * HEAD + d]);

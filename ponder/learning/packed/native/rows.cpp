@@ -3,7 +3,7 @@
 #include <atomic>
 
 #include "pool.h"
-#include "lanes.h"
+#include "simd.h"
 
 #define ROWS 64  // that a thread takes at once
 
