@@ -39,6 +39,7 @@ from ponder.api.machine import set_threads
 from ponder.api.policies import Policy, load_policy
 from ponder.api.problems import load_families
 from ponder.api.verifiers.loading import load_verifier
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.prefix.reader import reader_of
 from ponder.engines.loop import run as run_async
 from ponder.models.depth import shallower
@@ -154,6 +155,7 @@ async def _all(coroutines: Sequence[Any]) -> None:
 def turn(bench: Bench, side: Side) -> dict[str, float]:
     """One side's turn: tokens, seconds by purpose, and how full the batches were."""
     engine, judge = bench.policy.engine, bench.judge
+    assert isinstance(engine, LocalEngine)
     work, steps, judged, batches = engine.work, engine.steps, judge.seconds, judge.batches
     wall, started = time.perf_counter(), bench.clock()
     drawn = side()
@@ -207,6 +209,7 @@ def judge_of(name: str, policy: Policy, folder: Path | None) -> Timed | Free:
     if name == "free":
         return Free()
     shared, model = name == "head", step_verifier(policy.model, 0)
+    assert isinstance(policy.engine, LocalEngine)
     reader: Reader | None = EngineReader(policy.engine) if shared else None
     if not shared:
         model = shallower(model, 0.5) if folder is None else _stored(folder, policy)

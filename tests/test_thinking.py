@@ -24,6 +24,8 @@ def leaf(text: str, stop: StopReason) -> Step:
 class Says:
     """Draws the same text whatever it is asked."""
 
+    opens_thinking = True
+
     def __init__(self, text: str, stop: StopReason) -> None:
         self.leaf = leaf(text, stop)
 

@@ -268,11 +268,11 @@ def claims(cells: Mapping[str, Mapping[int, list[Runs]]], families: Sequence[str
         return
     fixed = {name: together(cells[name]) for name in cells if name in FIXED}
     auto = together(cells["auto"])
-    best = envelope(fixed)
-    if best is None:
+    front = envelope(fixed)
+    if front is None:
         return
     print("\n### The planner less the best fixed strategy (chosen on the other half), points\n")
-    for one, chosen in zip(auto, best.chosen, strict=True):
+    for one, chosen in zip(auto, front.chosen, strict=True):
         rival = {name: next(r for r in some if r.budget == one.budget) for name, some in fixed.items()}
         shown = " and ".join(dict.fromkeys(chosen))
         parts = [f"{name} {points(paired_gain(rival[name], one))}" for name in dict.fromkeys(chosen)]

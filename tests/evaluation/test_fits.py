@@ -51,7 +51,7 @@ def test_the_tail_error_stands_beside_that_of_no_change():
     assert isinstance(fit, SigmoidFit)
     last, tail = points[11][1], [y for _, y in points[12:]]
     assert fit.unchanged_error == pytest.approx(sum(abs(y - last) for y in tail) / 4)
-    assert fit.tail_error < fit.unchanged_error
+    assert fit.unchanged_error is not None and fit.tail_error < fit.unchanged_error
 
 
 def test_an_asymptote_that_the_bound_set_is_flagged():

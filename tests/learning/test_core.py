@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -18,8 +19,8 @@ def linear(dtype: torch.dtype) -> nn.Parameter:
     return nn.Parameter(torch.randn(64, 64).to(dtype))
 
 
-def core(parameter: nn.Parameter, **options: object) -> Core:
-    settings = {"learning_rate": 1e-6, "warmup_steps": 0, "max_grad_norm": 1e9, **options}
+def core(parameter: nn.Parameter, **options: Any) -> Core:
+    settings: dict[str, Any] = {"learning_rate": 1e-6, "warmup_steps": 0, "max_grad_norm": 1e9, **options}
     return Core({"w": parameter}, TrainerSettings(**settings))
 
 

@@ -67,7 +67,7 @@ def test_values_do_not_depend_on_how_rows_are_batched():
 def test_the_clip_stops_values_that_have_gone_far_enough():
     """Return 1, old value 0: a value between 0.2 and 1.8 has left the clip and its error is the constant 0.8^2."""
     made, rows = critic(clip=0.2), with_returns(samples(4), 1.0)
-    head_layer = head(made.model)
+    head_layer: Any = head(made.model)
     head_layer.bias.data.fill_(0.5)
     assert float(made._loss(rows).detach()) == pytest.approx(0.5 * 0.64 * sum(sum(r.mask_T) for r in rows))
     made._loss(rows).backward()
@@ -94,8 +94,9 @@ def test_a_critic_that_diverges_stops_the_run_with_the_reason():
 
 def test_it_warms_up_for_a_number_of_updates():
     made = critic(warmup=2)
-    assert made.warming_up
+    waited = [made.warming_up]
     for _ in range(2):
         made.update(with_returns(samples(2), 1.0))
-    assert not made.warming_up
+        waited.append(made.warming_up)
+    assert waited == [True, True, False]
     assert torch.isfinite(next(made.model.parameters())).all()

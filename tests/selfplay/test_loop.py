@@ -111,7 +111,7 @@ class Foresight:
         self.left -= 1
         return CriticReport(0.25, 3.0, 0.0)
 
-    tensors = load = counters = None  # type: ignore[assignment]
+    tensors = load = counters = None
 
 
 def answer(prompt: str, rng: random.Random) -> str:

@@ -19,7 +19,7 @@ class Toy:
     name: str = "toy"
     level: int = 1
 
-    def problem(self, index: int, *, split: str, seed: int) -> Problem:
+    def problem(self, index: int, *, split: str = "train", seed: int = 0) -> Problem:
         return problem(f"{split} {self.level} {index} {seed}", self.name, level=self.level)
 
     def at_level(self, level: int) -> Toy:

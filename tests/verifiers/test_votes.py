@@ -121,7 +121,7 @@ def test_a_hundred_pools_have_the_classes_they_were_made_of():
     pools = list(_pools(0, 110))[:100]
     assert len(pools) == 100
     for pool in pools:
-        told = {}
+        told: dict[str | None, set[str]] = {}
         for truth, text in pool:
             told.setdefault(canonical_answer(MATHS, rf"\boxed{{{text}}}"), set()).add(truth)
         assert all(len(truths) == 1 for truths in told.values()), (pool, told)
@@ -138,7 +138,7 @@ def test_real_answers_rewritten_are_one_class_each_and_permutations_change_nothi
     pool = [(truth, text) for truth, others in rewrites.items() for text in (truth, *others)]
     for seed in range(20):
         order = random.Random(seed).sample(pool, len(pool))
-        told = {}
+        told: dict[str | None, set[str]] = {}
         for truth, text in order:
             told.setdefault(canonical_answer(MATHS, f"The answer is \\({text}\\)."), set()).add(truth)
         assert sorted(map(len, told.values())) == [1] * len(rewrites)

@@ -86,7 +86,9 @@ def test_an_implicit_score_costs_both_models_and_a_generative_one_its_question_e
     implicit, generative = judge("implicit"), judge("generative")
     assert price(implicit, [THREE], [THREE]) == pytest.approx([8 * 2 * size(implicit.model), 0])
     assert price(generative, [THREE], [THREE]) == pytest.approx([n * size(generative.model) for n in (8 + 2, 2)])
-    assert VerifierCost(generative, QUESTION).most(6, 6) == pytest.approx((6 + 2) * generative.ratio)  # without the question
+    assert VerifierCost(generative, QUESTION).most(6, 6) == pytest.approx(
+        (6 + 2) * generative.ratio
+    )  # without the question
 
 
 def test_a_shared_trunk_costs_its_head_at_the_positions_that_are_read():
