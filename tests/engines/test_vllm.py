@@ -355,8 +355,15 @@ def test_a_run_trains_two_rounds_on_vllm(tmp_path: Path) -> None:
         pytest.skip("`ponder run` has no setting engine yet")
     folder, out = save(model("qwen2", tied=False), tmp_path / "model"), tmp_path / "run"
     settings = (
-        *("engine.kind=vllm", "engine.context=200", "rounds=2", "updates=1", "control.enabled=false"),
-        *("sampling.problems=2", "sampling.group_size=2", "sampling.max_tokens=16", "verifier.groups=2"),
+        *(
+            "engine.kind=vllm",
+            "engine.context=200",
+            "rounds=2",
+            "updates=1",
+            "control.enabled=false",
+            "control.rejection=false",
+        ),
+        *("sampling.problems=2", "sampling.group_size=2", "sampling.max_tokens=48", "verifier.groups=2"),
         *("evaluation.problems=2", "evaluation.ladder=2", "evaluation.pool_problems=2", "evaluation.pool_samples=2"),
         *("evaluation.beam_problems=2", "evaluation.unsolved_problems=2", "evaluation.budgets=[32]"),
     )
