@@ -374,5 +374,5 @@ def test_a_run_trains_two_rounds_on_vllm(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     played = [row for row in rows if row["round"] >= 0]
     assert [row["round"] for row in played] == [0, 1]
-    assert all(row["parity_gap"] < 1e-4 for row in played)
+    assert all(row["metrics"]["parity_gap"] < 1e-4 for row in played)
     assert (out / "report.html").exists()
