@@ -12,7 +12,7 @@ from typing import Literal
 
 from ponder.verifiers.rules.mathematics.finding.final_sentence import conclude_folded
 from ponder.verifiers.rules.mathematics.finding.spans import Folded, fold, is_value
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 MOST = 20  # marks that are looked at, from the last
 REACH = 2_000  # characters after a mark

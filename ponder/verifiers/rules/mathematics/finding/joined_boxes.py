@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ponder.verifiers.rules.mathematics.finding.spans import boxes
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 MOST = 64  # boxes of one run; more are guesses
 _NEAR, _NEARER = 160, 80  # characters between two boxes that belong together; with words that are not known

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 LONGEST_FORMULA = 4_000
 _FIRST = 0xF0000  # a plane of private characters: as many formulas as a text of 65,000 characters can hold
