@@ -65,6 +65,9 @@ class Marked:
 
 def marked(text: str) -> Marked | None:
     """The answer after the last mark that has one."""
+    lower = text.lower()
+    if not any(word in lower for word in ("answer", "####", "option", "choice", "答案")):
+        return None
     marks = list(_MARK.finditer(text))[-MOST:]
     found = [(mark, _said(text[mark.end() : mark.end() + REACH])) for mark in marks]
     for kind in ("value", "words", "prose"):

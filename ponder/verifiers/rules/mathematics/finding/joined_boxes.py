@@ -58,6 +58,8 @@ def last_run(text: str) -> tuple[Run | None, bool]:
         run.insert(0, before)
     if len(run) > MOST:
         return Run((), "", run[0].start, run[-1].end), unclosed
+    if len(run) == 1:
+        return Run((run[0].content,), run[0].content, run[0].start, run[0].end), unclosed
     labels = [_LABEL.search(text[max(0, box.start - 24) : box.start]) for box in run]
     contents = tuple(dict.fromkeys(box.content for box in run))
     labelled = all(labels) and len({label.group(1) for label in labels if label}) > 1
