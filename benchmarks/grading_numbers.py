@@ -187,7 +187,7 @@ def constants(r: Random) -> Made:
         )  # fmt: skip
         other = (
             rf"\log_{{{a}}} {b}" if a != b else r"\log_{3} 2", rf"\log_{{{b}}} {a + 1}", rf"\log {a}{b}", f"{a}",
-            rf"\frac{{{a}}}{{{b}}}", rf"-\log_{{{b}}} {a}" if a > 1 else "9",
+            rf"\frac{{{a}}}{{{b + 10}}}", rf"-\log_{{{b}}} {a}" if a > 1 else "9",
         )  # fmt: skip
     else:
         same = (
