@@ -94,7 +94,7 @@ def fractions(r: Random) -> Made:
         f"{q}/{p}", f"{p + 1}/{q}", f"-{p}/{q}", f"{p}{q}", f"{p} {q}", f"{p}, {q}", f"({p}, {q})", f"{p}:{q}, 1",
         f"{p}/{q + 1}",
     ]  # fmt: skip
-    if whole:
+    if whole and int(f"{whole}{rest}") != p:  # 9 3/10 is 93/10
         other += [f"{whole}{rest}/{q}", rf"\frac{{{whole}{rest}}}{{{q}}}", f"{whole}+{rest}+{q}"]
     return Made("fraction", tuple(same), tuple(o for o in other if not _equal(o, value)))
 
@@ -187,7 +187,7 @@ def constants(r: Random) -> Made:
         )  # fmt: skip
         other = (
             rf"\log_{{{a}}} {b}" if a != b else r"\log_{3} 2", rf"\log_{{{b}}} {a + 1}", rf"\log {a}{b}", f"{a}",
-            rf"\frac{{{a}}}{{{b}}}", rf"-\log_{{{b}}} {a}" if a > 1 else "9",
+            rf"\frac{{{a}}}{{{b + 10}}}", rf"-\log_{{{b}}} {a}" if a > 1 else "9",
         )  # fmt: skip
     else:
         same = (

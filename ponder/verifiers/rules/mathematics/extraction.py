@@ -57,7 +57,7 @@ def extract(response: str) -> Extraction:
     text = final_answer(response)
     if text is None:
         return Extraction((), "no answer after the thinking")
-    text = _TURN_END.sub("", text).strip()
+    text = _TURN_END.sub("", text).strip() if text.endswith(">") else text
     tagged = _tagged(text)
     if tagged is None:
         return _standing(text)
@@ -72,6 +72,8 @@ def extract(response: str) -> Extraction:
 
 def _tagged(text: str) -> tuple[str, str, str] | None:
     """What stands in the last filled answer tags, before the first and after the last of them."""
+    if "nswer>" not in text and "NSWER>" not in text:
+        return None
     opened: int | None = None
     first, found = 0, None
     for match in _TAG.finditer(text):

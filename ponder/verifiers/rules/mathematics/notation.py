@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣʸ", "0123456789+-=()nixy")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₕₖₗₘₙₚₛₜᵢⱼᵣᵤᵥ", "0123456789+-=()aeoxhklmnpstijruv")

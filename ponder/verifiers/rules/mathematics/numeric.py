@@ -28,7 +28,7 @@ from ponder.verifiers.rules.mathematics.bounded import (
     raised,
     times,
 )
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 LONGEST = 400
 POINTS = 3

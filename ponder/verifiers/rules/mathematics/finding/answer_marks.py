@@ -12,7 +12,7 @@ from typing import Literal
 
 from ponder.verifiers.rules.mathematics.finding.final_sentence import conclude_folded
 from ponder.verifiers.rules.mathematics.finding.spans import Folded, fold, is_value
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 MOST = 20  # marks that are looked at, from the last
 REACH = 2_000  # characters after a mark
@@ -65,6 +65,9 @@ class Marked:
 
 def marked(text: str) -> Marked | None:
     """The answer after the last mark that has one."""
+    lower = text.lower()
+    if not any(word in lower for word in ("answer", "####", "option", "choice", "答案")):
+        return None
     marks = list(_MARK.finditer(text))[-MOST:]
     found = [(mark, _said(text[mark.end() : mark.end() + REACH])) for mark in marks]
     for kind in ("value", "words", "prose"):

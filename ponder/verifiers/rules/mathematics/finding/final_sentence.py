@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ponder.verifiers.rules.mathematics.finding.sentence_values import PRIVATE, choose, denied, enclosed
+from ponder.verifiers.rules.mathematics.finding.sentence_values import MAY_DENY, PRIVATE, choose, denied, enclosed
 from ponder.verifiers.rules.mathematics.finding.spans import Folded, fold
 
 MOST_NUMBERS = 1_000  # numbers of one sentence; more are no conclusion
@@ -48,7 +48,7 @@ def conclude_folded(folded: Folded, text: str) -> str | None:
     marks = _MARK.findall(text)
     for sentence in reversed(_SENTENCE.split(_MARK.sub(_RESULT, text))):
         clause = _main_clause(sentence)
-        if any(folded.span(character) for character in clause):
+        if folded.spans and PRIVATE.search(clause):
             chosen = choose(folded, clause)
             if chosen is not None:
                 return chosen or None
@@ -56,7 +56,8 @@ def conclude_folded(folded: Folded, text: str) -> str | None:
         if len(numbers) > MOST_NUMBERS:
             return None
         if numbers:
-            held = [number for number in numbers if not _denied(clause, number)]
+            denying = MAY_DENY.search(clause) is not None
+            held = [number for number in numbers if not (denying and _denied(clause, number))]
             return _choose(clause, held, marks[-1].strip() if marks else None) if held else None
     return None
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ponder.verifiers.rules.mathematics.finding.spans import boxes
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 MOST = 64  # boxes of one run; more are guesses
 _NEAR, _NEARER = 160, 80  # characters between two boxes that belong together; with words that are not known
@@ -58,6 +58,8 @@ def last_run(text: str) -> tuple[Run | None, bool]:
         run.insert(0, before)
     if len(run) > MOST:
         return Run((), "", run[0].start, run[-1].end), unclosed
+    if len(run) == 1:
+        return Run((run[0].content,), run[0].content, run[0].start, run[0].end), unclosed
     labels = [_LABEL.search(text[max(0, box.start - 24) : box.start]) for box in run]
     contents = tuple(dict.fromkeys(box.content for box in run))
     labelled = all(labels) and len({label.group(1) for label in labels if label}) > 1

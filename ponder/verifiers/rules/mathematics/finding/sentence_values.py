@@ -34,6 +34,8 @@ _SUBJECT = re.compile(
     r"\s*(?:is|are)\s+(?:(?:indeed|also|thus|therefore|then)\s+)?(?:the|a|an|our|its)\s+(?:[\w-]+\s+){0,2}"
     r"(?:solutions?|answers?|values?|results?|roots?|ones?|possibilit\w+|choices?|options?|numbers?)\b"
 )
+# A clause without any of these denies nothing.
+MAY_DENY = re.compile(r"not|n['’]t|[Rr]ul|other|xcept|xclud|nything|can|up\s+to|wrong|incorrect|impossible|invalid|no ")
 _DENIED_BEFORE = re.compile(
     r"(?:\bnot|n['’]t|\brul\w{1,3}\s+out|\bother\s+than|\bexcept(?:\s+for)?|\bexclud\w{1,3}|\banything\s+but|\bcan['’]?t|\bcannot"
     r"|\b(?:any|every|all|some)\w*\s+(?:\w+\s+){0,2}up\s+to)"

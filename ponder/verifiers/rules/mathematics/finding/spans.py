@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ponder.verifiers.rules.mathematics.vocabulary import word_set
+from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
 LONGEST_FORMULA = 4_000
+FEW = 8  # boxes that are closed one by one
 _FIRST = 0xF0000  # a plane of private characters: as many formulas as a text of 65,000 characters can hold
 _PRIVATE = re.compile("[\U000f0000-\U000ffffd]")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -71,14 +72,17 @@ class Folded:
 
 def boxes(text: str) -> tuple[list[Box], bool]:
     """The outermost boxes, and whether one was opened after them that never closes."""
-    closed = braces(text)
+    opened = list(_BOX.finditer(text)) if "box" in text else []
+    # One box is closed by a look at what follows it; many by one pass over all braces.
+    closed = braces(text) if len(opened) > FEW else {}
     found: list[Box] = []
     end, unclosed = 0, False
-    for match in _BOX.finditer(text):
+    for match in opened:
         if match.start() < end:
             continue
         if match.group(1):
-            last = closed.get(match.start(1))
+            at = match.start(1)
+            last = closed.get(at) if len(opened) > FEW else braces(text, at).get(at)
             if last is None:
                 unclosed = True
                 continue
@@ -91,22 +95,26 @@ def boxes(text: str) -> tuple[list[Box], bool]:
     return found, unclosed
 
 
-def braces(text: str) -> dict[int, int]:
-    r"""Where each brace that opens is closed; `\{` and `\}` do not count."""
+def braces(text: str, first: int | None = None) -> dict[int, int]:
+    r"""Where each brace that opens is closed, or only those up to the end of the one at `first`; not `\{` and `\}`."""
     pairs: dict[int, int] = {}
     open_: list[int] = []
-    for match in _BRACE.finditer(text):
+    for match in _BRACE.finditer(text, first or 0):
         if match.group() == "{":
             open_.append(match.start())
         elif match.group() == "}" and open_:
             pairs[open_.pop()] = match.start()
+            if first is not None and not open_:
+                break
     return pairs
 
 
 def fold(text: str) -> Folded:
     """The text with every formula, and then every value in bold or code type, folded into one character."""
     text = _PRIVATE.sub(" ", text)
-    found = _maths(text)
+    found = _maths(text) if "\\" in text or text.count("$") > 1 else []
+    if not found and "**" not in text and "`" not in text:
+        return Folded(text, ())
     pieces: list[str] = []
     at = 0
     for number, span in enumerate(found):
