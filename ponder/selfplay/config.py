@@ -114,7 +114,7 @@ class Parity(Strict):
     """The check that the engine samples from what is trained, after every `every`-th update (0: never).
 
     `texts` of the update's own samples, each cut to `tokens` tokens, are scored by the engine and by the trainer's
-    model. `allowed` is the largest difference of log-probabilities in nats (0: 1e-3 in float32; 0.05 on average where
+    model. `allowed` is the largest difference of log-probabilities in nats (0: 1e-3 in float32; 0.1 on average where
     either side computes in bfloat16). Above it the run stops.
     """
 

@@ -13,7 +13,7 @@ def test_the_revision_is_a_commit_or_the_version():
 
 
 def test_outside_a_checkout_the_revision_is_the_version(monkeypatch, tmp_path):
-    monkeypatch.setattr(ponder, "__file__", str(tmp_path / "ponder" / "__init__.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "ponder" / "runlog" / "environment.py"))
     assert revision() == f"v{ponder.__version__}"
 
 

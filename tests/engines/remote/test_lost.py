@@ -87,4 +87,4 @@ def test_eval_of_a_server_that_serves_nobody_ends_with_one_sentence(
     assert ponder(monkeypatch, "eval", "--model", server.url("locked/e"), *sizes, "--out", str(tmp_path / "o")) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "served none of 3 runs" in said and "set PONDER_API_KEY" in said and "Traceback" not in said
-    assert not (tmp_path / "o").exists()
+    assert not (tmp_path / "o" / "metrics.json").exists()
