@@ -94,7 +94,7 @@ class Evaluation(Strict):
     pool_problems: Positive = 60
     pool_samples: Positive = 16
     beam_problems: Positive = 20
-    unsolved_problems: Positive = 60
+    unsolved_problems: Positive = 30
     unsolved_tries: Positive = 16
     budgets: tuple[Positive, ...] = (128, 256, 512, 1024, 2048)
 
