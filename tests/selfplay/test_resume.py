@@ -79,6 +79,25 @@ def test_killed_and_resumed_it_ends_bit_equal(whole: tuple[Path, Path], tmp_path
         assert timeless(mine_row) == timeless(their_row)
 
 
+def test_told_to_stop_it_finishes_its_round_says_how_to_go_on_and_ends_bit_equal(
+    whole: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, undisturbed = whole
+    out = tmp_path / "told"
+    deadline = time.monotonic() + CLOCK
+    with subprocess.Popen(command(model, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not (out / "metrics.jsonl").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=CLOCK)
+    assert process.returncode == 2
+    assert "told to stop (SIGTERM): round 1 of 2 is saved; go on with `ponder run" in " ".join(said.split())
+    assert ended(model, out, "--resume").returncode == 0
+    mine, theirs = (load_file(folder / "model" / "model.safetensors") for folder in (out, undisturbed))
+    assert all(bool((mine[name] == theirs[name]).all()) for name in theirs)
+
+
 def timeless(row: dict[str, Any]) -> dict[str, Any]:
     """A row without what a clock said."""
     kept = {key: value for key, value in row.items() if key not in ("time", "seconds", "work")}

@@ -18,6 +18,7 @@ from ponder.api.samples import browse
 from ponder.api.training.arms import cloning_arm, rejection_arm
 from ponder.api.training.measuring import measure_run
 from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, check_engine, prepared
+from ponder.api.training.stopping import stoppable
 from ponder.api.training.summary import summarise
 from ponder.config import resolved
 from ponder.labels.rows import fingerprint
@@ -112,9 +113,11 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
     watch_log.truncate_after(log.path, done - 1)
     if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
         log.metric(0, **play.start())
-    for number in range(done, config.rounds):
-        _round(stage, checkpoints, number)
     total = config.rounds * config.updates
+    with stoppable(lambda note: stage.tell(TRAINING, done * config.updates, total, note)) as stop:
+        for number in range(done, config.rounds):
+            _round(stage, checkpoints, number)
+            stop.check(f"round {number + 1} of {config.rounds}", log.path)
     stage.tell(TRAINING, total, total, "done")
     _save_models(stage)
     return log.metrics()
