@@ -61,6 +61,9 @@ class VllmEngine:
         if self._on_cpu:
             options = {"enforce_eager": True, "gpu_memory_utilization": 0.15}
             options |= {"kv_cache_memory_bytes": CPU_CACHE, "distributed_executor_backend": "uni"}
+            # A seeded draw whose prompt came in parts is taken back through the generator's offset, which no generator
+            # of a CPU has: vLLM dies there. Prompts are never cut then.
+            options |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(8192, own)}
         if dtype == "auto":
             dtype = "float32" if self._on_cpu else "bfloat16"
         options |= {"dtype": dtype, "max_model_len": min(own, (context or own) + 1), "max_num_seqs": max_batch}
