@@ -111,10 +111,10 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
     done = state.restore(play, found.saved) if found.saved else 0
     log.truncate_after(done - 1)
     watch_log.truncate_after(log.path, done - 1)
-    if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
-        log.metric(0, **play.start())
     total = config.rounds * config.updates
     with stoppable(lambda note: stage.tell(TRAINING, done * config.updates, total, note)) as stop:
+        if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
+            log.metric(0, **play.start())
         for number in range(done, config.rounds):
             _round(stage, checkpoints, number)
             stop.check(f"round {number + 1} of {config.rounds}", log.path)
