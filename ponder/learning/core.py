@@ -36,10 +36,17 @@ class Stepped:
 
 
 class Core:
-    """The optimizer over some parameters of a model. `total_steps` is the length of the schedule (0: unknown)."""
+    """The optimizer over some parameters of a model. `total_steps` is the length of the schedule (0: unknown).
+
+    `masters` are those of parameters, by id, that another optimizer moves too: both move the same numbers.
+    """
 
     def __init__(
-        self, parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings, total_steps: int = 0
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        settings: OptimizerSettings,
+        total_steps: int = 0,
+        masters: Mapping[int, Tensor] | None = None,
     ) -> None:
         self.settings, self.total_steps = settings, settings.total_steps or total_steps
         if settings.schedule != "constant" and self.total_steps <= settings.warmup_steps:
@@ -48,7 +55,10 @@ class Core:
                 f"steps and the run makes {self.total_steps}; lower trainer.warmup_steps or train longer"
             )
         self.parameters = dict(parameters)
-        self.masters: dict[str, Tensor] = {name: _master(p) for name, p in self.parameters.items()}
+        known = masters or {}
+        self.masters: dict[str, Tensor] = {
+            name: known[id(p)] if id(p) in known else _master(p) for name, p in self.parameters.items()
+        }
         self._rounded = {name: p for name, p in self.parameters.items() if self.masters[name] is not p}
         self.optimizer = torch.optim.AdamW(
             self.masters.values(),

@@ -7,11 +7,12 @@ the gradient. Work is counted in token-equivalents of the trained model, so that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from ponder.learning.core import Core
@@ -42,8 +43,12 @@ class ExampleLearner:
         *,
         batch: int = 16,
         extra: Sequence[torch.nn.Parameter] = (),
+        masters: Mapping[int, Tensor] | None = None,
     ) -> None:
-        """`extra` are parameters beyond the model's own, such as the output head of a policy that shares its trunk."""
+        """`extra` are parameters beyond the model's own, such as the output head of a policy that shares its trunk.
+
+        `masters` are those of parameters that another optimizer moves too, by id (`Core`).
+        """
         self.model, self.loss, self.batch = model, loss, batch
         self.settings = settings or JudgeTraining()
         named = [*model.named_parameters(), *((f"extra.{i}", p) for i, p in enumerate(extra))]
@@ -51,7 +56,7 @@ class ExampleLearner:
         for name, parameter in named:  # a parameter that is shared counts once
             if parameter.requires_grad:
                 own.setdefault(id(parameter), (name, parameter))
-        self.core = Core(dict(own.values()), self.settings)
+        self.core = Core(dict(own.values()), self.settings, masters=masters)
 
     def fit_examples(
         self,

@@ -12,12 +12,14 @@ from ponder.plugins import Registry
 from ponder.rewards.component import Component
 from ponder.rewards.format import Format
 from ponder.rewards.length import OverlongPenalty, RelativeLength
+from ponder.rewards.majority import Majority
 from ponder.rewards.novelty import Novelty
 from ponder.rewards.outcome import Outcome
 from ponder.rewards.process import Process
+from ponder.rewards.random import Random
 
 REWARDS: Registry[Component] = Registry("reward", Component, default="outcome")
-for _settings in (Outcome, Process, Format, RelativeLength, OverlongPenalty, Novelty):
+for _settings in (Outcome, Process, Format, RelativeLength, OverlongPenalty, Novelty, Random, Majority):
     REWARDS.register(_settings)
 Reward = Annotated[Component, REWARDS]
 

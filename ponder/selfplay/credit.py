@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ponder.algorithms.algorithm import Algorithm, Answer, Answers, Batch, Credits, checked
 from ponder.rewards.component import Component, Earned, Graded, earned
+from ponder.selfplay.coupling.agreement import agreement
 from ponder.types import Group, Trajectory, Verdict
 
 
@@ -26,14 +27,19 @@ Scores = Callable[[Sequence[Trajectory]], list[Verdict]]
 
 @dataclass(frozen=True)
 class Credited:
-    """The credits of an update, and for the log the mean of each reward component and what the algorithm measured."""
+    """The credits of an update, and for the log the mean of each reward component and what the algorithm measured.
+
+    `agreed` says how verifier and truth agree on the answers, where the verifier was asked.
+    """
 
     credits: Credits
     rewards: Mapping[str, float] = field(default_factory=dict)
+    agreed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
-        return {**{f"reward/{name}": value for name, value in self.rewards.items()}, **self.credits.metrics}
+        paid = {f"reward/{name}": value for name, value in self.rewards.items()}
+        return {**paid, **self.agreed, **self.credits.metrics}
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,11 @@ class Crediting:
     def __call__(self, groups: Sequence[Group]) -> Credited:
         """Credit of every judged trajectory of every group, in order."""
         graded_P = self._scored(groups)
+        agreed = _agreed(graded_P) if self.score is not None else {}
         earned_PG = [earned(self.rewards, graded) for graded in graded_P]
         batch = self._batch(groups, earned_PG)
         credits = checked(batch, self.algorithm.credit(batch), self.algorithm.kind)
-        return Credited(credits, _means([one for earned_G in earned_PG for one in earned_G]))
+        return Credited(credits, _means([one for earned_G in earned_PG for one in earned_G]), agreed)
 
     def _scored(self, groups: Sequence[Group]) -> list[Graded]:
         judged = [group.judged for group in groups]
@@ -76,6 +83,14 @@ class Crediting:
                 for group, earned_G in zip(groups, earned_PG, strict=True)
             )
         )
+
+
+def _agreed(graded_P: Sequence[Graded]) -> dict[str, float]:
+    """Agreement of verifier and truth on these answers, by metric; what is not defined is left out."""
+    verdicts = [verdict for graded in graded_P for verdict in graded.scores_G]
+    outcomes = [outcome for graded in graded_P for outcome in graded.outcomes_G]
+    data = agreement(verdicts, outcomes).as_data()
+    return {f"verifier/{name}": value for name, value in data.items() if value is not None and name != "n"}
 
 
 def _means(everything: Sequence[Earned]) -> dict[str, float]:

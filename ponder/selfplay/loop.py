@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from ponder.evaluation.audit.calibration import verifier_quality
-from ponder.labels.contrast import label, outcome_labels
+from ponder.labels.contrast import label
 from ponder.labels.labelled import Labelled
 from ponder.learning.samples import pack, rows
 from ponder.models.size import parameters
@@ -24,6 +24,9 @@ from ponder.rollout.sources import take
 from ponder.seeds import derive_seed
 from ponder.selfplay.accounts import Meter, Part
 from ponder.selfplay.config import Run
+from ponder.selfplay.coupling.agreement import agreement
+from ponder.selfplay.coupling.labels import lessons
+from ponder.selfplay.coupling.reward import of_round
 from ponder.selfplay.credit import Credited, Crediting
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.monitors.reward_hacking import Watch
@@ -60,17 +63,22 @@ class SelfPlay:
             raise PonderError(f"algorithm {config.algorithm.kind} needs a critic, and none was made")
         self.config, self.generator, self.verifier, self.critic = config, generator, verifier, critic
         self.source, self.grade, self.ladder, self.run, self.tell = source, grade, list(ladder), run, tell
-        self.credit = Crediting(
-            config.rewards,
-            config.algorithm,
-            score=self._score if needs_verifier_scores(config) else None,
-            values=self._values if critic is not None else None,
-        )
+        self.credit = self._crediting(0)
         self.noise = Noise(**config.noise.model_dump(), seed=config.seed)
         self.watch = Watch(grade, config.seed)
         self.ledger = Ledger()
         self.parts: dict[str, Part] = {}  # the work of the latest round by purpose
         self.played: list[list[Group]] = []  # the groups of each update of the latest round
+
+    def _crediting(self, round_number: int) -> Crediting:
+        """From groups to credit with the rewards of this round; a verifier that is not asked costs nothing."""
+        rewards = of_round(self.config.rewards, self.config.coupling, round_number)
+        return Crediting(
+            rewards,
+            self.config.algorithm,
+            score=self._score if needs_verifier_scores(self.config, rewards) else None,
+            values=self._values if self.critic is not None else None,
+        )
 
     @cached_property
     def size(self) -> int:
@@ -96,16 +104,18 @@ class SelfPlay:
         started = time.monotonic()
         self.meter.take()  # what came before this round is not its work
         self.parts = {}
+        self.credit = self._crediting(round_number)
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
         self.played = [list(update.groups) for update in updates]
         groups = [group for update in self.played for group in update]
         self._improve_verifier(groups, round_number)
         ladder = self.climb()
-        quality = self._measure_verifier(ladder, round_number)
+        quality, agreed = self._measure_verifier(ladder, round_number)
         watched = self.watch.look(round_number, groups)
         self.ledger.seconds += time.monotonic() - started
         levels = getattr(self.source, "levels", None)
-        return round_row(round_number, self.ledger, self.parts, levels, updates, ladder, quality, watched)
+        row = round_row(round_number, self.ledger, self.parts, levels, updates, ladder, quality, watched)
+        return {**row, "agreement": agreed}
 
     def climb(self) -> list[Group]:
         """Two answers to each validation problem: the ladder on which rounds are compared. Not charged to training."""
@@ -195,26 +205,32 @@ class SelfPlay:
         return labelled
 
     def _improve_verifier(self, groups: Sequence[Group], round_number: int) -> None:
-        """Step labels of a few trajectories, and the outcomes of all others of the round, which cost nothing."""
-        labelled = self._label(groups, "train", round_number)
-        known = {id(item.trajectory) for item in labelled}
-        outcomes = [item for item in outcome_labels(groups) if id(item.trajectory) not in known]
+        """What the policy found reaches the verifier; one that shares its trunk moves the policy, so that is served."""
+        labels = self.config.coupling.labels
+        learned = lessons(groups, labels, lambda some: self._label(some, "train", round_number))
         started = time.monotonic()
-        _, flops = self.verifier.train([*labelled, *outcomes], round_number)
+        _, flops = self.verifier.train(learned, round_number)
         self.ledger.verifier += flops
         self._did("verifier_update", Part(flops, time.monotonic() - started))
+        if getattr(self.verifier, "moves_policy", False):
+            self.run(self.generator.publish(self.generator.engine.version + 1))
+            self._sampled("measuring")
 
-    def _measure_verifier(self, ladder: Sequence[Group], round_number: int) -> dict[str, Any] | None:
-        """Quality on fresh labels of validation problems, which the verifier never trains on."""
+    def _measure_verifier(
+        self, ladder: Sequence[Group], round_number: int
+    ) -> tuple[dict[str, Any] | None, dict[str, float | None] | None]:
+        """Quality on fresh labels of validation problems, which it never trains on, and agreement on all answers."""
+        judged = [pair for group in ladder for pair in group.judged]
+        if not judged:
+            return None, None
         labelled = self._label(ladder, "measure", round_number)
-        if not labelled:
-            return None
-        verdicts = self._judged([item.trajectory for item in labelled], "verifier_scoring")
+        verdicts = self._judged([trajectory for trajectory, _ in judged], "verifier_scoring")
+        said = {id(trajectory): v for (trajectory, _), v in zip(judged, verdicts, strict=True)}
         scores = [
-            [(verdict.step_scores or ())[known.step] for known in item.labels]
-            for verdict, item in zip(verdicts, labelled, strict=True)
+            [(said[id(item.trajectory)].step_scores or ())[known.step] for known in item.labels] for item in labelled
         ]
-        return asdict(verifier_quality(scores, [[known.value for known in item.labels] for item in labelled]))
+        quality = verifier_quality(scores, [[known.value for known in item.labels] for item in labelled])
+        return asdict(quality), agreement(verdicts, [outcome for _, outcome in judged]).as_data()
 
     def _score(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         """The verifier's scores for rewards: work of training."""

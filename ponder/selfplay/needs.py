@@ -9,8 +9,12 @@ A loss also reads fields of the samples; those that only an algorithm with a cri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ponder.plugins import Plugin
+from ponder.rewards.component import Component
 from ponder.selfplay.config import Run
+from ponder.selfplay.coupling.reward import coupled
 from ponder.types import PonderError
 
 _FROM_A_CRITIC = ("returns_T", "values_T")
@@ -23,6 +27,12 @@ def check(config: Run) -> None:
             missing = _missing(config, need)
             if missing:
                 raise PonderError(f"{place} {plugin.kind} needs {missing}")
+    if config.coupling.weights == "unified" and config.trainer.lora_rank:
+        raise PonderError(
+            "coupling.weights=unified trains the policy's own layers by the verifier too, and adapters "
+            f"(trainer.lora_rank={config.trainer.lora_rank}) keep them as they are; set trainer.lora_rank=0, or "
+            "coupling.weights=dual"
+        )
     for name in config.loss.fields:
         if name in _FROM_A_CRITIC and not needs_critic(config):
             raise PonderError(
@@ -38,13 +48,14 @@ def needs_critic(config: Run) -> bool:
     return any("critic" in plugin.needs for _, plugin in _plugins(config))
 
 
-def needs_verifier_scores(config: Run) -> bool:
-    """Whether the verifier scores every training answer, because a reward asks for it."""
-    return any("verifier" in plugin.needs for _, plugin in _plugins(config))
+def needs_verifier_scores(config: Run, rewards: Sequence[Component] | None = None) -> bool:
+    """Whether the verifier scores every training answer, because one of `rewards` (None: the run's) asks for it."""
+    return any("verifier" in plugin.needs for _, plugin in _plugins(config, rewards))
 
 
-def _plugins(config: Run) -> list[tuple[str, Plugin]]:
-    return [("algorithm", config.algorithm), ("loss", config.loss), *(("reward", reward) for reward in config.rewards)]
+def _plugins(config: Run, rewards: Sequence[Component] | None = None) -> list[tuple[str, Plugin]]:
+    paid = coupled(config.rewards, config.coupling) if rewards is None else rewards
+    return [("algorithm", config.algorithm), ("loss", config.loss), *(("reward", reward) for reward in paid)]
 
 
 def _missing(config: Run, need: str) -> str:

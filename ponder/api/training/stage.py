@@ -20,6 +20,7 @@ from ponder.protocols import Family, Grade
 from ponder.runlog import RunLog
 from ponder.selfplay import measure
 from ponder.selfplay.config import Run
+from ponder.selfplay.coupling.unified import UnifiedVerifier
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell
 from ponder.selfplay.needs import needs_critic
@@ -54,9 +55,10 @@ def prepared(config: Run, families: list[Family]) -> Start:
     )
     base = copy.deepcopy(policy.model.state_dict())
     # Before the trainer may put adapters into the model: both start as plain copies of it.
-    verifier = Verifier(policy.model, policy.propose, config)
+    own = Verifier(policy.model, policy.propose, config) if config.coupling.weights == "dual" else None
     critic = Critic(policy.model, policy.propose, config) if needs_critic(config) else None
     trainer = policy_trainer(policy.model, config)
+    verifier = own or UnifiedVerifier(policy.model, policy.propose, config, trainer.core)
     generator = Generator(trainer, policy.propose, policy.engine, policy.model, _check(config, policy))
     return Start(config, families, policy, base, generator, verifier, critic)
 
