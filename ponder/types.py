@@ -252,7 +252,9 @@ class Sample:
 
     `mask_T` is 1.0 where the token is trained on (0.0 for forced tokens). `logprobs_T` are the sampler's. For behaviour
     cloning `advantages_T` are all 1.0 and `logprobs_T` is empty. `returns_T` and `values_T` are there where a critic is
-    trained, `teacher_logprobs_T` where a teacher is followed; a loss says which of them it needs.
+    trained, `teacher_logprobs_T` where a teacher is followed; a loss says which of them it needs. Two rows with the
+    same `pair` are a better and a worse one. The trainer fills `old_logprobs_T` (its own log-probabilities before the
+    update) and `marks_T` (what the loss said of each token before the step) where a loss asks for them.
     """
 
     id: str
@@ -265,6 +267,9 @@ class Sample:
     returns_T: tuple[float, ...] = ()
     values_T: tuple[float, ...] = ()
     teacher_logprobs_T: tuple[float, ...] = ()
+    pair: str = ""
+    old_logprobs_T: tuple[float, ...] = ()
+    marks_T: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)

@@ -83,9 +83,10 @@ def sharded_trainer(
             f"trainer.backend={chosen.backend}: over several ranks weights are gathered by the model's own forward; "
             "use trainer.backend=module"
         )
-    if chosen.lora_rank or (loss is not None and loss.kl_coef > 0):
+    if chosen.lora_rank or (loss is not None and loss.keeps_reference):
         raise PonderError(
-            "adapters (trainer.lora_rank) and a pull to a reference (loss.kl_coef) are not sharded yet; set both to 0"
+            "adapters (trainer.lora_rank) and a reference (loss.kl_coef, loss dpo) are not sharded yet; set both to 0 "
+            "and choose another loss than dpo"
         )
     if model.dtype != torch.float32:
         raise PonderError(

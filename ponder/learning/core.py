@@ -144,6 +144,14 @@ class Core:
         self.skips_in_a_row = counters["skips_in_a_row"]
 
     @torch.no_grad()
+    def restart(self, weights: Mapping[str, Tensor]) -> None:
+        """Put the parameters back to `weights` and forget all moments; steps and schedule go on."""
+        for name, master in self.masters.items():
+            master.copy_(weights[name])
+        self._write_back()
+        self.optimizer.state.clear()
+
+    @torch.no_grad()
     def _collect(self) -> None:
         """Move gradients of rounded parameters to their masters, in float32."""
         for name, parameter in self._rounded.items():

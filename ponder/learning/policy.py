@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -61,12 +62,13 @@ class PolicyTrainer:
         self.parallel = parallel or Single()
         s = self.settings
         # With adapters the base stays as it is and serves as its own reference.
-        self._reference = _frozen(model) if self.loss.kl_coef > 0 and not s.lora_rank else None
+        self._reference = _frozen(model) if self.loss.keeps_reference and not s.lora_rank else None
         if s.lora_rank:
             lora.adapt(model, s.lora_rank, s.lora_alpha, derive_seed("lora", seed))
         self.core = Core({name: p for name, p in model.named_parameters() if p.requires_grad}, s, total_steps)
+        self._start = {n: m.detach().clone() for n, m in self.core.masters.items()} if s.from_start else {}
         self._backend = backend_for(model, s)
-        self._cost = Cost(model, self._backend, self.loss.kl_coef > 0, s.gradient_checkpointing)
+        self._cost = Cost(model, self._backend, self.loss.keeps_reference, s.gradient_checkpointing)
 
     @property
     def backend(self) -> str:
@@ -84,40 +86,39 @@ class PolicyTrainer:
         return self.core.learning_rate
 
     def update(self, samples: Sequence[Sample], left_out: LeftOut | None = None) -> UpdateReport:
-        """One pass over `samples` in `minibatches` steps. No samples: nothing happens and the report is empty.
+        """`epochs` passes over `samples`, each in `minibatches` steps. No samples: nothing happens.
 
         `left_out` are rows without a gradient that a loss with `count="all"` puts into its mean. PonderError if a
         sample lacks what the loss needs.
         """
         started, tally, rate = time.monotonic(), Tally(), self.learning_rate
         check(samples, self.loss)
-        parts = self._minibatches(samples)
-        out = (left_out or LeftOut()).part(len(parts) or 1) if self.loss.count == "all" else None
-        for part in parts:
-            self._step(part, out, tally)
+        if self._start and samples:
+            self.core.restart(self._start)
+        samples = self._before_the_update(samples, tally)
+        for _ in range(self.settings.epochs):
+            parts = self._minibatches(samples)
+            out = (left_out or LeftOut()).part(len(parts) or 1) if self.loss.count == "all" else None
+            for part in parts:
+                self._step(part, out, tally)
         return tally.report(len(samples), self.loss.on_policy, rate, time.monotonic() - started)
 
-    @torch.no_grad()
     def logprobs(self, samples: Sequence[Sample]) -> list[tuple[float, ...]]:
         """Log-probabilities of the trained tokens of each sample under the present weights, at its temperature."""
-        rows = [Row(sample, 1.0) for sample in samples]
-        found: dict[int, tuple[float, ...]] = {}
-        for groups in self._micro_batches(rows):
-            batch = collate(groups, self._backend, self.model.device)
-            logprobs_N, _ = self._forward(self.model, batch)
-            for index, row in enumerate(row for group in _ordered(groups) for row in group.rows):
-                found[id(row.sample)] = tuple(logprobs_N[batch.row_N == index].tolist())
-        return [found[id(sample)] for sample in samples]
+        return self.asked(self.model, samples)
 
     def predict(self, samples: Sequence[Sample]) -> Prediction:
-        """What `update` on these samples will cost; PonderError if a sample cannot fit `memory_gb`."""
+        """What `update` on these samples will cost; PonderError if a sample cannot fit `memory_gb`.
+
+        Forward passes that a loss asks for before its steps (a correction, DPO) are not in it.
+        """
         micros = [
             micro for part in self._minibatches(samples) for micro in self._micro_batches([Row(s, 1.0) for s in part])
         ]
         return Prediction(
             micro_batches=len(micros),
             tokens=sum(self._cost.tokens(micro) for micro in micros),
-            flops=self._passes * sum(self._cost.flops(micro) for micro in micros),
+            flops=self.settings.epochs * self._passes * sum(self._cost.flops(micro) for micro in micros),
             bytes=max((self._cost.bytes(micro) for micro in micros), default=0),
         )
 
@@ -139,19 +140,35 @@ class PolicyTrainer:
             restore_weights(self._reference, with_prefix(state.tensors, _REFERENCE))
         self.core.load(state.tensors, state.counters)
 
+    def _before_the_update(self, samples: Sequence[Sample], tally: Tally) -> Sequence[Sample]:
+        """With a correction and several steps, rows know what the learner said of them before the first of these."""
+        if self.loss.correction == "none" or self.settings.minibatches * self.settings.epochs == 1:
+            return samples
+        old = _Asked(self, samples, tally).now()
+        return [replace(sample, old_logprobs_T=old_T) for sample, old_T in zip(samples, old, strict=True)]
+
     def _minibatches(self, samples: Sequence[Sample]) -> list[list[Sample]]:
-        """`minibatches` parts of nearly equal size; which sample goes where depends on the seed and the step."""
-        parts = min(self.settings.minibatches, len(samples))
-        order = list(samples)
+        """`minibatches` parts of nearly equal size; which sample goes where depends on the seed and the step.
+
+        Rows of a pair stay together.
+        """
+        order = _units(samples) if self.loss.pairs else [[sample] for sample in samples]
+        parts = min(self.settings.minibatches, len(order))
         if parts > 1:
             random.Random(f"learner/{self.seed}/{self.steps}").shuffle(order)
-        return [order[len(order) * i // parts : len(order) * (i + 1) // parts] for i in range(parts)]
+        return [
+            [sample for unit in order[len(order) * i // parts : len(order) * (i + 1) // parts] for sample in unit]
+            for i in range(parts)
+        ]
 
     def _step(self, samples: Sequence[Sample], left_out: LeftOut | None, tally: Tally) -> None:
         bad = [s.id for s in samples if not all(map(math.isfinite, (*s.advantages_T, *s.logprobs_T)))]
         if bad:
             self._skip("advantage or log-probability is not finite", bad, tally)
             return
+        marks = self.loss.marks(samples, _Asked(self, samples, tally))
+        if marks is not None:
+            samples = [replace(sample, marks_T=marks_T) for sample, marks_T in zip(samples, marks, strict=True)]
         constant = self.loss.constant_length or self.longest
         weights = row_weights(samples, self.loss.normalisation, constant, left_out)
         micros = self._micro_batches([Row(*pair) for pair in zip(samples, weights, strict=True)])
@@ -184,24 +201,45 @@ class PolicyTrainer:
     def _backward(self, groups: Sequence[Group], sums: Tally) -> float:
         """Add the gradient of these rows to the model's and their measurements to `sums`; their part of the loss."""
         batch = collate(groups, self._backend, self.model.device)
-        logprobs_N, entropy_N = self._forward(self.model, batch)
+        logprobs_N, entropy_N = self._forward(self.model, batch, self.loss.entropy_coef > 0)
+        if self.loss.correction != "none" and batch.old_N is None:  # the only step: its own log-probabilities
+            batch = replace(batch, old_N=logprobs_N.detach())
         reference_N = None
         if self.loss.kl_coef > 0:
-            with torch.no_grad(), self._as_reference() as reference:
+            with torch.no_grad(), self.as_reference() as reference:
                 reference_N, _ = self._forward(reference, batch)
         terms = self.loss(batch.token_rows(logprobs_N, entropy_N, reference_N))
         total = (terms.loss_N * batch.weights_N).sum()
         (total * self.parallel.scale).backward()
         sums.forwarded += self._cost.tokens(groups)
         sums.flops += self._passes * self._cost.flops(groups)
+        entropy_N = entropy_N.detach()
         return sums.add_tokens(total.detach(), batch.sampler_N - logprobs_N.detach(), entropy_N, terms.metrics)
 
-    def _forward(self, model: PreTrainedModel, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _forward(self, model: PreTrainedModel, batch: Batch, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         temperature = self.temperature if self.loss.on_policy else 1.0
-        return self._backend.logprobs(model, batch.tokens, batch.positions_N, batch.targets_N, temperature)
+        return self._backend.logprobs(
+            model, batch.tokens, batch.positions_N, batch.targets_N, temperature, entropy_gradient
+        )
+
+    @torch.no_grad()
+    def asked(
+        self, model: PreTrainedModel, samples: Sequence[Sample], tally: Tally | None = None
+    ) -> list[tuple[float, ...]]:
+        """Log-probabilities of the trained tokens of each sample under `model`; the work goes into `tally`."""
+        found: dict[int, tuple[float, ...]] = {}
+        for groups in self._micro_batches([Row(sample, 1.0) for sample in samples]):
+            batch = collate(groups, self._backend, self.model.device)
+            logprobs_N, _ = self._forward(model, batch)
+            for index, row in enumerate(row for group in _ordered(groups) for row in group.rows):
+                found[id(row.sample)] = tuple(logprobs_N[batch.row_N == index].tolist())
+            if tally is not None:
+                tally.forwarded += self._cost.tokens(groups)
+                tally.flops += self._cost.flops(groups)
+        return [found[id(sample)] for sample in samples]
 
     @contextmanager
-    def _as_reference(self) -> Iterator[PreTrainedModel]:
+    def as_reference(self) -> Iterator[PreTrainedModel]:
         """The model as it was at the start: a frozen copy, or the base without its adapters."""
         if self._reference is not None:
             yield self._reference
@@ -236,6 +274,38 @@ class PolicyTrainer:
     def _is_finite(self, groups: Sequence[Group]) -> bool:
         self.core.zero()
         return math.isfinite(self._backward(groups, Tally())) and self.core.gradients_finite()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a loss may ask about the rows of a step (`losses.loss.Models`); the work is charged to the update."""
+
+    trainer: PolicyTrainer
+    samples: Sequence[Sample]
+    tally: Tally
+
+    def now(self) -> list[tuple[float, ...]]:
+        return self._whole(self.trainer.asked(self.trainer.model, self.samples, self.tally))
+
+    def reference(self) -> list[tuple[float, ...]]:
+        with self.trainer.as_reference() as reference:
+            return self._whole(self.trainer.asked(reference, self.samples, self.tally))
+
+    def _whole(self, trained: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
+        """One number for each response token, 0 where it is not trained on."""
+        parts = [iter(some) for some in trained]
+        return [
+            tuple(next(part) if m else 0.0 for m in sample.mask_T)
+            for sample, part in zip(self.samples, parts, strict=True)
+        ]
+
+
+def _units(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Rows that stay together, in the order of their first ones."""
+    units: dict[str, list[Sample]] = {}
+    for index, sample in enumerate(samples):
+        units.setdefault(sample.pair or f"alone {index}", []).append(sample)
+    return list(units.values())
 
 
 def _ordered(groups: Sequence[Group]) -> list[Group]:

@@ -49,7 +49,9 @@ class OptimizerSettings(Strict):
 class TrainerSettings(OptimizerSettings):
     """How the policy learns.
 
-    `minibatches` cuts an update into that many optimizer steps. Micro-batches of 8192 tokens are measured fastest on
+    `minibatches` cuts an update into that many optimizer steps, and `epochs` goes over its samples that many times.
+    `from_start` begins each update from the weights of the start (STaR, ReST-EM: only the data comes from the newest
+    policy). Micro-batches of 8192 tokens are measured fastest on
     two CPU cores; their predicted peak of memory beyond the weights stays within `memory_gb` (0: no limit). `precision`
     says in which numbers the layers' products run (see `learning/packed/precision`). `lora_rank` above 0 trains
     adapters of that rank alone. `gradient_checkpointing` computes a layer twice and keeps only its input. `backend`
@@ -57,6 +59,8 @@ class TrainerSettings(OptimizerSettings):
     """
 
     minibatches: Positive = 1
+    epochs: Positive = 1
+    from_start: bool = False
     memory_gb: Annotated[float, Field(ge=0)] = 0.0
     precision: Precision = "model"
     lora_rank: Annotated[int, Field(ge=0)] = 0

@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ponder.losses.additions import completed
 from ponder.losses.clipped import held
-from ponder.losses.kl import pulled
 from ponder.losses.loss import LARGEST_LOG_RATIO, Loss, Terms, TokenRows
 from ponder.losses.normalisation import Normalisation
 
@@ -29,10 +29,12 @@ class GSPO(Loss):
     clip_low: Annotated[float, Field(ge=0, le=1)] = 3e-4
     clip_high: Annotated[float, Field(ge=0)] = 4e-4
     source: ClassVar[str] = "GSPO (arXiv 2507.18071, equations 5 and 7)"
+    compares: ClassVar[bool] = True
 
     def __call__(self, tokens: TokenRows) -> Terms:
-        mean_B = tokens.row_mean(tokens.logprobs_N - tokens.sampler_N).clamp(max=LARGEST_LOG_RATIO)
+        before_N = tokens.sampler_N if tokens.old_N is None else tokens.old_N
+        mean_B = tokens.row_mean(tokens.logprobs_N - before_N).clamp(max=LARGEST_LOG_RATIO)
         ratio_N = mean_B.exp()[tokens.row_N]
         loss_N, clipped_N = held(ratio_N, tokens.advantages_N, self.clip_low, self.clip_high)
         metrics = {"clip_fraction": clipped_N.float(), "sequence_ratio": ratio_N.detach()}
-        return pulled(Terms(loss_N, metrics), tokens, self.kl_coef)
+        return completed(self, Terms(loss_N, metrics), tokens)

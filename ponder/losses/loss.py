@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ponder.losses.normalisation import Normalisation, Rows
@@ -33,8 +33,10 @@ FIELDS: Mapping[str, str] = {
 class TokenRows:
     """The trained tokens of some rows, all [N]: `row_N` is the row (0 to B-1) to which a token belongs.
 
-    `logprobs_N` are the learner's, with gradient; `entropy_N` is the learner's entropy in nats, without. `sampler_N`
-    are the log-probabilities of the sampler. The others are None where the samples do not carry them.
+    `logprobs_N` are the learner's, with gradient; `entropy_N` is the learner's entropy in nats, with gradient where the
+    loss has an entropy bonus. `sampler_N` are the log-probabilities of the sampler, `old_N` those of the learner as it
+    was before the update (only with a correction). `marks_N` are what `Loss.marks` said of each token before the step.
+    The others are None where the samples do not carry them.
     """
 
     logprobs_N: Tensor
@@ -47,17 +49,25 @@ class TokenRows:
     returns_N: Tensor | None = None
     values_N: Tensor | None = None
     teacher_N: Tensor | None = None
+    old_N: Tensor | None = None
+    marks_N: Tensor | None = None
 
     @property
     def log_ratio_N(self) -> Tensor:
-        """Log pi - log mu of each token, from above bounded so that its power stays finite."""
-        return (self.logprobs_N - self.sampler_N).clamp(max=LARGEST_LOG_RATIO)
+        """Log pi - log mu of each token, from above bounded so that its power stays finite.
+
+        With a correction between sampler and learner it is log pi - log pi_old: the rest is in the correction's weight.
+        """
+        before_N = self.sampler_N if self.old_N is None else self.old_N
+        return (self.logprobs_N - before_N).clamp(max=LARGEST_LOG_RATIO)
+
+    def row_sum(self, values_N: Tensor) -> Tensor:
+        """The sum over the trained tokens of each row, [B]; the gradient flows through it."""
+        return values_N.new_zeros(self.rows).index_add(0, self.row_N, values_N)
 
     def row_mean(self, values_N: Tensor) -> Tensor:
         """The mean over the trained tokens of each row, [B]; the gradient flows through it."""
-        sums_B = values_N.new_zeros(self.rows).index_add(0, self.row_N, values_N)
-        counts_B = values_N.new_zeros(self.rows).index_add(0, self.row_N, torch.ones_like(values_N))
-        return sums_B / counts_B.clamp(min=1)
+        return self.row_sum(values_N) / self.row_sum(torch.ones_like(values_N)).clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -68,21 +78,67 @@ class Terms:
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+class Models(Protocol):
+    """What a loss may ask before a step: log-probabilities of the response tokens of each of its rows (forced: 0)."""
+
+    def now(self) -> list[tuple[float, ...]]:
+        """Under the present weights."""
+        ...
+
+    def reference(self) -> list[tuple[float, ...]]:
+        """Under the policy as it was at the start; the loss declares the need "reference"."""
+        ...
+
+
 class Loss(Plugin):
     """A loss over rows of tokens. `kl_coef` above 0 keeps a frozen copy of the start as reference and pulls to it.
 
     `normalisation` says how token losses become one number (`losses.normalisation`), `constant_length` the divisor
-    under "constant" (0: the longest response of the run), and `count` which rows the mean is taken over. `fields` are
-    the parts of a sample that it reads besides the tokens. `on_policy` losses compare with the sampler at its
-    temperature; others read plain text.
+    under "constant" (0: the longest response of the run), and `count` which rows the mean is taken over. What any loss
+    may have added stands in `losses.additions`: the pull (`kl_coef`, `kl_estimator`), an entropy bonus
+    (`entropy_coef`), and the correction of the difference between the engine that sampled and the learner.
+
+    `fields` are the parts of a sample that it reads besides the tokens. `on_policy` losses compare with the sampler at
+    its temperature; others read plain text. `pairs`: rows belong together in twos by `Sample.pair`, and stay together
+    when an update is cut into steps. `compares`: a ratio tells how far a row is from the present policy, so rows that
+    older weights drew may be used. `algorithm` is the credit rule that the loss is meant for.
     """
 
     normalisation: Normalisation = "constant"
     constant_length: Annotated[int, Field(ge=0)] = 0
     count: Rows = "live"
     kl_coef: Annotated[float, Field(ge=0)] = 0.0
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    entropy_coef: Annotated[float, Field(ge=0)] = 0.0
+    correction: Literal["none", "truncate", "mask"] = "none"
+    correction_level: Literal["token", "sequence"] = "token"
+    correction_cap: Annotated[float, Field(gt=0)] = 2.0
     fields: ClassVar[tuple[str, ...]] = ("logprobs_T",)
     on_policy: ClassVar[bool] = True
+    pairs: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
+    algorithm: ClassVar[str] = "dr_grpo"
+
+    @model_validator(mode="after")
+    def _correction_has_a_sampler(self) -> Loss:
+        if self.correction != "none" and "logprobs_T" not in self.fields:
+            raise ValueError(
+                f"correction={self.correction}: the loss {self.kind} does not read the sampler's log-probabilities, so "
+                "there is nothing to correct; leave it at none, or choose a loss that compares with the sampler"
+            )
+        return self
+
+    @property
+    def keeps_reference(self) -> bool:
+        """Whether the policy of the start is kept for this loss."""
+        return self.kl_coef > 0 or "reference" in self.needs
+
+    def marks(self, samples: Sequence[Sample], models: Models) -> list[tuple[float, ...]] | None:
+        """A number for each response token of each row of a step, seen later as `TokenRows.marks_N`; None: no need.
+
+        For what depends on all rows of a step: a loss itself sees only those of its micro-batch.
+        """
+        return None
 
     def __call__(self, tokens: TokenRows) -> Terms:
         raise NotImplementedError(f"{type(self).__name__} is no loss: it has no __call__")

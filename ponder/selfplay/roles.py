@@ -145,7 +145,7 @@ def policy_trainer(model: PreTrainedModel, config: Run, loss: Loss | None = None
         loss or config.loss,
         temperature=config.sampling.temperature,
         longest=config.sampling.max_tokens,
-        total_steps=config.rounds * config.updates * config.trainer.minibatches,
+        total_steps=config.rounds * config.updates * config.trainer.minibatches * config.trainer.epochs,
         seed=config.seed,
     )
 

@@ -35,18 +35,26 @@ class Backend(Protocol):
         ...
 
     def logprobs(
-        self, model: PreTrainedModel, tokens: Any, positions_N: Tensor, targets_N: Tensor, temperature: float
+        self,
+        model: PreTrainedModel,
+        tokens: Any,
+        positions_N: Tensor,
+        targets_N: Tensor,
+        temperature: float,
+        entropy_gradient: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Log-probability [N] of the targets, with gradient, and entropy [N] in nats, without.
+        """Log-probability [N] of the targets, with gradient, and entropy [N] in nats, with gradient if that is asked.
 
         Both are of softmax(logits / temperature). Positions that nothing asks about need no logits.
         """
         ...
 
 
-def of_logits(logits_NV: Tensor, targets_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def of_logits(
+    logits_NV: Tensor, targets_N: Tensor, temperature: float, entropy_gradient: bool = False
+) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies from logits, in float32."""
     logprobs_NV = torch.log_softmax(logits_NV.float() / temperature, dim=-1)
-    with torch.no_grad():
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
         entropy_N = -(logprobs_NV.exp() * logprobs_NV).sum(-1)
     return logprobs_NV.gather(1, targets_N[:, None])[:, 0], entropy_N

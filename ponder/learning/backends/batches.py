@@ -20,7 +20,7 @@ class Batch:
     """Token ids in the backend's layout and, for the N trained tokens, row after row, everything the loss needs.
 
     `positions_N` point at the token before in that layout, whose output predicts `targets_N`. `row_N` is the row of a
-    token. The last three are None where the samples do not carry them.
+    token. Those with a default are None where the samples do not carry them.
     """
 
     tokens: Any
@@ -34,6 +34,8 @@ class Batch:
     returns_N: Tensor | None = None
     values_N: Tensor | None = None
     teacher_N: Tensor | None = None
+    old_N: Tensor | None = None
+    marks_N: Tensor | None = None
 
     def token_rows(self, logprobs_N: Tensor, entropy_N: Tensor, reference_N: Tensor | None) -> TokenRows:
         """What the loss sees."""
@@ -48,6 +50,8 @@ class Batch:
             returns_N=self.returns_N,
             values_N=self.values_N,
             teacher_N=self.teacher_N,
+            old_N=self.old_N,
+            marks_N=self.marks_N,
         )
 
 
@@ -104,4 +108,6 @@ def collate(groups: Sequence[Group], backend: Backend, device: torch.device) -> 
         returns_N=optional("returns_T"),
         values_N=optional("values_T"),
         teacher_N=optional("teacher_logprobs_T"),
+        old_N=optional("old_logprobs_T"),
+        marks_N=optional("marks_T"),
     )

@@ -53,7 +53,13 @@ class Flex:
         return Masked(ids, positions, mask), packing.predictors
 
     def logprobs(
-        self, model: PreTrainedModel, tokens: Masked, positions_N: Tensor, targets_N: Tensor, temperature: float
+        self,
+        model: PreTrainedModel,
+        tokens: Masked,
+        positions_N: Tensor,
+        targets_N: Tensor,
+        temperature: float,
+        entropy_gradient: bool = False,
     ) -> tuple[Tensor, Tensor]:
         with torch.autocast(model.device.type, self.dtype, enabled=self.dtype != model.dtype):
             logits_1NV = model(
@@ -63,7 +69,7 @@ class Flex:
                 use_cache=False,
                 logits_to_keep=positions_N,
             ).logits
-        return of_logits(logits_1NV[0], targets_N, temperature)
+        return of_logits(logits_1NV[0], targets_N, temperature, entropy_gradient)
 
 
 def prepared(model: PreTrainedModel, numbers: Numbers) -> Flex:

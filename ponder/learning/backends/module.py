@@ -54,7 +54,13 @@ class Module:
         return Padded(torch.from_numpy(ids).to(device), first), places
 
     def logprobs(
-        self, model: PreTrainedModel, tokens: Padded, positions_N: Tensor, targets_N: Tensor, temperature: float
+        self,
+        model: PreTrainedModel,
+        tokens: Padded,
+        positions_N: Tensor,
+        targets_N: Tensor,
+        temperature: float,
+        entropy_gradient: bool = False,
     ) -> tuple[Tensor, Tensor]:
         longest = tokens.ids_BT.shape[1]
         kept = {"logits_to_keep": longest - tokens.first} if tokens.first and _can_leave_out(model) else {}
@@ -62,7 +68,7 @@ class Module:
             logits_BTV = model(input_ids=tokens.ids_BT, use_cache=False, **kept).logits
         left_out = longest - logits_BTV.shape[1]
         row_N, place_N = positions_N // longest, positions_N % longest
-        return of_logits(logits_BTV[row_N, place_N - left_out], targets_N, temperature)
+        return of_logits(logits_BTV[row_N, place_N - left_out], targets_N, temperature, entropy_gradient)
 
 
 def _can_leave_out(model: PreTrainedModel) -> bool:

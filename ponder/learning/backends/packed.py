@@ -39,9 +39,15 @@ class Packed:
         return layout(packing, self.shape, device), packing.predictors
 
     def logprobs(
-        self, model: PreTrainedModel, tokens: Layout, positions_N: Tensor, targets_N: Tensor, temperature: float
+        self,
+        model: PreTrainedModel,
+        tokens: Layout,
+        positions_N: Tensor,
+        targets_N: Tensor,
+        temperature: float,
+        entropy_gradient: bool = False,
     ) -> tuple[Tensor, Tensor]:
         hidden_NH = trunk.hidden_states(model, tokens, positions_N, self.numbers, self.checkpointing)
         rounded = self.numbers.rounded or self.numbers.dtype != model.dtype
         weight_VH: Tensor = model.get_output_embeddings().weight
-        return head.chosen(hidden_NH, weight_VH, targets_N, temperature, rounded)
+        return head.chosen(hidden_NH, weight_VH, targets_N, temperature, rounded, entropy_gradient)

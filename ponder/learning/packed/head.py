@@ -1,7 +1,8 @@
 """Log-probability and entropy of chosen tokens from hidden states, a chunk of rows at a time.
 
 log p(y) = z_y - log sum exp z, z = W h / temperature. No tensor of tokens x vocabulary is kept: a chunk's logits are
-made again in the backward pass, where d log p(y) / d z = onehot(y) - softmax(z). If all tokens fit in one chunk, its
+made again in the backward pass, where d log p(y) / d z = onehot(y) - softmax(z), and d H / d z = -p (log p + H) for the
+entropy H where its gradient is asked for. If all tokens fit in one chunk, its
 probabilities stay and nothing is computed twice; so memory is bounded by the chunk either way.
 """
 
@@ -21,14 +22,20 @@ CHUNK = 2**24
 
 
 def chosen(
-    hidden_NH: Tensor, weight_VH: Tensor, targets_N: Tensor, temperature: float, rounded: bool = False
+    hidden_NH: Tensor,
+    weight_VH: Tensor,
+    targets_N: Tensor,
+    temperature: float,
+    rounded: bool = False,
+    entropy_gradient: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Log-probability [N] of the targets, with gradient, and entropy [N], without, both float32.
+    """Log-probability [N] of the targets, with gradient, and entropy [N], without unless asked for, both float32.
 
     `rounded`: see `products`; it touches the gradient alone.
     """
-    logprobs_N, entropy_N = _apply(hidden_NH, weight_VH, targets_N, temperature, rows(len(weight_VH)), rounded)
-    return logprobs_N, entropy_N
+    size = rows(len(weight_VH))
+    logprobs_N, entropy_N = _apply(hidden_NH, weight_VH, targets_N, temperature, size, rounded)
+    return logprobs_N, entropy_N if entropy_gradient else entropy_N.detach()
 
 
 def rows(vocabulary: int) -> int:
@@ -54,20 +61,20 @@ class _Chosen(Function):
             whole = probs_NV if len(targets) <= size else None
         ctx.save_for_backward(hidden, weight, targets, *([] if whole is None else [whole]))
         ctx.temperature, ctx.size, ctx.rounded = temperature, size, rounded
-        ctx.mark_non_differentiable(entropy)
+        ctx.set_materialize_grads(False)
         return logprobs, entropy
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor | None, grad_entropy: Tensor | None) -> tuple[Tensor | None, ...]:
         hidden, weight, targets, *whole = ctx.saved_tensors
+        grad = None if grad is None else grad / ctx.temperature
+        grad_entropy = None if grad_entropy is None else grad_entropy / ctx.temperature
         to_hidden = torch.empty_like(hidden)
         to_weight = torch.zeros_like(weight, dtype=torch.float32)
         for part in _parts(len(targets), ctx.size):
             probs_NV = whole[0] if whole else _log_softmax(hidden[part], weight, ctx.temperature).exp_()
-            scaled = (grad[part] / ctx.temperature)[:, None]
-            logits_NV = probs_NV * -scaled
-            logits_NV.scatter_add_(1, targets[part, None], scaled)
+            logits_NV = _to_logits(probs_NV, grad, grad_entropy, targets, part)
             logits_NV = logits_NV.to(hidden.dtype)
             with rounding(ctx.rounded):
                 torch.mm(logits_NV, weight, out=to_hidden[part])
@@ -76,6 +83,22 @@ class _Chosen(Function):
 
 
 _apply: Any = _Chosen.apply
+
+
+def _to_logits(
+    probs_NV: Tensor, grad: Tensor | None, grad_entropy: Tensor | None, targets: Tensor, part: slice
+) -> Tensor:
+    """The gradient by the logits of one chunk; those by its outputs are divided by the temperature already."""
+    if grad is None:
+        logits_NV = torch.zeros_like(probs_NV)
+    else:
+        logits_NV = probs_NV * -grad[part, None]
+        logits_NV.scatter_add_(1, targets[part, None], grad[part, None])
+    if grad_entropy is not None:
+        logs_NV = probs_NV.clamp(min=torch.finfo(probs_NV.dtype).tiny).log()
+        entropy_N1 = -torch.linalg.vecdot(probs_NV, logs_NV)[:, None]
+        logits_NV -= grad_entropy[part, None] * probs_NV * (logs_NV + entropy_N1)
+    return logits_NV
 
 
 def _parts(count: int, size: int) -> list[slice]:
