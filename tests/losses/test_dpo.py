@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -35,8 +36,8 @@ def pairs(count: int = 2) -> list[Sample]:
 class Fixed:
     """Models whose log-probabilities are given."""
 
-    def __init__(self, now: list[tuple[float, ...]], reference: list[tuple[float, ...]]) -> None:
-        self._now, self._reference = now, reference
+    def __init__(self, now: Sequence[tuple[float, ...]], reference: Sequence[tuple[float, ...]]) -> None:
+        self._now, self._reference = list(now), list(reference)
 
     def now(self) -> list[tuple[float, ...]]:
         return self._now
