@@ -57,7 +57,7 @@ def one_pair(better: float, worse: float) -> list[Sample]:
 def test_the_margin_and_the_loss_by_hand():
     loss = DPO(beta=0.5)
     marks = loss.marks(one_pair(0, 0), Fixed([(-1.0,), (-2.0,)], [(-1.5,), (-1.2,)]))
-    assert marks == [(pytest.approx(1.3),), (pytest.approx(1.3),)]  # 0.5 - (-0.8)
+    assert [m for (m,) in marks] == pytest.approx([1.3, 1.3])  # 0.5 - (-0.8)
     tokens = TokenRows(
         torch.tensor([-1.0, -2.0]),
         torch.zeros(2),
