@@ -414,6 +414,33 @@ class Environment(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What came of one joint episode: the answers to learn from, each with its own problem and verdict.
+
+    A problem may name a role in `Key.data["role"]` (a seat, a proposer). `tokens` and `calls` are the cost; `metrics`
+    are numbers of this episode, of which the log shows the mean.
+    """
+
+    answers: tuple[tuple[Problem, Trajectory, Verdict], ...]
+    tokens: float
+    calls: int
+    metrics: Mapping[str, float]
+
+
+@runtime_checkable
+class Together(Protocol):
+    """An environment in which several answers of one policy come about together, as the two seats of a game do."""
+
+    async def joint(self, problem: Problem, member: int, propose: Propose, *, max_tokens: int, seed: int) -> Joint:
+        """Play the episode number `member` that begins with `problem`. No answer has more than `max_tokens` tokens.
+
+        What breaks behind a role is a failure in the verdicts of the episode and never an exception, but for a
+        PonderError, which is something to act on.
+        """
+        ...
+
+
 class ProblemSource(Protocol):
     """Where training problems come from: a curriculum, a file, a model that proposes them, a game.
 

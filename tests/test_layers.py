@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": set(),
     "search": set(),
     "learning": {"models", "native", "losses"},
-    "environments": set(),
+    "environments": {"problems"},
     "rollout": {"search", "environments"},
     "labels": {"search", "rollout"},
     "rewards": set(),

@@ -14,11 +14,12 @@ from ponder.algorithms.grpo import GRPO
 from ponder.algorithms.reinforce_pp import ReinforcePP
 from ponder.algorithms.rejection import Rejection
 from ponder.algorithms.rloo import RLOO
+from ponder.algorithms.role_baseline import RoleBaseline
 from ponder.catalogue import Entry, of_settings
 from ponder.plugins import Registry
 
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm", Algorithm, default="dr_grpo")
-for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE, Rejection):
+for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE, Rejection, RoleBaseline):
     ALGORITHMS.register(_settings)
 AnyAlgorithm = Annotated[Algorithm, ALGORITHMS]
 

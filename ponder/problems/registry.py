@@ -20,6 +20,9 @@ from ponder.problems.families.cipher import Cipher
 from ponder.problems.families.countdown import Countdown
 from ponder.problems.files.hub import Hub
 from ponder.problems.files.jsonl import Jsonl
+from ponder.problems.games.kuhn import Kuhn
+from ponder.problems.games.nim import Nim
+from ponder.problems.games.tictactoe import TicTacToe
 from ponder.problems.gym.family import Gym, gym
 from ponder.problems.names import typed
 from ponder.protocols import Family
@@ -60,6 +63,9 @@ FAMILIES: dict[str, Entry] = {
     "code": _generated(Code),
     "constraints": _generated(Constraints),
     "countdown": _generated(Countdown),
+    "kuhn": _generated(Kuhn),
+    "nim": _generated(Nim),
+    "tictactoe": _generated(TicTacToe),
     "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),
     "jsonl": Entry("The rows of a file, one JSON object a line.", Jsonl, {"split": "", "verifier": ""}, "PATH"),
     "hf": Entry("A data set of the Hugging Face hub.", Hub, _COLUMNS, "DATASET"),

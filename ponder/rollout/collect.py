@@ -7,17 +7,18 @@ bit for bit, however long a grader or an environment takes, unless one misses it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 from ponder.environments import SingleTurn
-from ponder.protocols import Environment, Judge, Propose, Strategy
+from ponder.protocols import Environment, Judge, Propose, Strategy, Together
 from ponder.protocols import Grade as Grade
 from ponder.rollout import grading
 from ponder.rollout.draws import Draw, Plain, Searched
 from ponder.rollout.episodes import Episodes
 from ponder.rollout.grading import Grading
+from ponder.rollout.joint import joint_groups
 from ponder.search.common import together
 from ponder.thinking import opens_thinking
 from ponder.types import Group, PonderError, Problem, Trajectory, Usage, Verdict
@@ -29,12 +30,13 @@ class Collected(Sequence[Group]):
 
     `usage.kept` are the tokens of all trajectories (plain sampling), or of those that the searches chose; the other
     trajectories of searches are in `discarded` although they are in the groups too. `degraded` says what did not go
-    as asked while searching, a sentence a problem.
+    as asked while searching, a sentence a problem. `metrics` are what joint episodes measured, as means.
     """
 
     groups: tuple[Group, ...]
     usage: Usage
     degraded: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @overload
     def __getitem__(self, index: int) -> Group: ...
@@ -82,6 +84,9 @@ async def collect(
     acts_in = environment or SingleTurn()
     sizes = list(group_size) if isinstance(group_size, Sequence) else [group_size] * len(problems)
     _check(strategy, judge, budget, acts_in)
+    if isinstance(acts_in, Together):
+        found = await joint_groups(acts_in, problems, sizes, propose, max_tokens=max_tokens, seed=seed)
+        return Collected(found[0], found[1], metrics=found[2])
     async with Grading(grade, seconds=grading_seconds, opened=opens_thinking(propose)) as grader:
         episodes = Episodes(acts_in, propose, grader, max_tokens, seed)
         draw: Draw = Plain(propose, episodes.first, seed)
@@ -105,6 +110,11 @@ def _check(strategy: Strategy | None, judge: Judge | None, budget: float | None,
     name = type(strategy).__name__
     if budget is None:
         raise PonderError(f"{name} needs a budget: give the token-equivalents that a search may spend on a problem")
+    if isinstance(environment, Together):
+        raise PonderError(
+            f"{name} searches one answer, and in the environment {type(environment).__name__} several come about "
+            "together; use plain sampling there"
+        )
     if environment.most_turns > 1:
         raise PonderError(
             f"{name} searches one answer, and the environment {type(environment).__name__} has "

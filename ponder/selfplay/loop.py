@@ -8,11 +8,12 @@ continued from the checkpoint of a round plays the next one exactly as it would 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, TypeVar
 
+from ponder.environments import Match
 from ponder.evaluation.audit.calibration import verifier_quality
 from ponder.labels.contrast import label
 from ponder.labels.labelled import Labelled
@@ -28,6 +29,7 @@ from ponder.selfplay.coupling.agreement import agreement
 from ponder.selfplay.coupling.labels import lessons
 from ponder.selfplay.coupling.reward import of_round
 from ponder.selfplay.credit import Credited, Crediting
+from ponder.selfplay.games.standing import standing
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.monitors.reward_hacking import Watch
 from ponder.selfplay.needs import needs_critic, needs_verifier_scores
@@ -97,7 +99,8 @@ class SelfPlay:
     def start(self) -> dict[str, Any]:
         """The row before any training: where the ladder begins."""
         ladder = self.climb()
-        return {"round": -1, "flops": 0.0, "validation": rates(ladder), "ladder": by_family_and_problem(ladder)}
+        row = {"round": -1, "flops": 0.0, "validation": rates(ladder), "ladder": by_family_and_problem(ladder)}
+        return {**row, "metrics": self._standing()}
 
     def play(self, round_number: int) -> dict[str, Any]:
         """One round; returns its row of the report."""
@@ -115,6 +118,7 @@ class SelfPlay:
         self.ledger.seconds += time.monotonic() - started
         levels = getattr(self.source, "levels", None)
         row = round_row(round_number, self.ledger, self.parts, levels, updates, ladder, quality, watched)
+        row["metrics"] |= self._standing()
         return {**row, "agreement": agreed}
 
     def climb(self) -> list[Group]:
@@ -125,17 +129,27 @@ class SelfPlay:
         self._sampled("measuring")
         return groups
 
+    def _standing(self) -> dict[str, float]:
+        """How strong the policy plays the games that it plays against itself; not charged to training."""
+        if not isinstance(self.config.environment, Match):
+            return {}
+        seed, most = derive_seed("standing", self.config.seed), self.config.sampling.max_tokens
+        found: dict[str, float] = self.run(standing(self.ladder, self.generator.propose, max_tokens=most, seed=seed))
+        self._sampled("measuring")
+        return found
+
     def _improve_policy(self, round_number: int, update: int) -> Improvement:
         """Problems, answers, credit, gradient, new weights in the engine: one update of the policy."""
         config = self.config
         done, total = round_number * config.updates + update, config.rounds * config.updates
         problems = self.run(take(self.source, config.sampling.problems))
         self.tell("training", done, total, f"round {round_number + 1}: sampling")
-        groups = list(self._answered(problems, derive_seed("rollout", config.seed, round_number, update)))
+        drawn = self._answered(problems, derive_seed("rollout", config.seed, round_number, update))
+        groups = list(drawn)
         self.source.observe(groups)
         credited = self.credit(groups)
         self.tell("training", done, total, f"round {round_number + 1}: learning, {solved(groups)}")
-        return self._learn(groups, credited)
+        return self._learn(groups, credited, drawn.metrics)
 
     def _answered(self, problems: Sequence[Problem], seed: int) -> Collected:
         """Judged answers to train on: plain or searched, in the run's environment, graded behind the noise dial."""
@@ -160,14 +174,14 @@ class SelfPlay:
             self._did("search_scoring", Part(flops, None))
         return drawn
 
-    def _learn(self, groups: Sequence[Group], credited: Credited) -> Improvement:
+    def _learn(self, groups: Sequence[Group], credited: Credited, measured: Mapping[str, float]) -> Improvement:
         credits_PG, prompt = credited.credits.credits_PG, self.generator.propose.prompts.tokens
         packed = pack(credits_PG, prompt)
         waits = self.critic is not None and self.critic.warming_up
         report = self.generator.trainer.update(() if waits else packed.samples, packed.left_out)
         self.ledger.policy += report.flops
         self._did("update", Part(report.flops, report.seconds))
-        metrics = dict(credited.metrics)
+        metrics = {**credited.metrics, **measured}
         if self.critic is not None:
             critic = self.critic.update(rows(credits_PG, prompt))
             self.ledger.policy += critic.flops

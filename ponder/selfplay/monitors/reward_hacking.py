@@ -84,7 +84,9 @@ class Watch:
         for one in seen:
             families.setdefault(one.problem.family, []).append(one)
         counts = {name: {f: count(some) for f, some in families.items()} for name, count in COUNTERS.items()}
-        sample = self._sample(seen, round_number)
+        # The verdict on a move in a match is the match's result, which no grader of single answers can confirm.
+        single = [one for one in seen if "game" not in one.problem.key.data]
+        sample = self._sample(single, round_number)
         problems, responses = [one.problem for one in sample], [one.response for one in sample]
         again = self.grade(problems, responses) if sample else []
         compared, differing = disagreements(problems, responses, again)

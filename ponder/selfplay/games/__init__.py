@@ -1,0 +1,1 @@
+"""How strong a policy plays two-seat games."""
