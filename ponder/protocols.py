@@ -464,3 +464,12 @@ class ProblemSource(Protocol):
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on exactly where `state` was read."""
         ...
+
+
+@runtime_checkable
+class Teaching(Protocol):
+    """A source that the policy learns from too, because the policy made its problems (`selfplay.proposer`)."""
+
+    def lessons(self) -> tuple[list[Group], dict[str, float]]:
+        """After `observe`: answers of the policy to the source itself, judged by what came of them, and metrics."""
+        ...

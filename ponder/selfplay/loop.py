@@ -19,7 +19,7 @@ from ponder.labels.contrast import label
 from ponder.labels.labelled import Labelled
 from ponder.learning.samples import pack, rows
 from ponder.models.size import parameters
-from ponder.protocols import Grade, ProblemSource
+from ponder.protocols import Grade, ProblemSource, Teaching
 from ponder.rollout.collect import Collected, collect
 from ponder.rollout.sources import take
 from ponder.seeds import derive_seed
@@ -33,6 +33,7 @@ from ponder.selfplay.games.standing import standing
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.monitors.reward_hacking import Watch
 from ponder.selfplay.needs import needs_critic, needs_verifier_scores
+from ponder.selfplay.proposer.lessons import Taught, credit_of
 from ponder.selfplay.report import Improvement, by_family_and_problem, in_turns, rates, round_row, solved
 from ponder.selfplay.roles import CriticRole, Generator, VerifierRole
 from ponder.types import Group, PonderError, Problem, Trajectory, Verdict
@@ -109,8 +110,8 @@ class SelfPlay:
         self.parts = {}
         self.credit = self._crediting(round_number)
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
-        self.played = [list(update.groups) for update in updates]
-        groups = [group for update in self.played for group in update]
+        self.played = [[*update.groups, *update.proposals] for update in updates]
+        groups = [group for update in updates for group in update.groups]
         self._improve_verifier(groups, round_number)
         ladder = self.climb()
         quality, agreed = self._measure_verifier(ladder, round_number)
@@ -147,9 +148,9 @@ class SelfPlay:
         drawn = self._answered(problems, derive_seed("rollout", config.seed, round_number, update))
         groups = list(drawn)
         self.source.observe(groups)
-        credited = self.credit(groups)
+        credited, taught = self.credit(groups), self._taught()
         self.tell("training", done, total, f"round {round_number + 1}: learning, {solved(groups)}")
-        return self._learn(groups, credited, drawn.metrics)
+        return self._learn(groups, credited, {**drawn.metrics, **taught.metrics}, taught)
 
     def _answered(self, problems: Sequence[Problem], seed: int) -> Collected:
         """Judged answers to train on: plain or searched, in the run's environment, graded behind the noise dial."""
@@ -174,9 +175,19 @@ class SelfPlay:
             self._did("search_scoring", Part(flops, None))
         return drawn
 
-    def _learn(self, groups: Sequence[Group], credited: Credited, measured: Mapping[str, float]) -> Improvement:
+    def _taught(self) -> Taught:
+        """What the policy did for the source of problems, with its credit."""
+        if not isinstance(self.source, Teaching):
+            return Taught()
+        taught = credit_of(*self.source.lessons())
+        self.ledger.sampled += sum(len(t) for group in taught.groups for t in group.trajectories)
+        return taught
+
+    def _learn(
+        self, groups: Sequence[Group], credited: Credited, measured: Mapping[str, float], taught: Taught
+    ) -> Improvement:
         credits_PG, prompt = credited.credits.credits_PG, self.generator.propose.prompts.tokens
-        packed = pack(credits_PG, prompt)
+        packed = pack((*credits_PG, *taught.credits_PG), prompt)
         waits = self.critic is not None and self.critic.warming_up
         report = self.generator.trainer.update(() if waits else packed.samples, packed.left_out)
         self.ledger.policy += report.flops
@@ -192,7 +203,7 @@ class SelfPlay:
         self._sampled("measuring")  # scoring for the check is no work of training
         if gap is not None:
             metrics["parity_gap"] = gap
-        return Improvement(tuple(groups), report, packed.dead, metrics)
+        return Improvement(tuple(groups), report, packed.dead, metrics, taught.groups)
 
     def reward_grade(self, seed: int) -> Grade:
         """The grader of rewards and of labels to learn from: ground truth, behind the noise dial if that is turned."""

@@ -16,12 +16,16 @@ from ponder.types import Group
 
 @dataclass(frozen=True)
 class Improvement:
-    """One policy update: the groups it learned from, what the trainer says, dead groups, and metrics of the credit."""
+    """One policy update: the groups it learned from, what the trainer says, dead groups, and metrics of the credit.
+
+    `proposals` are answers to the problem source, which were learned from too.
+    """
 
     groups: tuple[Group, ...]
     report: UpdateReport
     dead: int
     metrics: Mapping[str, float] = field(default_factory=dict)
+    proposals: tuple[Group, ...] = ()
 
 
 def round_row(

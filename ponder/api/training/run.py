@@ -35,6 +35,7 @@ from ponder.selfplay import needs, state
 from ponder.selfplay.config import Run
 from ponder.selfplay.loop import Tell
 from ponder.selfplay.monitors import log as watch_log
+from ponder.selfplay.proposer.make import check_source
 from ponder.verifiers.learned import folder
 from ponder.verifiers.truth import GroundTruth
 
@@ -46,6 +47,7 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     check_engine(config)
     set_threads(config.threads)
     families = load_families(config.problems)
+    check_source(config.source, families)
     for held_out in ("validation", "test"):
         refuse_overlapping(families, families, splits=("train", held_out))
     finished = resume and (out / SUMMARY).is_file()

@@ -16,7 +16,7 @@ from ponder.engines.open import check_trainable, open_engine
 from ponder.engines.settings import LocalSettings, ScriptedSettings
 from ponder.evaluation.suite import build_suite
 from ponder.models.load import config_of, load
-from ponder.protocols import Family, Grade
+from ponder.protocols import Family, Grade, Propose
 from ponder.runlog import RunLog
 from ponder.selfplay import measure
 from ponder.selfplay.config import Run
@@ -24,6 +24,7 @@ from ponder.selfplay.coupling.unified import UnifiedVerifier
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell
 from ponder.selfplay.needs import needs_critic
+from ponder.selfplay.proposer.make import source_of
 from ponder.selfplay.roles import Critic, Generator, Texts, Verifier, parity_check, policy_trainer
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
@@ -99,7 +100,14 @@ class Stage:
             config,
             start.generator,
             start.verifier,
-            curriculum(config, families),
+            source_of(
+                config.source,
+                families,
+                start.generator.propose,
+                curriculum(config, families),
+                seed=config.seed,
+                other=lambda name: proposing(config, name),
+            ),
             grade,
             ladder,
             run_async,
@@ -134,6 +142,14 @@ class Stage:
     def serve_trained(self) -> None:
         """Let the engine answer from the trained policy again."""
         self.serve(self.play.generator.trainer.weights())
+
+
+def proposing(config: Run, name: str) -> Propose:
+    """Another model that proposes problems; it draws as the policy does and does not learn."""
+    sampling = config.sampling
+    return load_policy(
+        name, device=config.device, temperature=sampling.temperature, top_p=sampling.top_p, engine=LocalSettings()
+    ).propose
 
 
 def curriculum(config: Run, families: Sequence[Family]) -> Curriculum:

@@ -1,0 +1,48 @@
+"""Behaviour cloning on texts: questions with responses, in any order, for any number of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from ponder.api.policies import Policy
+from ponder.learning.policy import PolicyTrainer
+from ponder.learning.samples import demonstration
+from ponder.learning.settings import TrainerSettings
+from ponder.losses.cloning import Cloning
+from ponder.types import PonderError, Question, Sample
+
+Tell = Callable[[int, int, float | None], None]  # step, steps, loss in nats a token
+
+
+def imitate(
+    policy: Policy,
+    shown: Iterator[tuple[Question, str]],
+    *,
+    steps: int,
+    batch: int = 64,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    tell: Tell = lambda *_: None,
+) -> PolicyTrainer:
+    """Train `policy.model` on `steps` batches of `shown`, each a question and the response after its prompt.
+
+    The rate falls to zero on a straight line. An end-of-turn token is put behind every response. Returns the trainer,
+    whose `weights()` are the new ones; the policy's engine keeps the old. PonderError if `shown` runs dry.
+    """
+    settings = TrainerSettings(learning_rate=learning_rate, schedule="linear", total_steps=max(steps, 6))
+    trainer = PolicyTrainer(policy.model, settings, Cloning(), seed=seed, total_steps=steps)
+    for step in range(steps):
+        rows = [row(policy, question, text) for question, text in islice(shown, batch)]
+        if len(rows) < batch:
+            raise PonderError(
+                f"only {step * batch + len(rows)} responses to imitate; {steps} steps need {steps * batch}"
+            )
+        tell(step + 1, steps, trainer.update(rows).loss)
+    return trainer
+
+
+def row(policy: Policy, question: Question, text: str) -> Sample:
+    """`text` as the response to `question`, to be imitated."""
+    response = (*policy.codec.encode(text), policy.codec.eos_id)
+    return demonstration(question.id, policy.propose.prompts.tokens(question), response)

@@ -1,0 +1,90 @@
+"""A form of proposals: how they are asked for, how they are read, and what may be wrong with them.
+
+A proposal is the text behind the thinking, and must be one problem in the form's grammar and nothing else. The gold
+answer is computed here and never taken from the model. What is wrong is one of these refusals:
+
+    no_answer   the proposer said nothing behind its thinking, or was cut
+    unparsable  the text is not one problem in the grammar
+    too_large   numbers or sizes beyond the form's limits (what could take long to solve is one of them)
+    trivial     nothing is left to solve
+    unsolvable  there is no answer, or none of the type that is asked for
+    held_out    the problem belongs to the validation or test split
+    duplicate   the same problem was proposed before (asked of the source, which remembers)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ponder.problems.splits import split_of
+from ponder.protocols import Family
+from ponder.types import Key, Problem, Question
+
+REFUSALS = ("no_answer", "unparsable", "too_large", "trivial", "unsolvable", "held_out", "duplicate")
+
+
+class Refused(Exception):
+    """A proposal that is no problem; `reason` is one of `REFUSALS`."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        assert reason in REFUSALS, reason
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A proposal that is a problem: its text, the key that was computed for it, and its level.
+
+    Two problems with one `content` are the same (canonical, as the family's splits have it); two with one `shape` are
+    variations of each other.
+    """
+
+    text: str
+    key: Key
+    level: int
+    content: str
+    shape: str
+
+
+class Form(Protocol):
+    """One grammar. `family` makes examples of it, and its grader judges the answers to what is proposed."""
+
+    @property
+    def family(self) -> Family: ...
+
+    @property
+    def instructions(self) -> str:
+        """What the proposer is told."""
+        ...
+
+    def read(self, text: str) -> Draft:
+        """The problem that `text` is. Raises `Refused`."""
+        ...
+
+
+def asked(form: Form, number: int, seed: int) -> Question:
+    """The question to the proposer: an example of the form, as it stands in the training split, to go on from."""
+    example = form.family.problem(number, split="train", seed=seed)
+    return Question(
+        id=f"propose-{form.family.name}-{seed}-{number}",
+        family=f"propose {form.family.name}",
+        text=f"Propose like: {example.question.text}",
+        instructions=form.instructions,
+        level=example.level,
+    )
+
+
+def made(form: Form, draft: Draft, id: str) -> Problem:
+    """The problem for the solver, asked exactly as the family asks it."""
+    example = form.family.problem(0, split="train", seed=0)
+    question = Question(id, form.family.name, draft.text, example.question.instructions, draft.level)
+    return Problem(question, draft.key)
+
+
+def trained(draft: Draft) -> Draft:
+    """`draft`, unless it belongs to a split that nobody may train on."""
+    if split_of(draft.content) != "train":
+        raise Refused("held_out", draft.content)
+    return draft
