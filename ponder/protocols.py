@@ -367,6 +367,27 @@ def grade_responses(
     return verdicts
 
 
+class ToolBroken(Exception):
+    """A tool failed by its own fault or gave nothing in time; what called it is not to blame."""
+
+
+class ToolUse(Protocol):
+    """The tools that a policy may call while it thinks (`ponder.tools.Toolbox` is the one implementation).
+
+    Drawing pauses behind each of `marks`. `briefing` tells the policy of the tools; it goes into the instructions.
+    """
+
+    @property
+    def marks(self) -> tuple[str, ...]: ...
+
+    @property
+    def briefing(self) -> str: ...
+
+    async def reply(self, text: str) -> str | None:
+        """What stands behind a chain of thought that ends with a call; None: it ends with none. Raises ToolBroken."""
+        ...
+
+
 Check = Callable[[Trajectory], Awaitable[Verdict]]
 
 

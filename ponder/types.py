@@ -35,6 +35,7 @@ class StopReason(StrEnum):
     LENGTH = "length"  # the token limit cut it
     CONTEXT = "context"  # the model's context window cut it
     CANCELLED = "cancelled"
+    TOOL = "tool"  # a tool that it called broke; what it would have been worth is not known
 
 
 @dataclass(frozen=True, slots=True)

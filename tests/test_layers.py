@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": set(),
     "learning": {"models", "native", "losses"},
     "environments": {"problems"},
+    "tools": {"verifiers"},
     "rollout": {"search", "environments"},
     "labels": {"search", "rollout"},
     "rewards": set(),
@@ -49,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay": {
         "engines",
         "environments",
+        "tools",
         "problems",
         "policy",
         "models",

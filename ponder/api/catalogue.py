@@ -13,6 +13,7 @@ ROOMS = {
     "losses": "ponder.losses",
     "rewards": "ponder.rewards",
     "environments": "ponder.environments",
+    "tools": "ponder.tools",
     "strategies": "ponder.search.registry",
     "families": "ponder.problems.registry",
     "verifiers": "ponder.api.verifiers.loading",

@@ -20,7 +20,7 @@ from ponder.models.load import Loaded, load, place_of
 from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec as Codec
 from ponder.policy.propose import PolicyPropose
-from ponder.protocols import Engine, Propose, WeightedEngine
+from ponder.protocols import Engine, Propose, ToolUse, WeightedEngine
 from ponder.types import PonderError
 from ponder.verifiers.votes import canonical_answer
 
@@ -38,9 +38,7 @@ class Policy:
 
     def at(self, temperature: float) -> PolicyPropose:
         """The same policy asked at another temperature."""
-        return PolicyPropose(
-            self.engine, self.codec, canonical_answer, temperature, self.propose.top_p, self.propose.separator
-        )
+        return replace(self.propose, temperature=temperature)
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,17 @@ class Source:
             raise PonderError(f"{self.name} has no temperature that can be set; make it with the one that you want")
         return replace(self, propose=replace(self.propose, temperature=temperature))
 
+    def with_tools(self, tools: ToolUse | None) -> Source:
+        """The same source with tools to call while it thinks (None: as it is); refused where tokens are not ours."""
+        if tools is None:
+            return self
+        if not isinstance(self.propose, PolicyPropose):
+            raise PonderError(
+                f"{self.name} writes its answers without a stop, so no tool can answer in between; give a folder or a "
+                "hub id as --model, or leave the tools out"
+            )
+        return replace(self, propose=replace(self.propose, tools=tools))
+
 
 class MakesSource(Protocol):
     """Turns what stands after `SCHEME:` in a model's name into a source."""
@@ -86,13 +95,15 @@ def load_policy(
     top_p: float = 1.0,
     separator: str = "\n",
     engine: EngineSettings | None = None,
+    tools: ToolUse | None = None,
 ) -> Policy:
     """Load `name` (tiny, a folder or a hub id) and put an engine in front of it.
 
     `device` is cpu, cuda or cuda:N; float32 on the CPU, bfloat16 on a GPU. `temperature` 0 is greedy. `separator` is
     the text that ends a step. `engine` are the settings of what samples (None: the embedded engine, with a copy of the
-    weights). Nothing from a folder is ever run as code. Raises PonderError for a name that is no
-    model, and for a model on another engine (an address, vllm:FOLDER): `load_source` takes those.
+    weights). `tools` are what the policy may call while it thinks. Nothing from a folder is ever run as code. Raises
+    PonderError for a name that is no model, and for a model on another engine (an address, vllm:FOLDER):
+    `load_source` takes those.
     """
     if is_address(name) or _scheme(name) in SCHEMES:
         raise PonderError(f"{name} runs on another engine, and its weights are not here; ask it with load_source")
@@ -101,7 +112,7 @@ def load_policy(
     loaded: Loaded = load(name, device=device, dtype=dtype)
     codec = Codec(loaded.tokenizer, end_tokens(loaded.model))
     made = open_engine(engine or LocalSettings(), codec, model=loaded.model, folder=place_of(name), device=device)
-    propose = PolicyPropose(made, codec, canonical_answer, temperature, top_p, separator)
+    propose = PolicyPropose(made, codec, canonical_answer, temperature, top_p, separator, tools=tools)
     return Policy(name, loaded.model, loaded.tokenizer, codec, made, propose)
 
 

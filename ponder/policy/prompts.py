@@ -34,10 +34,13 @@ _PLAIN = "{instructions}\n\nQuestion: " + _SLOT + "\nAnswer: "
 
 
 class Prompts:
-    """Prompt tokens of questions for one model, cached: a question is asked many times."""
+    """Prompt tokens of questions for one model, cached: a question is asked many times.
 
-    def __init__(self, codec: Codec) -> None:
-        self.codec = codec
+    `briefing` goes behind the instructions of every question: what the model is told of its tools.
+    """
+
+    def __init__(self, codec: Codec, briefing: str = "") -> None:
+        self.codec, self.briefing = codec, briefing
         self.tokens = lru_cache(maxsize=65_536)(self._tokens)
         self._frame = lru_cache(maxsize=1024)(self._render)
         self._turn = lru_cache(maxsize=1024)(self._render_turn)
@@ -63,11 +66,15 @@ class Prompts:
 
     def _render(self, instructions: str) -> tuple[str, ...]:
         """What stands before, after and (where a template writes it more than once) between the question."""
+        instructions = self._briefed(instructions)
         if self.codec.tokenizer.chat_template is None:
             rendered = _opened(_PLAIN.format(instructions=instructions))
         else:
             rendered = self._chat(instructions, {"role": "user", "content": _SLOT})
         return tuple(rendered.split(_SLOT))
+
+    def _briefed(self, instructions: str) -> str:
+        return "\n".join(filter(None, (instructions, self.briefing)))
 
     def _filled(self, ours: tuple[str, ...], outside: str) -> tuple[int, ...]:
         """Tokens of the pieces of `ours`, which go on after other text, with `outside` between each two of them."""
@@ -82,6 +89,7 @@ class Prompts:
 
     def _render_user_turn(self, instructions: str, request: str) -> tuple[str, ...]:
         """What stands between an answer of the model and the slot in `request`, and after it (and between several)."""
+        instructions = self._briefed(instructions)
         if self.codec.tokenizer.chat_template is None:
             turn = _opened(_PLAIN_TURN.format(request=request))
         else:

@@ -1,5 +1,8 @@
 """The policy as search sees it: continue a trajectory by a step, to its end, or straight to an answer.
 
+A policy with `tools` pauses where it calls one, reads the result and goes on, whoever asked it to continue: so
+every strategy and every training searches over calls as over steps.
+
 It can also be asked in other ways (`protocols.Steered`): greedily, with words put into its mouth, or to revise an
 attempt. A view made by `greedy` or `revising` shares the engine, the codec and the caches of what it was made from.
 """
@@ -8,13 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from ponder.policy.calling import draw_with_tools
 from ponder.policy.codec import Codec
 from ponder.policy.prompts import THINK_CLOSE, Prompts
 from ponder.policy.steps import Splitter
-from ponder.protocols import Completion, Engine, Request, Until
+from ponder.protocols import Engine, Request, ToolUse, Until
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 
@@ -27,6 +32,7 @@ class PolicyPropose:
 
     `canonical` turns a response text into the answer that votes count (families differ in what they call equal).
     `ended` hears of each continuation as it ends.
+    `tools` are what it may call while it thinks; their results are forced steps, and count as new tokens.
     `after` are tokens between the question's prompt and the response: earlier attempts and requests to revise them.
     """
 
@@ -38,11 +44,12 @@ class PolicyPropose:
     separator: str = "\n"
     after: tuple[int, ...] = ()
     ended: Callable[[int, Step], None] | None = None
+    tools: ToolUse | None = None
     prompts: Prompts = field(init=False)
     _splitter: Splitter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.prompts = Prompts(self.codec)
+        self.prompts = Prompts(self.codec, self.tools.briefing if self.tools is not None else "")
         self._splitter = Splitter(self.codec, self.separator)
         self._close = self.codec.encode(THINK_CLOSE)
 
@@ -56,25 +63,29 @@ class PolicyPropose:
             max_tokens -= forced
         if max_tokens < 1:
             return []
-        before = () if prefix is None else tuple(t for step in prefix.path for t in step.tokens)
-        prompt = self.prompts.tokens(question) + self.after + before
         stop = {"step": (self.separator,), "think": (THINK_CLOSE,)}.get(until, ())
-        draws = [
-            self.engine.generate(
-                Request(prompt, max_tokens, derive_seed(seed, question.id, i), self.temperature, self.top_p, stop)
-            )
-            for i in range(n)
-        ]
 
-        async def drawn(place: int, draw: Awaitable[Completion]) -> Step:
-            c = await draw
-            leaf = self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=prefix)
+        async def once(after: Step | None, stop: tuple[str, ...], most: int, draw: int) -> Step:
+            before = () if after is None else tuple(t for step in after.path for t in step.tokens)
+            prompt = self.prompts.tokens(question) + self.after + before
+            c = await self.engine.generate(Request(prompt, most, draw, self.temperature, self.top_p, stop))
+            return self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=after)
+
+        async def drawn(place: int) -> Step:
+            own = derive_seed(seed, question.id, place)
+            if self.tools is None:
+                leaf = await once(prefix, stop, max_tokens, own)
+            else:
+                room = partial(self.room, question)
+                leaf = await draw_with_tools(
+                    self.tools, once, self._read, room, question, prefix, stop, max_tokens, own
+                )
             leaf = self._splitter.apart(leaf, THINK_CLOSE) if until == "think" else leaf
             if self.ended is not None:
                 self.ended(place, leaf)
             return leaf
 
-        return list(await asyncio.gather(*(drawn(place, draw) for place, draw in enumerate(draws))))
+        return list(await asyncio.gather(*(drawn(place) for place in range(n))))
 
     def telling(self, ended: Callable[[int, Step], None]) -> PolicyPropose:
         """The same policy; `ended` hears of each continuation as it ends (`protocols.Telling`)."""
@@ -100,6 +111,12 @@ class PolicyPropose:
             raise PonderError(f"the policy cannot be made to say {text!r}: it has no tokens; give a word")
         said = self.codec.decode(tokens)
         return Step(tokens, (0.0,) * len(tokens), said, self.engine.version, StopReason.STEP, prefix, forced=True)
+
+    def _read(self, prefix: Step, result: str) -> Step:
+        """One forced step with what a tool gave: nothing in it becomes a control token."""
+        tokens = self.codec.encode_plain(result)
+        said, version = self.codec.decode(tokens), self.engine.version
+        return Step(tokens, (0.0,) * len(tokens), said, version, StopReason.STEP, prefix, forced=True)
 
     def observe(self, question: Question, prefix: Step, text: str) -> Step:
         """One forced step with what an environment said. The token that ended the turn before is not said twice."""

@@ -24,9 +24,10 @@ from typing import ClassVar
 
 from ponder.protocols import Grade, grade_responses
 from ponder.thinking import graded_text
-from ponder.types import PonderError, Problem, Trajectory, Verdict
+from ponder.types import PonderError, Problem, StopReason, Trajectory, Verdict
 
 BATCH = 128
+BROKEN_TOOL = Verdict(failure="tool", detail="a tool that the policy called broke, so the answer was never finished")
 # A backstop: 128 answers that each sleep as long as the workers of mathematics let them (36 s), on three workers.
 SECONDS = 1800.0
 _TURNS = 4  # turns of the event loop that a call waits for trajectories that finish at the same time
@@ -37,10 +38,13 @@ def graded(
 ) -> list[Verdict]:
     """Grade the last turns of trajectories in one call; the grader hears which of them were cut, if it listens.
 
-    `opened`: the prompt opens the thinking, so what was cut before the thinking ended is read as thinking.
+    `opened`: the prompt opens the thinking, so what was cut before the thinking ended is read as thinking. An answer
+    that a broken tool ended is not graded: its verdict is the failure "tool".
     """
-    texts = [graded_text(trajectory, opened=opened) for trajectory in trajectories]
-    return grade_responses(grade, problems, texts, [t.finished for t in trajectories])
+    asked = [(p, t) for p, t in zip(problems, trajectories, strict=True) if t.stop is not StopReason.TOOL]
+    texts = [graded_text(trajectory, opened=opened) for _, trajectory in asked]
+    said = iter(grade_responses(grade, [p for p, _ in asked], texts, [t.finished for _, t in asked]) if asked else ())
+    return [BROKEN_TOOL if t.stop is StopReason.TOOL else next(said) for t in trajectories]
 
 
 class Grading:

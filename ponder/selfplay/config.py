@@ -20,6 +20,7 @@ from ponder.rewards.outcome import Outcome
 from ponder.rollout.settings import AnyDraws, PlainDraws
 from ponder.selfplay.coupling.settings import Coupling
 from ponder.selfplay.proposer.settings import AnySource, FromCurriculum
+from ponder.tools import Tools
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -129,8 +130,8 @@ class Parity(Strict):
 class Run(Strict):
     """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id.
 
-    `engine` samples, `environment` is what the policy acts in, `source` where its problems come from. `algorithm` turns
-    rewards into credit, `loss` credit into a gradient, and `rewards` are added up by their weights; `coupling` says
+    `engine` samples, `environment` is what the policy acts in, `source` where its problems come from,
+    `tools` what it may call while it thinks. `algorithm` turns rewards into credit, `loss` credit into a gradient, and `rewards` are added up by their weights; `coupling` says
     whether the verifier's score is one of them. `ponder list` shows all kinds. `keep_policies` leaves the policy of
     each round in RUN/policies (2.5 MB each for the embedded model), so that `ponder eval --grid RUN` can compare more
     training with more thinking.
@@ -149,6 +150,7 @@ class Run(Strict):
     parity: Parity = Parity()
     environment: AnyEnvironment = SingleTurn()
     source: AnySource = FromCurriculum()
+    tools: Tools = Tools()
     sampling: Sampling = Sampling()
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (Outcome(),)
     coupling: Coupling = Coupling()

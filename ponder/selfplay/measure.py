@@ -19,11 +19,11 @@ from ponder.evaluation.tables import mean_accuracy
 from ponder.evaluation.verifier_gain import verifier_gain
 from ponder.protocols import Family, Levelled, Propose
 from ponder.rollout.collect import Grade, collect
+from ponder.rollout.grading import graded
 from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Evaluation
 from ponder.selfplay.loop import RunAsync
-from ponder.thinking import graded_text
 from ponder.types import Curve, Group, Problem, Trajectory
 
 # Strategies that draw whole answers from the root can be replayed on a pool; the others must be run live.
@@ -56,8 +56,8 @@ def accuracy(
 
     async def one(problem: Problem, seed: int) -> list[float | None]:
         leaves = await propose(problem.question, None, tries, until="end", max_tokens=bench.max_tokens, seed=seed)
-        texts = [graded_text(Trajectory(problem.question, leaf)) for leaf in leaves]
-        return [verdict.outcome for verdict in bench.grade([problem] * len(texts), texts)]
+        answers = [Trajectory(problem.question, leaf) for leaf in leaves]
+        return [verdict.outcome for verdict in graded(bench.grade, [problem] * len(answers), answers)]
 
     seed = derive_seed("measure", bench.seed, *([draw] if draw else []))
     scores: Scores = bench.run(evaluate(suite, one, temperature=temperature, seed=seed))

@@ -32,6 +32,7 @@ from ponder.reports.thinking import page as thinking
 from ponder.runlog import RunLog
 from ponder.runlog.files import explained, write_json
 from ponder.search.planner import table as planner_table
+from ponder.tools import Tool, toolbox
 from ponder.types import PonderError, Problem
 
 PROBES = 4  # samples that a fitted plan looks at
@@ -55,6 +56,7 @@ def evaluate(
     device: str = "cpu",
     out: Path | None = None,
     live: bool = False,
+    tools: Sequence[str | Tool] = (),
     resume: bool = False,
     overwrite: bool = False,
     allow_unsafe_code: bool = False,
@@ -65,6 +67,7 @@ def evaluate(
     `policy` is a loaded one or a name for `load_source`; `problems` are specs, families, or problems of
     `load_problems`, which have a split and a number of their own. With a local model the samples are drawn once and
     strategies that only draw are replayed on them; `live` runs everything afresh, so that seconds are measured.
+    `tools` (`calc`, `python`) may be called while it thinks.
 
     With `out`, samples and results are kept row by row, metrics.json and curves.html are written, and `resume` goes on
     with an evaluation that was stopped. `tell(done, total, note)` hears of progress. Raises PonderError for settings
@@ -84,6 +87,7 @@ def evaluate(
         device=device,
         out=out,
         live=live,
+        tools=tuple(tools),
         allow_unsafe_code=allow_unsafe_code,
         resume=resume,
         overwrite=overwrite,
@@ -101,7 +105,8 @@ def run(request: Request, tell: Tell) -> Evaluation:
         if isinstance(asked, Problems)
         else load_problems(asked, split=request.split, limit=request.limit, seed=request.seed)
     )
-    source = source_of(request.model, device=request.device, temperature=request.temperature)
+    box = toolbox(request.tools)
+    source = source_of(request.model, device=request.device, temperature=request.temperature).with_tools(box)
     judge = verifier_of(request.verifier, source, [problem.question for problem in problems])
     with opened(request) as journal:
         with ground_truth(problems.families, allow_unsafe_code=request.allow_unsafe_code) as truth:
@@ -114,6 +119,8 @@ def run(request: Request, tell: Tell) -> Evaluation:
         if request.out is not None:
             write_json(request.out / METRICS, metrics)
             thinking.render(request.out)
+    if box is not None:
+        box.close()
     return Evaluation(metrics, pool)
 
 

@@ -12,6 +12,7 @@ from ponder.api.verifiers.loading import Verifier, verifier_name
 from ponder.evaluation import self_check
 from ponder.search.planner import table as planner_table
 from ponder.search.registry import make, needs_judge
+from ponder.tools import Tool
 from ponder.types import PonderError
 
 
@@ -19,7 +20,7 @@ from ponder.types import PonderError
 class Request:
     """What to measure. `out` None keeps nothing on disk; `fit_plan` names a file to write a plan to.
 
-    `verifier` is a folder, a registered name, `self-check`, or a judge itself.
+    `verifier` is a folder, a registered name, `self-check`, or a judge itself. `tools` may be called while it thinks.
     """
 
     model: str | Policy | Source = "tiny"
@@ -36,6 +37,7 @@ class Request:
     out: Path | None = None
     live: bool = False
     plan: Path | None = None
+    tools: tuple[str | Tool, ...] = ()
     fit_plan: Path | None = None
     allow_unsafe_code: bool = False
     resume: bool = False
@@ -66,6 +68,7 @@ class Request:
             "max_tokens": self.max_tokens,
             "device": self.device,
             "live": self.live,
+            **({"tools": [t if isinstance(t, str) else t.model_dump() for t in self.tools]} if self.tools else {}),
             "plan": None if self.plan is None else str(self.plan),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ponder.policy.propose import PolicyPropose
 from ponder.reports.tree import page
 from ponder.reports.tree.live import View
 from ponder.runlog import files
+from ponder.tools import Tool, toolbox
 from ponder.types import PonderError, Problem, Question
 
 
@@ -32,6 +34,7 @@ def think(
     max_tokens: int = 400,
     device: str = "cpu",
     plan: Path | None = None,
+    tools: Sequence[str | Tool] = (),
     out: Path | None = None,
     overwrite: bool = False,
     view: View | None = None,
@@ -42,7 +45,8 @@ def think(
     `effort` is low, medium, high or a number of longest answers; `seconds` is a deadline, after which the best answer
     so far is returned. `verifier` is a folder, a registered name, `self-check`, or an object with the methods of
     `ponder.protocols.Judge`. `family` is the spec whose instructions the question is asked with; the embedded families
-    are seen by how a question begins. `temperature` None keeps that of a loaded policy, 1 for a name. `out` is a
+    are seen by how a question begins. `temperature` None keeps that of a loaded policy, 1 for a name. `tools`
+    (`calc`, `python`) may be called while it thinks. `out` is a
     folder for tree.json and tree.html. Where a question can be checked without its key, a candidate that is right wins.
 
     Raises PonderError for settings that do not go together, and for a folder that holds another search unless
@@ -69,7 +73,8 @@ def think(
     if given is not None and family is not None:
         raise PonderError("family is for a question given as text; a Question knows its own")
     refuse_impossible(asked, overwrite=overwrite)
-    source = source_of(policy, temperature=temperature, device=device)
+    box = toolbox(tools)
+    source = source_of(policy, temperature=temperature, device=device).with_tools(box)
     propose = source.propose
     if isinstance(propose, PolicyPropose):
         asked = replace(asked, temperature=propose.temperature)
@@ -79,6 +84,8 @@ def think(
         with files.explained(out):
             out.mkdir(parents=True, exist_ok=True)
     thought = search(asked, propose, judge, view, exact=lambda: bool(source.told()["exact"]))
+    if box is not None:
+        box.close()
     if out is not None:
         page.write(thought.tree, out)
     return thought

@@ -53,6 +53,7 @@ def prepared(config: Run, families: list[Family]) -> Start:
         top_p=config.sampling.top_p,
         separator=config.sampling.separator,
         engine=config.engine,
+        tools=config.tools.box(),
     )
     base = copy.deepcopy(policy.model.state_dict())
     # Before the trainer may put adapters into the model: both start as plain copies of it.

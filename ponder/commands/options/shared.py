@@ -29,6 +29,7 @@ Verifier = Annotated[
     str | None, typer.Option(help="Folder of a trained verifier, or self-check (countdown needs no key).")
 ]
 PlanFile = Annotated[Path | None, typer.Option(help="Plan of strategy auto; the one that ships unless given.")]
+ToolNames = Annotated[str, typer.Option("--tools", help="Comma-separated tools to call while thinking: calc, python.")]
 Separator = Annotated[str, typer.Option(help="What ends a step.")]
 UnsafeCode = Annotated[
     bool, typer.Option("--allow-unsafe-code", help="Run a model's programs even where nothing isolates them.")
@@ -36,8 +37,8 @@ UnsafeCode = Annotated[
 
 
 def names(text: str) -> tuple[str, ...]:
-    """The parts of a comma-separated option."""
-    return tuple(text.split(","))
+    """The parts of a comma-separated option; none of an empty one."""
+    return tuple(text.split(",")) if text else ()
 
 
 def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], None]], T], threads: int = 0) -> T:

@@ -23,6 +23,7 @@ from ponder.commands.options.shared import (
     Split,
     Temperature,
     Threads,
+    ToolNames,
     UnsafeCode,
     Verifier,
     names,
@@ -48,6 +49,7 @@ def solve(
     verifier: Verifier = None,
     problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
     plan: PlanFile = None,
+    tools: ToolNames = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the tree as tree.json and as a page.")] = None,
     overwrite: Overwrite = False,
     seed: Seed = 0,
@@ -78,6 +80,7 @@ def solve(
         max_tokens=max_tokens,
         device=device,
         plan=plan,
+        tools=names(tools),
         out=out,
         overwrite=overwrite,
         view=tree_live.view(Console(stderr=True), quiet=as_json),
@@ -107,6 +110,7 @@ def evaluate(
         bool, typer.Option("--live", help="Run every strategy afresh, none on samples drawn once.")
     ] = False,
     plan: PlanFile = None,
+    tools: ToolNames = "",
     fit_plan: Annotated[Path | None, typer.Option(help="Fit a plan on these problems and write it here.")] = None,
     grid: Annotated[
         str | None, typer.Option(help="A run folder, or models: train compute by thinking compute.")
@@ -147,6 +151,7 @@ def evaluate(
         out=out,
         live=live,
         plan=plan,
+        tools=names(tools),
         fit_plan=fit_plan,
         allow_unsafe_code=allow_unsafe_code,
         resume=resume,

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field, replace
 
 from ponder.protocols import Judge, Propose
 from ponder.rollout.collect import Grade
+from ponder.rollout.grading import graded
 from ponder.seeds import derive_seed
-from ponder.thinking import graded_text, opens_thinking
+from ponder.thinking import opens_thinking
 from ponder.types import Group, PonderError, Problem, Question, Step, StopReason, Trajectory, Verdict
 
 
@@ -76,7 +77,7 @@ class PoolEntry:
             leaves = await live.propose(question, prefix, 1, until="answer", max_tokens=max_tokens, seed=seed)
             self._forced[key] = leaves
             for trajectory in (Trajectory(question, leaf) for leaf in leaves):
-                verdict = live.grade([self.problem], [graded_text(trajectory, opened=opens_thinking(live.propose))])[0]
+                verdict = graded(live.grade, [self.problem], [trajectory], opened=opens_thinking(live.propose))[0]
                 self._known[trajectory.leaf] = Draw(trajectory, verdict.outcome, live.propose.answer(trajectory))
         return self._forced[key]
 

@@ -10,10 +10,11 @@ from ponder.evaluation.pools.lost_runs import Losses
 from ponder.evaluation.pools.pool import Live, Pool, PoolEntry
 from ponder.evaluation.pools.replay import PoolJudge, PoolPropose
 from ponder.protocols import Strategy
+from ponder.rollout.grading import graded
 from ponder.search.common import together
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
-from ponder.thinking import graded_text, opens_thinking
+from ponder.thinking import opens_thinking
 from ponder.types import PonderError, Problem, SearchResult, Usage
 
 
@@ -116,7 +117,7 @@ def _graded(jobs: Sequence[Problem], results: Sequence[SearchResult | None], liv
     """All answers graded in one call. No answer is wrong; a run that was lost has no outcome."""
     held = [(p, r.trajectory) for p, r in zip(jobs, results, strict=True) if r is not None and r.trajectory is not None]
     opened = opens_thinking(live.propose)
-    verdicts = iter(live.grade([p for p, _ in held], [graded_text(t, opened=opened) for _, t in held]))
+    verdicts = iter(graded(live.grade, [p for p, _ in held], [t for _, t in held], opened=opened))
     outcomes: list[Outcome] = []
     for problem, result in zip(jobs, results, strict=True):
         if result is None:

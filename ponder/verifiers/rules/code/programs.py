@@ -26,6 +26,14 @@ def run_program(box: Callable[[int], Box], task: ProgramTask, code: str) -> Endi
 
 
 def _run(box: Callable[[int], Box], given: str, expected: str, code: str) -> Ending:
+    ending, output = run_once(box, given, code)
+    if ending.cause is not Cause.RIGHT or words(output) == words(expected):
+        return ending
+    return Ending(Cause.WRONG, f"it printed {printable(output, 200)}")
+
+
+def run_once(box: Callable[[int], Box], given: str, code: str) -> tuple[Ending, str]:
+    """Run `code` with `given` as its standard input; how it ended (right: with status 0) and what it printed."""
     source = _readable(given.encode("utf-8", "surrogatepass"))
     try:
         inside = box(source)
@@ -39,16 +47,12 @@ def _run(box: Callable[[int], Box], given: str, expected: str, code: str) -> End
         channel.send(frame(b"go"))
         channel.finish()
     except Ended as error:
-        return error.ending
+        return error.ending, bytes(channel.output).decode("utf-8", "replace")
     finally:
         inside.kill()
     errors = bytes(channel.errors).decode("utf-8", "replace").strip()
-    if inside.process.returncode != 0:
-        return _failed(inside, errors)
     output = bytes(channel.output).decode("utf-8", "replace")
-    if words(output) == words(expected):
-        return Ending(Cause.RIGHT)
-    return Ending(Cause.WRONG, f"it printed {printable(output, 200)}")
+    return (Ending(Cause.RIGHT) if inside.process.returncode == 0 else _failed(inside, errors)), output
 
 
 def words(text: str) -> list[list[str]]:

@@ -20,7 +20,7 @@ from ponder.verifiers.rules.code.boxes.cgroups import Group
 from ponder.verifiers.rules.code.functions import TESTER, Tester, run_function
 from ponder.verifiers.rules.code.isolation import Isolation, require, settle, with_packages
 from ponder.verifiers.rules.code.limits import Cause, Ended, Ending, Limits
-from ponder.verifiers.rules.code.programs import run_program
+from ponder.verifiers.rules.code.programs import run_once, run_program
 from ponder.verifiers.rules.code.tasks import FunctionTask, Task
 
 _AHEAD = 4  # jobs taken for each worker
@@ -112,7 +112,7 @@ class Sandbox:
     def run(self, task: Task, code: str) -> Ending:
         """One program against one task, in as many fresh boxes as the task needs."""
         if len(code) > self.limits.source:
-            return Ending(Cause.REFUSED, f"a program of {len(code)} characters; at most {self.limits.source} are taken")
+            return self._too_long(code)
         bench: _Bench | None = getattr(self._here, "bench", None)
         if bench is None:
             return self._threads.submit(self.run, task, code).result()
@@ -127,6 +127,28 @@ class Sandbox:
             return Ending(Cause.INFRASTRUCTURE, f"no box could be started: {error}")
         finally:
             self._running.difference_update(boxes)
+
+    def output_of(self, code: str, given: str = "") -> tuple[Ending, str]:
+        """Run one program in a fresh box: how it ended (right: with status 0), and what it printed until then."""
+        if len(code) > self.limits.source:
+            return Ending(
+                Cause.REFUSED, f"a program of {len(code)} characters; at most {self.limits.source} are taken"
+            ), ""
+        bench: _Bench | None = getattr(self._here, "bench", None)
+        if bench is None:
+            return self._threads.submit(self.output_of, code, given).result()
+        boxes: list[Box] = []
+        try:
+            return run_once(lambda source: self._box(bench, boxes, source), given, code)
+        except Ended as error:
+            return error.ending, ""
+        except OSError as error:
+            return Ending(Cause.INFRASTRUCTURE, f"no box could be started: {error}"), ""
+        finally:
+            self._running.difference_update(boxes)
+
+    def _too_long(self, code: str) -> Ending:
+        return Ending(Cause.REFUSED, f"a program of {len(code)} characters; at most {self.limits.source} are taken")
 
     def _box(self, bench: _Bench, boxes: list[Box], source: int | None = None) -> Box:
         if self._stopping:

@@ -1,0 +1,116 @@
+"""The tools of one policy: how a call is written, what comes back, and within which limits.
+
+The policy writes a call as `<NAME>argument</NAME>`. Drawing pauses there, the tool runs, and what it gives is put
+behind the call as `<result>...</result>`: tokens that the policy reads and did not choose. They count as new tokens of
+the draw, so every budget pays for reading them, and nothing is learned from them. Then drawing goes on.
+
+A chain of thought is all the state there is: which calls went before is read from its text. So a search may branch
+anywhere, and a run that is resumed sees the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ponder.protocols import ToolBroken
+from ponder.tools.tool import Misused, Tool
+from ponder.types import PonderError
+
+RESULT_OPEN, RESULT_CLOSE = "<result>", "</result>"
+_RESULT = re.compile(re.escape(RESULT_OPEN) + r"(.*?)" + re.escape(RESULT_CLOSE), re.DOTALL)
+# What a result may not hold: the marks that other code looks for in the text of a response.
+_MARKS = ("<think>", "</think>", RESULT_OPEN, RESULT_CLOSE)
+ERROR = "error: "
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: the tool's name and the argument as the policy wrote it."""
+
+    name: str
+    argument: str
+
+
+class Toolbox:
+    """`tools` by their names. At most `calls` calls on a chain of thought; a result has at most `characters`."""
+
+    def __init__(self, tools: Sequence[Tool], *, calls: int = 8, characters: int = 1000) -> None:
+        names = [tool.kind for tool in tools]
+        if double := {name for name in names if names.count(name) > 1}:
+            raise PonderError(f"tools: {', '.join(sorted(double))} is there twice; a call could not say which it means")
+        self.tools = {tool.kind: tool for tool in tools}
+        self.calls, self.characters = calls, characters
+        any_name = "|".join(map(re.escape, names))
+        self._call = re.compile(rf"<({any_name})>((?:(?!<(?:{any_name})>).)*?)</\1>", re.DOTALL)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The texts with which a call ends: drawing pauses there."""
+        return tuple(f"</{name}>" for name in self.tools)
+
+    @property
+    def briefing(self) -> str:
+        """What the policy is told of its tools, for the instructions of a question."""
+        lines = [f"While you think you may call a tool at most {self.calls} times and go on with its result:"]
+        for name, tool in self.tools.items():
+            argument, result = tool.example
+            lines.append(f"<{name}>{tool.argument}</{name}> gives {tool.usage}. For example,")
+            lines.append(f"<{name}>{argument}</{name}>{RESULT_OPEN}{result}{RESULT_CLOSE}")
+        return "\n".join(lines)
+
+    def pending(self, text: str) -> Call | None:
+        """The call with which `text` ends (only spaces may follow, or the rest of a token); None: there is none."""
+        behind = max((found.end() for found in _RESULT.finditer(text)), default=0)
+        calls = list(self._call.finditer(text, behind))
+        return Call(calls[-1].group(1), calls[-1].group(2)) if calls else None
+
+    async def reply(self, text: str) -> str | None:
+        """What stands behind a chain of thought `text` that ends with a call, marks included; None: no call.
+
+        Raises ToolBroken if the tool fails by its own fault or gives nothing in time.
+        """
+        call = self.pending(text)
+        if call is None:
+            return None
+        before = self.history(text)
+        if len(before) >= self.calls:
+            return self._framed(f"{ERROR}no calls are left; {self.calls} were allowed")
+        tool = self.tools[call.name]
+        earlier = [c.argument for c, result in before if c.name == call.name and not result.startswith(ERROR)]
+        try:
+            async with asyncio.timeout(tool.patience):
+                result = await tool.run(call.argument, earlier)
+        except Misused as error:
+            return self._framed(f"{ERROR}{error}")
+        except TimeoutError as error:
+            raise ToolBroken(f"tool {call.name}: no answer within {tool.patience:g} s") from error
+        except Exception as error:
+            raise ToolBroken(f"tool {call.name}: {type(error).__name__}: {error}") from error
+        if not isinstance(result, str):
+            raise ToolBroken(f"tool {call.name}: it gave {type(result).__name__} instead of a text")
+        return self._framed(result)
+
+    def history(self, text: str) -> list[tuple[Call, str]]:
+        """The calls in `text` that were answered, with what came back."""
+        found, at = [], 0
+        for result in _RESULT.finditer(text):
+            calls = list(self._call.finditer(text, at, result.start()))
+            if calls:
+                found.append((Call(calls[-1].group(1), calls[-1].group(2)), result.group(1)))
+            at = result.end()
+        return found
+
+    def close(self) -> None:
+        """Release what the tools hold."""
+        for tool in self.tools.values():
+            tool.close()
+
+    def _framed(self, result: str) -> str:
+        for mark in (*_MARKS, *self.marks, *(f"<{name}>" for name in self.tools)):
+            result = result.replace(mark, f"< {mark[1:]}")
+        if len(result) > self.characters:
+            result = f"{result[: self.characters]} ... ({len(result) - self.characters} characters left out)"
+        return f"{RESULT_OPEN}{result}{RESULT_CLOSE}"
