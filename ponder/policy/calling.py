@@ -33,9 +33,9 @@ async def draw_with_tools(
 ) -> Step:
     """The leaf of one continuation of at most `max_tokens` new tokens, results included.
 
-    `say` makes the forced step of a result, `room` says how many tokens the context holds after a step. A result that
-    leaves no room to go on cuts the continuation; a tool that broke ends it with `StopReason.TOOL`. A call behind the
-    end of the thinking is no call but part of the answer.
+    `say` makes the forced step of a result, `room` says how many tokens the context holds after a step. A result after
+    which nothing could be drawn is not read, and the continuation is cut there; a tool that broke ends it with
+    `StopReason.TOOL`. A call behind the end of the thinking is no call but part of the answer.
     """
     node, left, draws = prefix, max_tokens, 0
     while True:
@@ -58,7 +58,7 @@ async def draw_with_tools(
         elif any(mark in "".join(step.text for step in drawn) for mark in stop):
             return leaf
         if left < 1 or room(node) < 1:
-            return replace(node, stop=StopReason.LENGTH if left < 1 else StopReason.CONTEXT)
+            return replace(leaf, stop=StopReason.LENGTH if left < 1 else StopReason.CONTEXT)
 
 
 def _since(leaf: Step, prefix: Step | None) -> list[Step]:

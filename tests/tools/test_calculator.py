@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ponder.tools import Calculator, Misused
 
 
-def value(text: str, **settings: int) -> str:
-    return asyncio.run(Calculator(**settings).run(text, ()))
+def value(text: str) -> str:
+    return asyncio.run(Calculator().run(text, ()))
 
 
 @pytest.mark.parametrize(

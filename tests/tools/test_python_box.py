@@ -12,7 +12,7 @@ from ponder.tools import Misused, PythonBox
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[PythonBox]:
-    made = PythonBox(seconds=2.0)
+    made = PythonBox(seconds=1.0)
     yield made
     made.close()
 

@@ -31,7 +31,7 @@ class Echo(Tool):
         return "|".join([*earlier, argument])
 
 
-BOX = Toolbox([Calculator(), Echo()], calls=3, characters=20)
+BOX = Toolbox([Calculator(), Echo()], calls=3, characters=60)
 
 
 def reply(text: str, box: Toolbox = BOX) -> str | None:
@@ -81,7 +81,7 @@ def test_a_tool_that_does_not_answer_is_broken() -> None:
 
 
 def test_a_long_result_is_cut_and_says_so() -> None:
-    assert reply(f"<echo>{'x' * 5000}</echo>") == f"<result>{'x' * 20} ... (4980 characters left out)</result>"
+    assert reply(f"<echo>{'x' * 5000}</echo>") == f"<result>{'x' * 60} ... (4940 characters left out)</result>"
 
 
 def test_a_result_cannot_hold_a_mark() -> None:
