@@ -130,11 +130,11 @@ class Parity(Strict):
 class Run(Strict):
     """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id.
 
-    `engine` samples, `environment` is what the policy acts in, `source` where its problems come from,
-    `tools` what it may call while it thinks. `algorithm` turns rewards into credit, `loss` credit into a gradient, and `rewards` are added up by their weights; `coupling` says
-    whether the verifier's score is one of them. `ponder list` shows all kinds. `keep_policies` leaves the policy of
-    each round in RUN/policies (2.5 MB each for the embedded model), so that `ponder eval --grid RUN` can compare more
-    training with more thinking.
+    `engine` samples, `environment` is what the policy acts in, `source` where its problems come from, `tools` what it
+    may call while it thinks. `algorithm` turns rewards into credit, `loss` credit into a gradient, and `rewards` are
+    added up by their weights; `coupling` says whether the verifier's score is one of them. `ponder list` shows all
+    kinds. `keep_policies` leaves the policy of each round in RUN/policies (2.5 MB each for the embedded model), so that
+    `ponder eval --grid RUN` can compare more training with more thinking.
     """
 
     model: str = "tiny"
