@@ -54,12 +54,44 @@ def load(model: type[M], path: Path | str | None = None, overrides: Sequence[str
     """
     data = {} if path is None else read_toml(Path(path))
     set_by = dict(_override(data, text) for text in overrides)
+    return checked(model, data, "" if path is None else str(path), set_by)
+
+
+def checked(model: type[M], data: Mapping[str, Any], file: str = "", set_by: Mapping[Loc, str] | None = None) -> M:
+    """Settings from nested tables; `file` and `set_by` (key to override) say in an error where a value came from."""
     try:
         # JSON mode is strict about types, yet takes lists for tuples and text for enumerations and paths.
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        raise PonderError(_sentence(model, data, errors, "" if path is None else str(path), set_by)) from None
+        raise PonderError(_sentence(model, data, error.errors(include_url=False), file, set_by or {})) from None
+
+
+def given(path: Path | str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The nested tables that a file and overrides set, and nothing else; not checked (`load` does that)."""
+    data = {} if path is None else read_toml(Path(path))
+    for text in overrides:
+        _override(data, text)
+    return data
+
+
+def set_in(settings: Strict) -> dict[str, Any]:
+    """The nested tables that whoever made `settings` set, class defaults left out; a `kind` is always told."""
+    out: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name not in settings.model_fields_set and name != "kind":
+            continue
+        out[name] = (
+            set_in(value) if isinstance(value, Strict) else settings.model_dump(mode="json", include={name})[name]
+        )
+    return out
+
+
+def changed(settings: M, overrides: Sequence[str]) -> M:
+    """The same settings with these overrides, checked anew."""
+    data = resolved(settings)
+    set_by = dict(_override(data, text) for text in overrides)
+    return checked(type(settings), data, "", set_by)
 
 
 def resolved(settings: Strict) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.api.machine import check_device
+from ponder.api.training.forecast.forecast import check
+from ponder.api.training.planning import Plan, plan
 from ponder.api.training.run import run
-from ponder.config import load
 from ponder.selfplay.config import Run as RunConfig
-from ponder.types import PonderError
 
-__all__ = ["RunConfig", "Trained", "train"]
+__all__ = ["Plan", "RunConfig", "Trained", "check_plan", "plan_run", "train"]
 Tell = Callable[[str, int, int, str], None]
 
 
@@ -41,7 +40,7 @@ class Trained:
 
 
 def train(
-    config: RunConfig | Path | None = None,
+    config: RunConfig | Path | Plan | None = None,
     *,
     out: Path | str,
     settings: Sequence[str] = (),
@@ -50,29 +49,29 @@ def train(
 ) -> Trained:
     """Train policy and verifier, measure both scaling laws, write a report; `ponder run` does the same.
 
-    `config` is a `ponder.RunConfig`, a TOML file, or None for the embedded default; `settings` are changes to a file or
-    to the default, such as "rounds=2" or "sampling.group_size=4". `out` is the run folder; `resume` goes on with a run
-    that was stopped, whose settings need not be given again. `tell(stage, done, total, note)` hears of progress. The
-    same seed gives the same run on a CPU. Raises PonderError for a setting that is unknown or wrong, and for a folder
-    that holds another run.
+    `config` is a `ponder.RunConfig`, a TOML file, a plan of `plan_run`, or None for the embedded default; `settings`
+    are changes to a file or to the default, such as "rounds=2" or "sampling.group_size=4". What is not set is chosen
+    for the model (`plan_run` shows it), and a run that cannot fit into memory or onto the disk is refused with a plan.
+    `out` is the run folder; `resume` goes on with a run that was stopped, whose settings need not be given again.
+    `tell(stage, done, total, note)` hears of progress. The same seed gives the same run on a CPU. Raises PonderError
+    for a setting that is unknown or wrong, and for a folder that holds another run.
     """
     folder = Path(out)
-    run_config = _config(config, list(settings), folder if resume else None)
-    check_device(run_config.device)
-    return Trained(folder, run(run_config, folder, resume=resume, tell=tell or (lambda *_: None)))
+    made = config if isinstance(config, Plan) else plan(config, list(settings), folder, resume=resume)
+    return Trained(folder, run(made, folder, resume=resume, tell=tell or (lambda *_: None)))
 
 
-def _config(config: RunConfig | Path | None, settings: list[str], resumed: Path | None) -> RunConfig:
-    """The settings of a new run, or those that the run in `resumed` began with."""
-    if isinstance(config, RunConfig):
-        if settings:
-            raise PonderError("give settings either in the configuration or as text; see RunConfig.model_copy")
-        return config
-    if resumed is None:
-        return load(RunConfig, config, settings)
-    begun = resumed / "config.toml"
-    if config is not None:
-        raise PonderError(f"a run that is continued has the settings in {begun}; leave {config} out")
-    if not begun.is_file():
-        raise PonderError(f"{resumed} is no run folder to continue, it has no config.toml; leave --resume out to begin")
-    return load(RunConfig, begun, settings)
+def plan_run(
+    config: RunConfig | Path | None = None, *, out: Path | str, settings: Sequence[str] = (), resume: bool = False
+) -> Plan:
+    """What `train` would do with the same arguments: all settings, those chosen for the model, memory, disk and time.
+
+    Nothing is loaded or written. Raises PonderError for a wrong setting; a run that cannot fit is refused by `train`,
+    and by `check_plan` before.
+    """
+    return plan(config, list(settings), Path(out), resume=resume)
+
+
+def check_plan(plan: Plan) -> None:
+    """PonderError with the changes that would help if the run cannot fit into memory or onto the disk."""
+    check(plan.forecast)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from ponder.config import Strict
 
@@ -55,6 +55,15 @@ class ScriptedSettings(Strict):
     context: Positive = 4096
 
 
+def _kind(value: Any) -> str:
+    """Which settings a table is for; the embedded engine where it does not say."""
+    return str(value.get("kind", "local")) if isinstance(value, dict) else str(getattr(value, "kind", ""))
+
+
 EngineSettings = Annotated[
-    LocalSettings | VllmSettings | RemoteSettings | ScriptedSettings, Field(discriminator="kind")
+    Annotated[LocalSettings, Tag("local")]
+    | Annotated[VllmSettings, Tag("vllm")]
+    | Annotated[RemoteSettings, Tag("remote")]
+    | Annotated[ScriptedSettings, Tag("scripted")],
+    Discriminator(_kind),
 ]

@@ -11,6 +11,11 @@ LEAST_THINKING = 8  # tokens of thinking below which an answer is not worth aski
 _COUNTS = ("n_max", "width", "expand", "step_tokens", "stride", "length", "depth", "branch")
 
 
+def reserve_within(max_tokens: int) -> int:
+    """Tokens to hold back for the answer of trajectories this short: the usual 32, and at most a third of them."""
+    return min(Limits.answer_reserve, max(1, max_tokens // 3))
+
+
 @dataclass(frozen=True)
 class Limits:
     """Tokens of one trajectory: at most `max_tokens`, of which `answer_reserve` are held back for its answer.

@@ -50,12 +50,13 @@ class VerifierTraining(JudgeTraining):
 
 
 class Verifier(Strict):
-    """The process verifier: the first `depth` of the policy's layers with a head of its own.
+    """The process verifier: the first `depth` of the policy's layers with a head of its own; none if not `enabled`.
 
     It learns from the outcomes of all groups of a round, and from step labels of `groups` of them with `rollouts`
     continuations a step. `batch` counts trajectories.
     """
 
+    enabled: bool = True
     depth: Annotated[float, Field(gt=0, le=1)] = 0.5
     trainer: VerifierTraining = VerifierTraining()
     batch: Positive = 32
@@ -134,7 +135,7 @@ class Run(Strict):
     may call while it thinks. `algorithm` turns rewards into credit, `loss` credit into a gradient, and `rewards` are
     added up by their weights; `coupling` says whether the verifier's score is one of them. `ponder list` shows all
     kinds. `keep_policies` leaves the policy of each round in RUN/policies (2.5 MB each for the embedded model), so that
-    `ponder eval --grid RUN` can compare more training with more thinking.
+    `ponder eval --grid RUN` can compare more training with more thinking. `keep_checkpoints`: how many of them stay.
     """
 
     model: str = "tiny"
@@ -145,6 +146,7 @@ class Run(Strict):
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = 0
     keep_policies: bool = True
+    keep_checkpoints: Positive = 2
     allow_unsafe_code: bool = False
     engine: EngineSettings = LocalSettings()
     parity: Parity = Parity()

@@ -6,7 +6,8 @@ When the hardest open level is solved often enough the next one opens. Levels ne
 nearly always is simply drawn rarely.
 
 Families take turns and each counts its own problems, so every problem of each family is drawn. A family with a last
-problem (`protocols.Finite`: a file) begins anew after it, in another order in every epoch.
+problem (`protocols.Finite`: a file) is taken row by row, those that are answered both ways more often
+(`rollout/rows.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ponder.protocols import Family, Finite, Levelled
+from ponder.rollout.rows import Rows
 from ponder.seeds import derive_seed
 from ponder.types import Group, PonderError, Problem
 
@@ -38,6 +40,7 @@ class Curriculum:
         self.seed, self.unlock, self.memory, self.floor, self.most_levels = seed, unlock, memory, floor, most_levels
         self.rates: dict[str, dict[int, float | None]] = {f.name: {f.level: None} for f in families}
         self.drawn = {f.name: 0 for f in families}
+        self.rows = {f.name: Rows(_all(f, seed), seed=seed, memory=memory, floor=floor) for f in families if _finite(f)}
 
     def next(self, count: int) -> list[Problem]:
         """`count` new training problems, families in turn; in each the indices from 0, none left out or twice."""
@@ -57,6 +60,8 @@ class Curriculum:
             self.rates[name][level] = now if before is None else self.memory * before + (1 - self.memory) * now
         for name in self.rates:
             self._open_next(name)
+        for rows in self.rows.values():
+            rows.observe(groups)
 
     @property
     def levels(self) -> dict[str, int]:
@@ -71,12 +76,10 @@ class Curriculum:
             self.rates[name][top + 1] = None
 
     def _draw(self, name: str, rng: random.Random) -> Problem:
-        family, index = self._family(name, rng), self.drawn[name]
         self.drawn[name] += 1
-        size = family.size("train") if isinstance(family, Finite) else 0
-        epoch = index // size if size else 0
-        seed = derive_seed("epoch", self.seed, epoch) if epoch else self.seed
-        return family.problem(index % size if size else index, split="train", seed=seed)
+        if name in self.rows:
+            return self.rows[name].next(rng)
+        return self._family(name, rng).problem(self.drawn[name] - 1, split="train", seed=self.seed)
 
     def _family(self, name: str, rng: random.Random) -> Family:
         family, rates = self.families[name], self.rates[name]
@@ -89,6 +92,7 @@ class Curriculum:
         return {
             "drawn": dict(self.drawn),
             "rates": {n: {str(k): p for k, p in r.items()} for n, r in self.rates.items()},
+            "rows": {name: rows.state() for name, rows in self.rows.items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -99,4 +103,21 @@ class Curriculum:
                 "be continued exactly; start the run anew in another folder"
             )
         self.drawn = {name: int(count) for name, count in state["drawn"].items()}
+        if set(state.get("rows", {})) != set(self.rows):
+            raise PonderError(
+                "this checkpoint does not know which rows of its files were answered, as an earlier version did not, "
+                "and cannot be continued exactly; start the run anew in another folder"
+            )
+        for name, rows in self.rows.items():
+            rows.load_state(state["rows"][name])
         self.rates = {n: {int(k): p for k, p in r.items()} for n, r in state["rates"].items()}
+
+
+def _finite(family: Family) -> bool:
+    return isinstance(family, Finite) and not isinstance(family, Levelled)
+
+
+def _all(family: Family, seed: int) -> list[Problem]:
+    """The training rows of a file; the family itself says what is wrong if there are none."""
+    count = family.size("train") if isinstance(family, Finite) else 0
+    return [family.problem(index, split="train", seed=seed) for index in range(max(1, count))]

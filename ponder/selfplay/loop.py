@@ -231,6 +231,8 @@ class SelfPlay:
 
     def _improve_verifier(self, groups: Sequence[Group], round_number: int) -> None:
         """What the policy found reaches the verifier; one that shares its trunk moves the policy, so that is served."""
+        if not self.config.verifier.enabled:
+            return
         labels = self.config.coupling.labels
         learned = lessons(groups, labels, lambda some: self._label(some, "train", round_number))
         started = time.monotonic()
@@ -245,6 +247,8 @@ class SelfPlay:
         self, ladder: Sequence[Group], round_number: int
     ) -> tuple[dict[str, Any] | None, dict[str, float | None] | None]:
         """Quality on fresh labels of validation problems, which it never trains on, and agreement on all answers."""
+        if not self.config.verifier.enabled:
+            return None, None
         judged = [pair for group in ladder for pair in group.judged]
         if not judged:
             return None, None

@@ -20,6 +20,7 @@ from ponder.evaluation.verifier_gain import verifier_gain
 from ponder.protocols import Family, Levelled, Propose
 from ponder.rollout.collect import Grade, collect
 from ponder.rollout.grading import graded
+from ponder.search.limits import reserve_within
 from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Evaluation
@@ -29,6 +30,7 @@ from ponder.types import Curve, Group, Problem, Trajectory
 # Strategies that draw whole answers from the root can be replayed on a pool; the others must be run live.
 POOLED = ("sample", "vote", "best_of_n", "weighted_vote")
 LIVE = ("beam",)
+UNGUIDED = ("sample", "vote")  # what a run without a verifier measures
 SPARE = 1.25  # a pool holds so much more than the largest budget buys on average
 TEMPERATURES = (0.0, 0.3, 0.6, 0.8)  # beside the one that the run samples at; the best is chosen for each arm
 FRESH = 4  # times as many tries as choose the problems that the base fails: the rest are fresh, and give pass@k
@@ -220,7 +222,7 @@ def joined(group: Group, other: Group | None) -> Group:
 
 def _at(bench: Bench, suite: Suite, live: Live, pool: Pool, name: str, budget: int) -> Runs | None:
     """One strategy at one budget; None if the budget is smaller than one answer."""
-    strategy = make(name, max_tokens=bench.max_tokens)
+    strategy = make(name, max_tokens=bench.max_tokens, answer_reserve=reserve_within(bench.max_tokens))
     if budget < strategy.least:
         return None
     seed = derive_seed("think", bench.seed)

@@ -2,7 +2,7 @@
 
     critic     values of each token: a critic is trained beside the policy
     reference  the policy as it was at the start: kept where the loss pulls to it (`loss.kl_coef` above 0)
-    verifier   the run's process verifier: every run has one
+    verifier   the run's process verifier: there unless it is switched off (`verifier.enabled`)
 
 A loss also reads fields of the samples; those that only an algorithm with a critic writes need one.
 """
@@ -13,6 +13,10 @@ from collections.abc import Sequence
 
 from ponder.plugins import Plugin
 from ponder.rewards.component import Component
+from ponder.rollout.settings import SearchDraws
+from ponder.search.limits import reserve_within
+from ponder.search.planner.table import parsed
+from ponder.search.registry import make, needs_judge
 from ponder.selfplay.config import Run
 from ponder.selfplay.coupling.reward import coupled
 from ponder.types import PonderError
@@ -32,6 +36,14 @@ def check(config: Run) -> None:
             "coupling.weights=unified trains the policy's own layers by the verifier too, and adapters "
             f"(trainer.lora_rank={config.trainer.lora_rank}) keep them as they are; set trainer.lora_rank=0, or "
             "coupling.weights=dual"
+        )
+    # Measuring comes last and searches with this limit, so a limit that no search can work in is refused first.
+    most = config.sampling.max_tokens
+    make("sample", max_tokens=most, answer_reserve=reserve_within(most))
+    draws = config.sampling.draws
+    if isinstance(draws, SearchDraws) and needs_judge(parsed(draws.strategy)[0]) and not config.verifier.enabled:
+        raise PonderError(
+            f"sampling.draws: strategy {draws.strategy} asks the verifier; set verifier.enabled=true or draw by vote"
         )
     for name in config.loss.fields:
         if name in _FROM_A_CRITIC and not needs_critic(config):
@@ -65,5 +77,5 @@ def _missing(config: Run, need: str) -> str:
     if need == "reference":
         return "" if config.loss.kl_coef > 0 else "a reference policy; set loss.kl_coef above 0, and a copy is kept"
     if need == "verifier":
-        return ""
+        return "" if config.verifier.enabled else "the verifier; set verifier.enabled=true"
     return f"{need!r}, which `ponder run` does not provide; it knows critic, reference and verifier"

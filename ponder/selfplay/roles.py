@@ -35,7 +35,7 @@ from ponder.protocols import Judge, WeightedEngine
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Parity as ParitySettings
 from ponder.selfplay.config import Run
-from ponder.types import Sample, Trajectory, Verdict
+from ponder.types import PonderError, Sample, Trajectory, Verdict
 from ponder.verifiers.learned.common.batched import step_ends
 from ponder.verifiers.learned.process.judge import ProcessVerifier
 
@@ -53,10 +53,10 @@ class Trainer(Protocol):
 
 
 class VerifierRole(Protocol):
-    """What the loop asks of the verifier. `judge` is its form for searches."""
+    """What the loop asks of the verifier. `judge` is its form for searches (None: there is none)."""
 
     @property
-    def judge(self) -> Judge: ...
+    def judge(self) -> Judge | None: ...
 
     def train(self, labelled: Sequence[Labelled], round_number: int) -> tuple[float | None, float]:
         """Learn from labelled steps; the loss and the work in FLOPs."""
@@ -201,6 +201,30 @@ class Verifier:
     def load(self, tensors: dict[str, dict[str, Tensor]], counters: dict[str, int]) -> None:
         restore_weights(self.model, tensors["verifier"])
         self.learner.core.load(tensors.get("verifier_optimizer", {}), counters)
+
+
+class NoVerifier:
+    """The place of the verifier in a run without one: nothing learns, nothing is kept, and nobody may ask it."""
+
+    judge = None
+
+    def train(self, labelled: Sequence[Labelled], round_number: int) -> tuple[float | None, float]:
+        return None, 0.0
+
+    def score(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
+        raise PonderError("this run trains no verifier and cannot score answers; set verifier.enabled=true")
+
+    def scoring_flops(self, trajectories: Sequence[Trajectory]) -> float:
+        return 0.0
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        return {}
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], counters: dict[str, int]) -> None:
+        """There is nothing to load."""
 
 
 class Critic:

@@ -15,10 +15,13 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
     """Everything that the report shows of both policies; the engine serves the trained one at the end."""
     policy, bench, config = stage.policy, stage.bench, stage.config
     judge = stage.verifier.judge
-    judge.reader = reader_of(judge.model)  # its weights are final
-    before = policy.engine.tokens_generated + policy.engine.tokens_prefilled, judge.tokens_scored
+    if judge is not None:
+        judge.reader = reader_of(judge.model)  # its weights are final
+    read = judge.tokens_scored if judge is not None else 0
+    before = policy.engine.tokens_generated + policy.engine.tokens_prefilled
     meter = accounts.Meter(policy.engine, policy.model.config)
-    temperature, strategies = config.evaluation.temperature, (*measure.POOLED, *measure.LIVE)
+    temperature = config.evaluation.temperature
+    strategies = (*measure.POOLED, *measure.LIVE) if judge is not None else measure.UNGUIDED
     live = Live(policy.at(temperature), policy.codec.decode, bench.grade, judge)
     steps = iter(range(1, 1000))
     notes = 2 * (measure.ARM_NOTES + measure.think_notes(bench, strategies))
@@ -39,7 +42,8 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
     stage.serve_trained()
     final = measure.arm(bench, policy.at, suites, "final", tell)
     thinking = measure.think(bench, suites.thinking, live, strategies, tell)
-    forwarded = policy.engine.tokens_generated + policy.engine.tokens_prefilled - before[0]
+    forwarded = policy.engine.tokens_generated + policy.engine.tokens_prefilled - before
+    scored = judge.tokens_scored - read if judge is not None else 0
 
     return Measured(
         base,
@@ -49,9 +53,9 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
         thinking_base,
         thinking,
         transcripts.choose(thinking.pool, base_groups),
-        evaluation=forwarded + judge.ratio * (judge.tokens_scored - before[1]),
+        evaluation=forwarded + (judge.ratio * scored if judge is not None else 0.0),
         sampling=meter.take(),
-        scoring=accounts.tokens_flops(judge.model.config, judge.tokens_scored - before[1]),
+        scoring=accounts.tokens_flops(judge.model.config, scored) if judge is not None else 0.0,
         rejection=None if kept is None else kept.scores(suites.main, temperature),
         rejection_arm=kept,
     )

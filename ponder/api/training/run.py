@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ponder.api.machine import set_threads
 from ponder.api.problems import ground_truth, load_families
 from ponder.api.samples import browse
 from ponder.api.training.arms import cloning_arm, rejection_arm
+from ponder.api.training.forecast import forecast
+from ponder.api.training.forecast.forecast import Forecast
 from ponder.api.training.measuring import measure_run
-from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, check_engine, prepared
+from ponder.api.training.planning import Plan
+from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, prepared
 from ponder.api.training.stopping import stoppable
 from ponder.api.training.summary import summarise
 from ponder.config import resolved
@@ -30,22 +32,23 @@ from ponder.problems.selfcheck import check_shape, require_grader
 from ponder.protocols import Family
 from ponder.reports.run.page import render
 from ponder.rollout import store
-from ponder.runlog import RunLog
+from ponder.runlog import RunLog, environment
 from ponder.selfplay import needs, state
 from ponder.selfplay.config import Run
 from ponder.selfplay.loop import Tell
 from ponder.selfplay.monitors import log as watch_log
 from ponder.selfplay.proposer.make import check_source
+from ponder.selfplay.roles import NoVerifier
 from ponder.verifiers.learned import folder
 from ponder.verifiers.truth import GroundTruth
 
 
-def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
+def run(plan: Plan, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     """Everything, start to report; returns the summary. A finished run is not measured again, only its page is."""
-    started, clock = time.time(), time.monotonic()
+    started, clock, config = time.time(), time.monotonic(), plan.config
     needs.check(config)
-    check_engine(config)
-    set_threads(config.threads)
+    if not resume:
+        forecast.check(plan.forecast)
     families = load_families(config.problems)
     check_source(config.source, families)
     for held_out in ("validation", "test"):
@@ -56,7 +59,9 @@ def run(config: Run, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
         if start is not None:
             _try_the_grader(config, families, truth)
         with RunLog.open(out, resolved(config), resume=resume) as log:
-            return _logged(start, log, truth, tell, started, clock)
+            if not resume:
+                log.event("planned", **plan.as_data())
+            return _logged(start, log, truth, tell, started, clock, plan.forecast)
 
 
 def _try_the_grader(config: Run, families: list[Family], truth: GroundTruth) -> None:
@@ -67,7 +72,13 @@ def _try_the_grader(config: Run, families: list[Family], truth: GroundTruth) -> 
 
 
 def _logged(
-    start: Start | None, log: RunLog, truth: GroundTruth, tell: Tell, started: float, clock: float
+    start: Start | None,
+    log: RunLog,
+    truth: GroundTruth,
+    tell: Tell,
+    started: float,
+    clock: float,
+    predicted: Forecast,
 ) -> dict[str, Any]:
     """All stages in an open run folder; a finished run (no `start`) gets its pages again."""
     out = log.path
@@ -76,13 +87,13 @@ def _logged(
         render(out)
         known: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
         return known
-    summary = _stages(Stage.of(start, log, truth.grade, tell), start, started, clock)
+    summary = _stages(Stage.of(start, log, truth.grade, tell), start, started, clock, predicted)
     browse(out)  # before the report, which links to it
     render(out)
     return summary
 
 
-def _stages(stage: Stage, start: Start, started: float, clock: float) -> dict[str, Any]:
+def _stages(stage: Stage, start: Start, started: float, clock: float, predicted: Forecast) -> dict[str, Any]:
     """Train, run the control arms, measure; each goes on where an earlier process of this run stopped."""
     rounds = _train(stage)
     stage.own_weights()
@@ -98,6 +109,8 @@ def _stages(stage: Stage, start: Start, started: float, clock: float) -> dict[st
     # A resumed run adds what its earlier processes spent in finished stages.
     seconds["total"] = max(time.monotonic() - clock, sum(seconds.values()))
     summary = summarise(stage.config, start.policy, stage.play.ledger, rounds, measured, seconds, started)
+    written = sum(file.stat().st_size for file in stage.log.path.rglob("*") if file.is_file())
+    summary["forecast"] = predicted.beside(seconds, environment.peak_memory_bytes(), written)
     stage.log.write_json(SUMMARY, summary)
     stage.log.event("finished", seconds=seconds)
     return summary
@@ -106,7 +119,7 @@ def _stages(stage: Stage, start: Start, started: float, clock: float) -> dict[st
 def _train(stage: Stage) -> list[dict[str, Any]]:
     """The rounds that are still to be played; returns the rows of all."""
     config, log, play = stage.config, stage.log, stage.play
-    checkpoints = Checkpoints(log.path / "checkpoints")
+    checkpoints = Checkpoints(log.path / "checkpoints", config.keep_checkpoints)
     found = checkpoints.load_latest(play.generator.model)
     for warning in found.warnings:
         log.event("checkpoint", warning=warning)
@@ -147,9 +160,11 @@ def _save_policy(stage: Stage, folder: Path) -> None:
 
 
 def _save_models(stage: Stage) -> None:
-    """The trained policy and verifier as ordinary model folders."""
+    """The trained policy and, where there is one, the verifier as ordinary model folders."""
     config, log, tokenizer = stage.config, stage.log, stage.policy.tokenizer
     _save_policy(stage, log.path / "model")
+    if isinstance(stage.verifier, NoVerifier):
+        return
     spec = folder.Spec(
         "process", fingerprint(tokenizer.get_vocab()), config.sampling.separator, config.verifier.aggregation
     )

@@ -25,7 +25,7 @@ from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell
 from ponder.selfplay.needs import needs_critic
 from ponder.selfplay.proposer.make import source_of
-from ponder.selfplay.roles import Critic, Generator, Texts, Verifier, parity_check, policy_trainer
+from ponder.selfplay.roles import Critic, Generator, NoVerifier, Texts, Verifier, parity_check, policy_trainer
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
 SUMMARY = "summary.json"
@@ -40,7 +40,7 @@ class Start:
     policy: Policy
     base: dict[str, Any]
     generator: Generator
-    verifier: Verifier
+    verifier: Verifier | NoVerifier
     critic: Critic | None
 
 
@@ -57,10 +57,12 @@ def prepared(config: Run, families: list[Family]) -> Start:
     )
     base = copy.deepcopy(policy.model.state_dict())
     # Before the trainer may put adapters into the model: both start as plain copies of it.
-    own = Verifier(policy.model, policy.propose, config) if config.coupling.weights == "dual" else None
+    enabled, dual = config.verifier.enabled, config.coupling.weights == "dual"
+    own = Verifier(policy.model, policy.propose, config) if enabled and dual else None
     critic = Critic(policy.model, policy.propose, config) if needs_critic(config) else None
     trainer = policy_trainer(policy.model, config)
-    verifier = own or UnifiedVerifier(policy.model, policy.propose, config, trainer.core)
+    shared = UnifiedVerifier(policy.model, policy.propose, config, trainer.core) if enabled and not dual else None
+    verifier = own or shared or NoVerifier()
     generator = Generator(trainer, policy.propose, policy.engine, policy.model, _check(config, policy))
     return Start(config, families, policy, base, generator, verifier, critic)
 
@@ -88,7 +90,7 @@ class Stage:
     policy: Policy
     families: list[Family]
     play: SelfPlay
-    verifier: Verifier
+    verifier: Verifier | NoVerifier
     bench: measure.Bench
     base: dict[str, Any]
     tell: Tell

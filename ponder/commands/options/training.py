@@ -21,14 +21,21 @@ def run(
     set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="List every key of --set, and run nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be set, and the memory, disk and time; run nothing.")
+    ] = False,
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
-    """The self-play loop, start to report. --resume goes on with the settings that the run in --out began with."""
+    """The self-play loop, start to report. --resume goes on with the settings that the run in --out began with.
+
+    Settings that you leave open are chosen for the model's size, and shown.
+    """
     if settings:
         _list_settings(as_json)
         return
-    from ponder.api.train import train
+    from ponder.api.train import check_plan, plan_run, train
+    from ponder.commands.planned import show
     from ponder.commands.progress import Bars
     from ponder.reports.run.tables import console
 
@@ -36,14 +43,23 @@ def run(
     overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
+    plan = plan_run(config, out=out, settings=[*(set_ or []), *overrides], resume=resume)
+    if not as_json:
+        show(plan, Console(), whole=dry_run)
+    if dry_run:
+        check_plan(plan)
+        if as_json:
+            print_json(plan.as_data())
+        return
     with Bars(quiet=as_json) as bars:
         bars.starting("loading the model and measuring it before training")
-        summary = train(config, out=out, settings=[*(set_ or []), *overrides], resume=resume, tell=bars.tell).summary
+        summary = train(plan, out=out, resume=resume, tell=bars.tell).summary
     if as_json:
         print_json(summary)
         return
     Console().print(console(summary))
-    Console().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}   Verifier: {out / 'verifier'}")
+    verifier = f"   Verifier: {out / 'verifier'}" if (out / "verifier").is_dir() else ""
+    Console().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}{verifier}")
 
 
 def _list_settings(as_json: bool) -> None:
