@@ -8,50 +8,11 @@
 //
 // GROUP (query heads that read one key head) and HEAD (numbers of a head) are constants of the compilation.
 
-#include <algorithm>
-#include <atomic>
-#include <cstdlib>
-
-#include "heads.h"
-#include "pool.h"
-#include "product.h"
+#include "layer.h"
 
 #define BLOCK 48  // tokens at once: what lies between two products stays in a core's cache
 
-extern "C" {
-
-struct Layer {
-    const float *qkv, *bias, *head_norm, *out, *gate_up, *down;
-};
-
-struct Model {
-    int64_t layers, hidden, inner, key_heads, vocabulary, context;
-    float shortest, epsilon;  // of a row before a norm divides by it, of a head
-    const float *embedding, *turns, *head;  // turns: [2 * context, 2, HEAD], scaled ones of queries first
-    const Layer* layer;
-};
-
-struct Work {
-    int64_t length;  // positions that a slot has room for
-    const int64_t *tokens, *positions, *slots, *cells;
-    float *const *keys, *const *values;  // of each layer: [slots * key_heads, length / TILE, HEAD, TILE], [.., length, HEAD]
-    float *arena, *hidden, *logits;      // [cells, layers, key_heads, 2, HEAD], [cells, hidden], null or [rows, vocabulary]
-    int64_t shares;
-    const int64_t* borders;  // share i are the tokens from borders[i] to before borders[i + 1]
-};
-}
-
 namespace {
-
-// Rows of x over hypot(their length, shortest): the root-mean-square norm, whose weight is in the product that follows.
-void normed(int64_t rows, const float* x, int64_t width, float shortest, float* out) {
-    for (int64_t n = 0; n < rows; n++, x += width, out += width) {
-        Lane squares = {};
-        for (int64_t i = 0; i < width; i += LANES) squares += load(x + i) * load(x + i);
-        const float length = std::sqrt(sum(squares) + shortest * shortest);
-        for (int64_t i = 0; i < width; i += LANES) store(out + i, load(x + i) / length);
-    }
-}
 
 // silu(gate) * up of [rows, 2 * inner] into [rows, inner].
 void gated(int64_t rows, const float* gate_up, int64_t inner, float* out) {
@@ -65,44 +26,6 @@ void gated(int64_t rows, const float* gate_up, int64_t inner, float* out) {
 struct Scratch {
     float *x, *h, *fused, *gate_up, *act, *attended, *logits, *scores;
 };
-
-// Keys and values of one layer into slots and cells, and what the rows' queries find there into `attended`.
-void attend(const Model& m, const Work& w, int64_t index, int64_t first, int64_t rows, const Scratch& s) {
-    const Layer& layer = m.layer[index];
-    const int64_t heads = m.key_heads, parts = GROUP + 2, room = up(w.length, LANES);
-    float q[GROUP * HEAD], key[HEAD];
-    for (int64_t n = 0; n < rows; n++) {
-        const int64_t row = first + n, at = w.positions[row];
-        const float *for_queries = m.turns + at * 2 * HEAD, *for_keys = m.turns + (m.context + at) * 2 * HEAD;
-        float* cell = w.arena + (w.cells[row] * m.layers + index) * heads * 2 * HEAD;
-        for (int64_t h = 0; h < heads; h++, cell += 2 * HEAD) {
-            const float* head = s.fused + n * up(heads * parts * HEAD, PANEL) + h * parts * HEAD;
-            const float *norms = layer.head_norm, *value = head + (GROUP + 1) * HEAD;
-            for (int g = 0; g < GROUP; g++)
-                rotary(head + g * HEAD, norms ? norms + g * HEAD : norms, m.epsilon, for_queries, q + g * HEAD);
-            rotary(head + GROUP * HEAD, norms ? norms + GROUP * HEAD : norms, m.epsilon, for_keys, key);
-            float* keys = w.keys[index] + (w.slots[row] * heads + h) * HEAD * w.length;
-            float* values = w.values[index] + (w.slots[row] * heads + h) * HEAD * w.length;
-            const int64_t after = h + 1 < heads ? w.slots[row] * heads + h + 1 : w.slots[n + 1 < rows ? row + 1 : row] * heads;
-            const float* next = w.keys[index] + after * HEAD * w.length;
-            std::memcpy(values + at * HEAD, value, HEAD * sizeof(float));
-            std::memcpy(cell, key, HEAD * sizeof(float));
-            std::memcpy(cell + HEAD, value, HEAD * sizeof(float));
-            for (int g = 0; g < GROUP; g += QUERIES) {
-                int64_t t = 0;
-                for (; t + WIDE * LANES <= up(at, LANES); t += WIDE * LANES)
-                    scored<WIDE>(q + g * HEAD, keys, values, t, s.scores, room);
-                for (; t < at; t += LANES) scored<1>(q + g * HEAD, keys, values, t, s.scores, room);
-                float scale[QUERIES];
-                for (int i = 0; i < QUERIES; i++)
-                    scale[i] = softmax(s.scores + i * room, at, dot(q + (g + i) * HEAD, key));
-                mixed(s.scores, room, scale, values, next, at + 1, s.attended + ((n * heads + h) * GROUP + g) * HEAD);
-            }
-            // Written last: a read that met a number on its way to memory would wait for it.
-            for (int d = 0; d < HEAD; d++) keys[(at / TILE * HEAD + d) * TILE + at % TILE] = key[d];
-        }
-    }
-}
 
 // Logits [rows, vocabulary] of final hidden states x.
 void logits_of(const Model& m, const float* x, int64_t rows, const Scratch& s, float* logits) {
@@ -126,7 +49,7 @@ void forward(const Model& m, const Work& w, int64_t first, int64_t rows, const S
         } else {
             product<PUT>(rows, s.h, m.hidden, layer.qkv, fused, s.fused);
         }
-        attend(m, w, i, first, rows, s);
+        attend(m, w, i, first, rows, 0, m.key_heads, s.fused, s.attended, s.scores);
         product<ADD>(rows, s.attended, queries, layer.out, m.hidden, s.x);
         normed(rows, s.x, m.hidden, m.shortest, s.h);
         product<PUT>(rows, s.h, m.hidden, layer.gate_up, 2 * m.inner, s.gate_up);
@@ -138,21 +61,6 @@ void forward(const Model& m, const Work& w, int64_t first, int64_t rows, const S
     if (w.logits) logits_of(m, s.x, rows, s, w.logits + first * m.vocabulary);
 }
 
-// Memory of one thread, kept from step to step: fresh memory costs a page fault every four kilobytes.
-struct Memory {
-    float* at = nullptr;
-    size_t size = 0;
-    float* sized(size_t floats) {
-        if (floats > size) {
-            std::free(at);
-            size = floats + floats / 2;
-            at = static_cast<float*>(std::aligned_alloc(64, up(size * sizeof(float), 64)));
-            if (!at) size = 0;
-        }
-        return at;
-    }
-    ~Memory() { std::free(at); }
-};
 thread_local Memory memory;
 
 // Buffers for BLOCK tokens in one thread's memory; false if there is none.
@@ -205,8 +113,8 @@ int run(const Model* model, const Work* work, Parallel parallel, int threads) {
     return job.failed;
 }
 
-// Logits [rows, vocabulary] of final hidden states [rows, hidden]. 1 if there is no memory.
-int logits(const Model* model, int64_t rows, const float* hidden, float* out) {
+// Logits [rows, vocabulary] of final hidden states [rows, hidden], on this thread. 1 if there is no memory.
+int logits(const Model* model, int64_t rows, const float* hidden, float* out, Parallel, int) {
     Scratch scratch;
     if (!sized(*model, 0, scratch)) return 1;
     for (int64_t n = 0; n < rows; n += BLOCK) {

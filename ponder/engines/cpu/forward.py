@@ -1,4 +1,4 @@
-"""The forward of forward.cpp over a packed model: which models it serves, its weights in panels, one call a batch.
+"""The forwards of forward.cpp and wide.cpp over a packed model: which models it serves, its weights in panels, one call a batch.
 
 What it computes for a token does not depend on the batch, to the last bit, nor on whether the token was drawn, scored
 or read as part of a prompt.
@@ -24,11 +24,11 @@ from ponder.engines.local.prefix.arena import Arena
 from ponder.native.compiler import library, pool
 from ponder.types import PonderError
 
-_SOURCE = Path(__file__).with_name("forward.cpp")
+_SMALL, _WIDE = (Path(__file__).with_name(name) for name in ("forward.cpp", "wide.cpp"))
 _HEADS, _INNER = 16, 32  # widths are whole numbers of the widest vectors and panels, whatever the machine has
 _SHARE = 48  # tokens; small enough to part work evenly between threads that are not equally free
-# Weights that fit into no core's cache are better read once for all rows than once by each thread.
-_MOST_BYTES = 64 << 20
+# Weights that fit into no core's cache are better read once for all rows than once by each thread (wide.cpp).
+_SMALL_BYTES = 64 << 20
 
 Indices = NDArray[np.int64]
 
@@ -98,31 +98,36 @@ class Native:
     def logits(self, hidden_NH: Tensor) -> Tensor:
         """Final norm and output head: [N, hidden], contiguous, to [N, V]."""
         out = hidden_NH.new_empty(len(hidden_NH), self._model.vocabulary)
-        sizes = _size(len(hidden_NH)), _pointer(hidden_NH.data_ptr()), _pointer(out.data_ptr())
-        if self._library.logits(ctypes.byref(self._model), *sizes):
+        told = _size(len(hidden_NH)), _pointer(hidden_NH.data_ptr()), _pointer(out.data_ptr())
+        if self._library.logits(ctypes.byref(self._model), *told, pool(), torch.get_num_threads()):
             raise PonderError(f"no memory for the logits of {len(hidden_NH)} tokens; lower `max_batch`")
         return out
 
 
 def serves(weights: Packed) -> bool:
-    """Whether compiled code can compute this model: float32 on the CPU, of widths that fill vectors, not too big."""
+    """Whether compiled code can compute this model: float32 on the CPU, of widths that fill vectors."""
     head, layer = weights.head, weights.layers[0]
-    size = len(weights.layers) * sum(t.nbytes for t in (layer.qkv, layer.out, layer.gate_up, layer.down))
     return (
         head.device.type == "cpu"
         and head.dtype == torch.float32
         and weights.shape.head_dim % _HEADS == 0
         and layer.down.shape[0] % _INNER == layer.down.shape[1] % _INNER == 0
-        and size <= _MOST_BYTES
         and head.shape[1] <= len(weights.embedding)  # what is drawn is looked up unchecked
     )
+
+
+def source(weights: Packed) -> Path:
+    """The forward for weights of this size: a thread takes tokens through all layers, or all threads go together."""
+    layer = weights.layers[0]
+    size = len(weights.layers) * sum(t.nbytes for t in (layer.qkv, layer.out, layer.gate_up, layer.down))
+    return _SMALL if size <= _SMALL_BYTES else _WIDE
 
 
 def native(weights: Packed) -> Native | None:
     """The compiled forward over these weights, or None where it does not serve them or there is no compiler."""
     if not serves(weights):
         return None
-    code = library(_SOURCE, (("GROUP", weights.group), ("HEAD", weights.shape.head_dim)))
+    code = library(source(weights), (("GROUP", weights.group), ("HEAD", weights.shape.head_dim)))
     if code is None or library(SLOTS_SOURCE) is None:
         return None
     panel, kept = code.panel_width(), []
