@@ -65,25 +65,25 @@ class Shape:
 
 def layers(model: PreTrainedModel) -> list[Layer]:
     """The weights of each layer in the order of the forward; gradients flow back into the module's parameters."""
-    stacked: list[Layer] = []
-    for block in _decoder(model).layers:
-        attention, mlp = block.self_attn, block.mlp
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        bias = None if projections[0].bias is None else torch.cat([p.bias for p in projections])
-        stacked.append(
-            Layer(
-                norm_in=block.input_layernorm.weight,
-                qkv=torch.cat([p.weight for p in projections]),
-                qkv_bias=bias,
-                q_norm=_weight(attention, "q_norm"),
-                k_norm=_weight(attention, "k_norm"),
-                out=attention.o_proj.weight,
-                norm_mid=block.post_attention_layernorm.weight,
-                gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
-                down=mlp.down_proj.weight,
-            )
-        )
-    return stacked
+    return [layer(model, index) for index in range(model.config.num_hidden_layers)]
+
+
+def layer(model: PreTrainedModel, index: int) -> Layer:
+    """The weights of one layer. What is stacked is a copy."""
+    block = _decoder(model).layers[index]
+    attention, mlp = block.self_attn, block.mlp
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+    return Layer(
+        norm_in=block.input_layernorm.weight,
+        qkv=torch.cat([p.weight for p in projections]),
+        qkv_bias=None if projections[0].bias is None else torch.cat([p.bias for p in projections]),
+        q_norm=_weight(attention, "q_norm"),
+        k_norm=_weight(attention, "k_norm"),
+        out=attention.o_proj.weight,
+        norm_mid=block.post_attention_layernorm.weight,
+        gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        down=mlp.down_proj.weight,
+    )
 
 
 def _decoder(model: PreTrainedModel) -> Any:

@@ -1,8 +1,10 @@
 // One token for each request from the logits of its row: softmax at a temperature and the inverse of its distribution
 // function at a given uniform number. Sums run over blocks in float and over the blocks in double, always in one order.
 
+#include <atomic>
 #include <vector>
 
+#include "pool.h"
 #include "simd.h"
 
 namespace {
@@ -57,14 +59,33 @@ void one(const float* from, int64_t size, float uniform, float temperature, Row&
     *log = float(double((logits[drawn] - most) * rate) - std::log(total));
 }
 
+struct Job {
+    int64_t requests, size;
+    const float* logits;
+    const int64_t* rows;
+    const float *uniforms, *temperatures;
+    int64_t* tokens;
+    float* logs;
+    std::atomic<int64_t> next;
+};
+
+void worker(void* data) {
+    Job& job = *static_cast<Job*>(data);
+    Row row(job.size);
+    for (int64_t n; (n = job.next.fetch_add(1)) < job.requests;)
+        one(job.logits + job.rows[n] * job.size, job.size, job.uniforms[n], job.temperatures[n], row, job.tokens + n,
+            job.logs + n);
+}
+
+constexpr int64_t MANY = 1 << 17;  // logits: fewer are drawn from sooner than threads meet
+
 }  // namespace
 
 // `rows` [requests] names each request's row of `logits` [.., size]; temperature 0 takes the likeliest token.
 extern "C" void draw(
     int64_t requests, int64_t size, const float* logits, const int64_t* rows, const float* uniforms,
-    const float* temperatures, int64_t* tokens, float* logs
+    const float* temperatures, int64_t* tokens, float* logs, Parallel parallel, int threads
 ) {
-    Row row(size);
-    for (int64_t n = 0; n < requests; n++)
-        one(logits + rows[n] * size, size, uniforms[n], temperatures[n], row, tokens + n, logs + n);
+    Job job = {requests, size, logits, rows, uniforms, temperatures, tokens, logs, {0}};
+    shared_out(parallel, requests * size < MANY ? 1 : threads, requests, worker, &job);
 }

@@ -6,10 +6,11 @@ import ctypes
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ponder.native.compiler import library
+from ponder.native.compiler import library, pool
 
 _SOURCE = Path(__file__).with_name("draw.cpp")
 _pointer, _size = ctypes.c_void_p, ctypes.c_int64
@@ -24,5 +25,6 @@ def draw(
     tokens, logprobs = np.empty(len(rows_N), dtype=np.int64), np.empty(len(rows_N), dtype=np.float32)
     arrays = (rows_N, uniforms_N, temperatures_N, tokens, logprobs)
     addresses = (logits_BV.data_ptr(), *(array.ctypes.data for array in arrays))
-    code.draw(_size(len(rows_N)), _size(logits_BV.shape[1]), *map(_pointer, addresses))
+    sizes = _size(len(rows_N)), _size(logits_BV.shape[1])
+    code.draw(*sizes, *map(_pointer, addresses), pool(), torch.get_num_threads())
     return tokens, logprobs

@@ -156,8 +156,8 @@ def native(weights: Packed) -> Native | None:
 
 def panels(matrix: Tensor, width: int) -> Tensor:
     """[in, out] as [out / width, in, width], the last panel filled up with zeros."""
-    columns = -(-matrix.shape[1] // width) * width
-    wide = torch.nn.functional.pad(matrix, (0, columns - matrix.shape[1]))
+    more = -matrix.shape[1] % width
+    wide = torch.nn.functional.pad(matrix, (0, more)) if more else matrix
     return wide.view(len(matrix), -1, width).transpose(0, 1).contiguous()
 
 

@@ -148,7 +148,8 @@ class LeanDecoder:
         self.tally.tokens += len(tokens_B)
         self.tally.contexts += int(positions_B.sum()) + len(tokens_B)
         self.tally.heads += len(tokens_B)
-        logits_BV = self.trunk.weights.head.new_empty(len(tokens_B), self.trunk.weights.head.shape[1])
+        head = self.trunk.weights.head
+        logits_BV = head.new_empty(len(tokens_B), head.shape[1])
         work = Step(tokens_B, positions_B, cells_B, self._slots, self.trunk.arena, logits_BV)
         self._run(work, self.trunk.weights)
         return logits_BV

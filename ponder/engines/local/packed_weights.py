@@ -11,8 +11,9 @@ rounding.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ class Packed:
     shape: lean.Shape
     group: int
     embedding: Tensor
-    layers: tuple[PackedLayer, ...]
+    layers: Sequence[PackedLayer]
     norm_weight: Tensor
     norm_out: Tensor | None
     head: Tensor
@@ -55,9 +56,34 @@ class Packed:
     turns: Tensor
     shortest: Tensor
 
+    def without_head(self) -> Packed:
+        """For those who compute with a layout of their own: the head [0, V] holds no numbers."""
+        return replace(self, head=self.head.new_empty(0, self.head.shape[1]))
+
+
+class Laid(Sequence[PackedLayer]):
+    """The layers of a model, each laid out when it is asked for, so that they are never all in memory."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model, self._shape = model, lean.Shape.of(model)
+
+    def __len__(self) -> int:
+        return int(self._model.config.num_hidden_layers)
+
+    @overload
+    def __getitem__(self, index: int) -> PackedLayer: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[PackedLayer, ...]: ...
+    def __getitem__(self, index: int | slice) -> PackedLayer | tuple[PackedLayer, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return _pack_layer(lean.layer(self._model, index), self._shape)
+
 
 def pack(model: PreTrainedModel, context: int) -> Packed:
-    """Copy the module's weights into the layout; the copies do not follow later changes of the module."""
+    """The module's weights in the layout; layers are laid out when they are asked for, `held` lays out all."""
     shape = lean.Shape.of(model)
     cos, sin = lean.rotary(model, context, model.device)
     half = shape.head_dim // 2
@@ -71,7 +97,7 @@ def pack(model: PreTrainedModel, context: int) -> Packed:
         shape=shape,
         group=shape.heads // shape.kv_heads,
         embedding=parts.base_model.embed_tokens.weight.detach(),
-        layers=tuple(_pack_layer(layer, shape) for layer in lean.layers(model)),
+        layers=Laid(model),
         norm_weight=norm,
         norm_out=norm_out,
         head=head,
@@ -79,6 +105,13 @@ def pack(model: PreTrainedModel, context: int) -> Packed:
         context=context,
         turns=torch.cat([turns * shape.head_dim**-0.5, turns]),
     )
+
+
+def held(packed: Packed) -> Packed:
+    """The same with copies of all products, [in, out] in one piece, which do not follow later changes of the module."""
+    parts = ("qkv", "out", "gate_up", "down")
+    layers = [replace(layer, **{p: getattr(layer, p).contiguous() for p in parts}) for layer in packed.layers]
+    return replace(packed, layers=tuple(layers), head=packed.head.contiguous())
 
 
 def _pack_layer(layer: lean.Layer, shape: lean.Shape) -> PackedLayer:
@@ -95,18 +128,18 @@ def _pack_layer(layer: lean.Layer, shape: lean.Shape) -> PackedLayer:
         qkv=qkv,
         qkv_bias=None if layer.qkv_bias is None else layer.qkv_bias[rows],
         head_norm=head_norm,
-        out=layer.out.t().contiguous(),
+        out=layer.out.t(),
         norm_mid=norm_mid,
         gate_up=gate_up,
-        down=layer.down.t().contiguous(),
+        down=layer.down.t(),
     )
 
 
 def _absorb(weight: Tensor, norm: Tensor) -> tuple[Tensor, Tensor | None]:
     """[out, in] to [in, out], times the norm's weight; below float32 that would round once more, so it stays apart."""
     if weight.dtype != torch.float32:
-        return weight.t().contiguous(), norm
-    return (weight * norm * norm.numel() ** 0.5).t().contiguous(), None
+        return weight.t(), norm
+    return (weight * norm).mul_(norm.numel() ** 0.5).t(), None
 
 
 def _pairs(head_dim: int) -> Tensor:

@@ -70,8 +70,10 @@ class Trunk:
     @torch.inference_mode()
     def refresh(self) -> None:
         """Take the model's weights as they are now; what older ones computed is forgotten."""
-        self.weights = packed.pack(self._model, self._context)
-        self.native = native(self.weights)
+        self.native: Native | None = None  # old copies go before new ones are made
+        weights = packed.pack(self._model, self._context)
+        self.native = native(weights)
+        self.weights = packed.held(weights) if self.native is None else weights.without_head()
         self._workspace, self._scratch = Workspace(self.weights), Scratch(self.weights)
         self.forget()
 
