@@ -1,4 +1,4 @@
-"""The forwards of forward.cpp and wide.cpp over a packed model: which models it serves, its weights in panels, one call a batch.
+"""The forwards of forward.cpp and wide.cpp over a packed model: whom they serve, weights in panels, one call a batch.
 
 What it computes for a token does not depend on the batch, to the last bit, nor on whether the token was drawn, scored
 or read as part of a prompt.
