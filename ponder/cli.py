@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 import ponder
-from ponder.commands.options import judging, listing, problems, thinking, training, verifying
+from ponder.commands.options import judging, listing, problems, serving, thinking, training, verifying
 from ponder.commands.options.shared import Json, print_json
 from ponder.types import PonderError
 
@@ -53,6 +53,8 @@ problems_app = typer.Typer(help="What there is to solve.", no_args_is_help=True)
 app.add_typer(problems_app, name="problems")
 verifier_app = typer.Typer(help="Verifiers that learn.", no_args_is_help=True)
 app.add_typer(verifier_app, name="verifier")
+keys_app = typer.Typer(help="Keys of those who may ask a server.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 app.command("list")(listing.list_what)
 app.command()(training.run)
@@ -63,6 +65,10 @@ app.command("convert-labels")(judging.convert_labels)
 app.command()(judging.grade)
 app.command()(training.report)
 app.command()(training.reflect)
+app.command()(serving.serve)
+keys_app.command("add")(serving.keys_add)
+keys_app.command("list")(serving.keys_list)
+keys_app.command("revoke")(serving.keys_revoke)
 verifier_app.command("train")(verifying.train_verifier)
 verifier_app.command("audit")(verifying.audit_verifier)
 problems_app.command("list")(problems.list_problems)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -20,12 +20,34 @@ Until = Literal["step", "end", "answer", "think"]
 Way = Literal["tensors", "path"]
 
 
+@dataclass(slots=True, eq=False)
+class Drawn:
+    """What was done for the requests that carry this, those that were cancelled or failed included.
+
+    Each number is a part of the engine's counter of that name: over all requests they sum to it. `returned` are those
+    of the `generated` tokens that came back to whoever asked; the others were drawn and lost by a cancellation.
+    """
+
+    requests: int = 0
+    generated: int = 0
+    prefilled: int = 0
+    reused: int = 0
+    returned: int = 0
+
+    def add(self, generated: int, prefilled: int, reused: int) -> None:
+        """One request is over."""
+        self.requests += 1
+        self.generated += generated
+        self.prefilled += prefilled
+        self.reused += reused
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One generation. `stop` are strings that end it (the string is kept in the output); `seed` fixes the draw.
 
     `max_tokens` counts new tokens. `temperature` 0 is greedy. The same request with the same weights gives the same
-    tokens, alone or in any batch.
+    tokens, alone or in any batch. `drawn`, if given, is told what the request cost when it is over, however it ends.
     """
 
     prompt: tuple[int, ...]
@@ -34,6 +56,7 @@ class Request:
     temperature: float = 1.0
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
+    drawn: Drawn | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

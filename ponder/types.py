@@ -40,13 +40,18 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the policy sees. `instructions` says how to answer (a system message); `text` is the question itself."""
+    """What the policy sees. `instructions` says how to answer (a system message); `text` is the question itself.
+
+    `history` are the turns of a conversation before it, as pairs of role (system, user, assistant) and text. They came
+    from outside, as `text` did.
+    """
 
     id: str
     family: str
     text: str
     instructions: str = ""
     level: int = 0
+    history: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ class ScriptedEngine:
         computed = len(request.prompt) if limit else 0
         self.tokens_generated += len(kept)
         self.tokens_prefilled += computed
+        if request.drawn is not None:
+            request.drawn.add(len(kept), computed, 0)
         return Completion(kept, logprobs, stop, version, computed=computed)
 
     def _options(self, prompt: str, rng: random.Random) -> Options:

@@ -19,8 +19,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from ponder.policy import conversation
 from ponder.policy.prompts import THINK_CLOSE, THINK_OPEN
-from ponder.protocols import Until
+from ponder.protocols import Drawn, Until
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 
@@ -33,7 +34,7 @@ _CLOSE_CHAT = "Stop thinking here. Give your final answer now, in the form that 
 
 
 class Words(Protocol):
-    """One completion: its text, its end, and the tokens it is charged."""
+    """One completion: its text, its end, the tokens it is charged, and those of the prompt as the server says."""
 
     @property
     def text(self) -> str: ...
@@ -43,6 +44,9 @@ class Words(Protocol):
 
     @property
     def tokens(self) -> int: ...
+
+    @property
+    def prompt(self) -> int: ...
 
 
 class TextEngine(Protocol):
@@ -67,7 +71,7 @@ class TextEngine(Protocol):
 class TextPropose:
     """`Propose` over a `TextEngine`. `canonical` turns a response text into the answer that votes count.
 
-    `ended` hears of each continuation as it ends.
+    `ended` hears of each continuation as it ends, `drawn` of what the server counted for it.
     """
 
     engine: TextEngine
@@ -76,6 +80,7 @@ class TextPropose:
     top_p: float = 1.0
     separator: str = "\n"
     ended: Callable[[int, Step], None] | None = None
+    drawn: Drawn | None = None
 
     opens_thinking = False  # no prompt of a server ends in opened thinking; the model opens it itself, or not at all
 
@@ -102,7 +107,11 @@ class TextPropose:
         ]
 
         async def drawn(place: int, draw: Coroutine[Any, Any, Words]) -> Step:
-            leaf = self._chain(await draw, prefix)
+            words = await draw
+            if self.drawn is not None:
+                self.drawn.add(words.tokens, words.prompt, 0)
+                self.drawn.returned += words.tokens
+            leaf = self._chain(words, prefix)
             if self.ended is not None:
                 self.ended(place, leaf)
             return leaf
@@ -112,6 +121,10 @@ class TextPropose:
     def telling(self, ended: Callable[[int, Step], None]) -> TextPropose:
         """The same policy; `ended` hears of each continuation as it ends (`protocols.Telling`)."""
         return replace(self, ended=ended)
+
+    def counted(self, drawn: Drawn, temperature: float, top_p: float) -> TextPropose:
+        """The same policy at another temperature and nucleus; `drawn` is told what the server counts."""
+        return replace(self, drawn=drawn, temperature=temperature, top_p=top_p)
 
     def answer(self, trajectory: Trajectory) -> str | None:
         if trajectory.stop is not StopReason.END:
@@ -132,12 +145,14 @@ class TextPropose:
             )
 
     def _text(self, question: Question, prefix: Step | None) -> str:
-        asked = f"{question.instructions}\n\nQuestion: {question.text}\nAnswer: {THINK_OPEN}"
-        return asked.lstrip() + _said(prefix)
+        roles, texts = zip(*question.history, ("user", question.text), strict=True)
+        return conversation.plain(question.instructions, roles, texts).lstrip() + THINK_OPEN + _said(prefix)
 
     def _messages(self, question: Question, prefix: Step | None) -> Messages:
-        asked = f"{question.instructions} {_FORM}".strip()
-        messages = [{"role": "system", "content": asked}, {"role": "user", "content": question.text}]
+        system = [text for role, text in question.history if role == "system"]
+        asked = "\n\n".join([*system, f"{question.instructions} {_FORM}".strip()])
+        turns = [{"role": role, "content": text} for role, text in question.history if role != "system"]
+        messages = [{"role": "system", "content": asked}, *turns, {"role": "user", "content": question.text}]
         if prefix is not None:
             messages += [{"role": "assistant", "content": _said(prefix)}, {"role": "user", "content": _CLOSE_CHAT}]
         return messages

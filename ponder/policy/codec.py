@@ -67,20 +67,24 @@ class Codec:
             tokens += self._ids(behind, split_special_tokens=True)[len(self._anchor) :]
         return tuple(tokens)
 
-    def start(self, ours: Sequence[str], outside: str) -> tuple[int, ...]:
+    def start(self, ours: Sequence[str], outside: str | Sequence[str]) -> tuple[int, ...]:
         """Tokens of a text that starts here: the pieces of `ours`, with `outside` between each two of them.
+
+        One text stands in every gap; several fill the gaps in order.
 
         The text is encoded as one piece, as the model saw such texts in training, unless something in `outside` would
         then be read as a control token: in that case piece by piece.
         """
-        whole = self._ids(outside.join(ours))
         first, *others = ours
+        texts = [outside] * len(others) if isinstance(outside, str) else list(outside)
+        whole = self._ids(first + "".join(text + piece for text, piece in zip(texts, others, strict=True)))
         pieces = [self._ids(first) if first or not self._anchor else (), *map(self.encode, others)]
         expected = [token for piece in pieces for token in piece if token in self._special]
         if [token for token in whole if token in self._special] == expected:
             return whole
-        plain = self.encode_plain(outside)
-        return pieces[0] + tuple(token for piece in pieces[1:] for token in (*plain, *piece))
+        plain = {text: self.encode_plain(text) for text in texts}
+        behind = zip(texts, pieces[1:], strict=True)
+        return pieces[0] + tuple(token for text, piece in behind for token in (*plain[text], *piece))
 
     def decode(self, tokens: Sequence[int]) -> str:
         visible = [t for t in tokens if t not in self._silent]

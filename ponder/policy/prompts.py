@@ -6,6 +6,9 @@ template refuses system messages (Gemma, Mistral). A template that leaves them o
 instructions, as the embedded one is. A model without a template gets plain text after the begin token that its
 tokenizer asks for.
 
+A question that comes at the end of a conversation is asked with the turns before it. All of them came from outside, the
+system message too, so nothing in them becomes a control token.
+
 A revision is a further turn: the question, the earlier attempt as the model itself wrote it (thinking included), then
 `REVISE` or, with a critique, `CRITIQUE`. Only what follows the attempt is new to the model; what comes before it has
 run through the model when the attempt was drawn.
@@ -17,6 +20,7 @@ from functools import lru_cache
 
 import jinja2
 
+from ponder.policy import conversation
 from ponder.policy.codec import Codec
 from ponder.types import PonderError, Question, Trajectory
 
@@ -34,19 +38,22 @@ _PLAIN = "{instructions}\n\nQuestion: " + _SLOT + "\nAnswer: "
 
 
 class Prompts:
-    """Prompt tokens of questions for one model, cached: a question is asked many times.
+    """Prompt tokens of questions for one model, cached (the last `kept`): a question is asked many times.
 
     `briefing` goes behind the instructions of every question: what the model is told of its tools.
     """
 
-    def __init__(self, codec: Codec, briefing: str = "") -> None:
+    def __init__(self, codec: Codec, briefing: str = "", kept: int = 65_536) -> None:
         self.codec, self.briefing = codec, briefing
-        self.tokens = lru_cache(maxsize=65_536)(self._tokens)
+        self.tokens = lru_cache(maxsize=kept)(self._tokens)
         self._frame = lru_cache(maxsize=1024)(self._render)
         self._turn = lru_cache(maxsize=1024)(self._render_turn)
         self._user_turn = lru_cache(maxsize=1024)(self._render_user_turn)
 
     def text(self, question: Question) -> str:
+        if question.history:
+            ours, outside = self._conversation(question)
+            return ours[0] + "".join(map("".join, zip(outside, ours[1:], strict=True)))
         return question.text.join(self._frame(question.instructions))
 
     def again(self, attempt: Trajectory, critique: str = "") -> tuple[int, ...]:
@@ -62,6 +69,8 @@ class Prompts:
 
     def _tokens(self, question: Question) -> tuple[int, ...]:
         begin = self.codec.begin if self.codec.tokenizer.chat_template is None else ()
+        if question.history:
+            return begin + self.codec.start(*self._conversation(question))
         return begin + self.codec.start(self._frame(question.instructions), question.text)
 
     def _render(self, instructions: str) -> tuple[str, ...]:
@@ -75,6 +84,23 @@ class Prompts:
 
     def _briefed(self, instructions: str) -> str:
         return "\n".join(filter(None, (instructions, self.briefing)))
+
+    def _conversation(self, question: Question) -> tuple[list[str], list[str]]:
+        """What we write around the turns of a conversation, and the turns in the order in which they stand there."""
+        instructions = self._briefed(question.instructions)
+        said = [*question.history, ("user", question.text)]
+        slots = [conversation.slot(i) for i in range(len(said))]
+        roles = [role for role, _ in said]
+        if self.codec.tokenizer.chat_template is None:
+            rendered = _opened(conversation.plain(instructions, roles, slots))
+        else:
+            turns = [{"role": role, "content": text} for role, text in zip(roles, slots, strict=True)]
+            try:
+                rendered = self._chat(instructions, *turns)
+            except PonderError:  # the template may refuse a system message: it then stands before the user's words
+                rendered = self._chat(instructions, *conversation.without_system(turns))
+        ours, places = conversation.parted(rendered)
+        return ours, [said[place][1] for place in places]
 
     def _filled(self, ours: tuple[str, ...], outside: str) -> tuple[int, ...]:
         """Tokens of the pieces of `ours`, which go on after other text, with `outside` between each two of them."""

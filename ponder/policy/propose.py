@@ -19,7 +19,7 @@ from ponder.policy.calling import draw_with_tools
 from ponder.policy.codec import Codec
 from ponder.policy.prompts import THINK_CLOSE, Prompts
 from ponder.policy.steps import Splitter
-from ponder.protocols import Engine, Request, ToolUse, Until
+from ponder.protocols import Drawn, Engine, Request, ToolUse, Until
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 
@@ -34,6 +34,7 @@ class PolicyPropose:
     `ended` hears of each continuation as it ends.
     `tools` are what it may call while it thinks; their results are forced steps, and count as new tokens.
     `after` are tokens between the question's prompt and the response: earlier attempts and requests to revise them.
+    `drawn` is told what the engine does for this policy and its views.
     """
 
     engine: Engine
@@ -45,6 +46,7 @@ class PolicyPropose:
     after: tuple[int, ...] = ()
     ended: Callable[[int, Step], None] | None = None
     tools: ToolUse | None = None
+    drawn: Drawn | None = None
     prompts: Prompts = field(init=False)
     _splitter: Splitter = field(init=False)
 
@@ -65,21 +67,27 @@ class PolicyPropose:
             return []
         stop = {"step": (self.separator,), "think": (THINK_CLOSE,)}.get(until, ())
 
-        async def once(after: Step | None, stop: tuple[str, ...], most: int, draw: int) -> Step:
+        async def once(
+            came: list[int], after: Step | None, stop: tuple[str, ...], most: int, draw: int
+        ) -> Step:
             before = () if after is None else tuple(t for step in after.path for t in step.tokens)
             prompt = self.prompts.tokens(question) + self.after + before
-            c = await self.engine.generate(Request(prompt, most, draw, self.temperature, self.top_p, stop))
+            asked = Request(prompt, most, draw, self.temperature, self.top_p, stop, self.drawn)
+            c = await self.engine.generate(asked)
+            came.append(len(c.tokens))
             return self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=after)
 
         async def drawn(place: int) -> Step:
-            own = derive_seed(seed, question.id, place)
+            own, came = derive_seed(seed, question.id, place), list[int]()
             if self.tools is None:
-                leaf = await once(prefix, stop, max_tokens, own)
+                leaf = await once(came, prefix, stop, max_tokens, own)
             else:
                 room = partial(self.room, question)
                 leaf = await draw_with_tools(
-                    self.tools, once, self._read, room, question, prefix, stop, max_tokens, own
+                    self.tools, partial(once, came), self._read, room, question, prefix, stop, max_tokens, own
                 )
+            if self.drawn is not None:
+                self.drawn.returned += sum(came)
             leaf = self._splitter.apart(leaf, THINK_CLOSE) if until == "think" else leaf
             if self.ended is not None:
                 self.ended(place, leaf)
@@ -91,6 +99,12 @@ class PolicyPropose:
         """The same policy; `ended` hears of each continuation as it ends (`protocols.Telling`)."""
         view = copy.copy(self)
         view.ended = ended
+        return view
+
+    def counted(self, drawn: Drawn, temperature: float, top_p: float) -> PolicyPropose:
+        """The same policy at another temperature and nucleus; `drawn` is told what it costs the engine."""
+        view = copy.copy(self)
+        view.drawn, view.temperature, view.top_p = drawn, temperature, top_p
         return view
 
     def answer(self, trajectory: Trajectory) -> str | None:

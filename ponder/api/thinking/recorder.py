@@ -43,12 +43,18 @@ class SearchRecorder(Progress):
     """The tree of one search as it can be shown and written at any moment, while it runs and afterwards."""
 
     def __init__(
-        self, asked: Asked, propose: Propose, budget: Budget, exact: Callable[[], bool], strategy: Thinking
+        self,
+        asked: Asked,
+        propose: Propose,
+        budget: Budget,
+        exact: Callable[[], bool],
+        strategy: Thinking,
+        own: Thinking | None = None,
     ) -> None:
         super().__init__()
         self.asked, self.budget, self.strategy = asked, budget, strategy
         self._propose, self._exact = propose, exact
-        self._settings = {**asdict(strategy_of(asked)), "temperature": asked.temperature}
+        self._settings = {**asdict(own or strategy_of(asked)), "temperature": asked.temperature}
         self._step_scores: dict[str, float] = {}
         self._started = time.monotonic()
 
@@ -58,10 +64,10 @@ class SearchRecorder(Progress):
         if len(scores) == len(trajectory.steps):
             self._step_scores |= {self._place(s): x for s, x in zip(trajectory.steps, scores, strict=True)}
 
-    def stopped(self) -> SearchResult:
-        """The result of a search that Ctrl-C ended: the best that was finished."""
+    def stopped(self, why: str = "by Ctrl-C") -> SearchResult:
+        """The result of a search that was ended from outside (Ctrl-C): the best that was finished."""
         result = self._now()
-        note = "stopped by Ctrl-C with the best answer so far" if result.trajectory else "stopped by Ctrl-C"
+        note = f"stopped {why} with the best answer so far" if result.trajectory else f"stopped {why}"
         result = replace(result, degraded="; ".join(filter(None, [result.degraded, note])))
         self.settle(result)
         return result

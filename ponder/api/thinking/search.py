@@ -21,6 +21,7 @@ from ponder.reports.tree import page
 from ponder.reports.tree.data import SearchTree
 from ponder.reports.tree.live import View, follow
 from ponder.search.session.budget import Budget
+from ponder.search.strategy import Thinking
 from ponder.types import SearchResult
 
 
@@ -64,6 +65,48 @@ class Thought:
         }
 
 
+class LiveSearch:
+    """One search that its caller awaits, and that can be looked at meanwhile: `recorder.tree()`.
+
+    `strategy` is used in place of the one that `asked` names; `exact` says whether every token was counted.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        propose: Propose,
+        judge: Judge | None,
+        *,
+        exact: Callable[[], bool] = lambda: True,
+        strategy: Thinking | None = None,
+    ) -> None:
+        self.asked, self.question, self.propose = asked, question_of(asked), propose
+        self.strategy = recorded_planner.recorded(strategy or strategy_of(asked))
+        self.recorder = SearchRecorder(asked, propose, Budget(asked.limit), exact, self.strategy, strategy)
+        self._judge = None if judge is None else StepScoreTap(judge, self.recorder.heard)
+
+    async def run(self) -> SearchResult:
+        """Think. A cancellation is passed on; `recorder.stopped()` then has the best that was finished."""
+        return await self.strategy(
+            self.question,
+            self.propose,
+            self._judge,
+            self.recorder.budget,
+            seed=self.asked.seed,
+            progress=self.recorder,
+            seconds=self.asked.seconds,
+        )
+
+    def thought(self, result: SearchResult, interrupted: bool = False) -> Thought:
+        """The end of the search: a candidate that the question itself shows to be right takes the answer's place."""
+        answers = [self.propose.answer(t) for t in result.trajectories]
+        result, right, note = checks.checked_first(result, answers)
+        self.recorder.settle(result)
+        score = checks.chosen_score(result)
+        said = checks.warnings(self.question, self.asked.model, score, right)
+        return Thought(result, self.recorder.tree(), interrupted, right, score, tuple([note, *said] if note else said))
+
+
 def search(
     asked: Asked,
     propose: Propose,
@@ -73,25 +116,14 @@ def search(
     exact: Callable[[], bool] = lambda: True,
 ) -> Thought:
     """Search with these parts. The tree is shown in `view` while it grows; Ctrl-C (a cancellation) ends it."""
-    strategy = recorded_planner.recorded(strategy_of(asked))
-    recorder = SearchRecorder(asked, propose, Budget(asked.limit), exact, strategy)
-    question = question_of(asked)
-    running = strategy(
-        question,
-        propose,
-        None if judge is None else StepScoreTap(judge, recorder.heard),
-        recorder.budget,
-        seed=asked.seed,
-        progress=recorder,
-        seconds=asked.seconds,
-    )
+    live = LiveSearch(asked, propose, judge, exact=exact)
 
     async def watched() -> tuple[SearchResult, bool]:
-        shown = None if view is None else asyncio.create_task(follow(recorder.tree, view))
+        shown = None if view is None else asyncio.create_task(follow(live.recorder.tree, view))
         try:
-            return await running, False
+            return await live.run(), False
         except asyncio.CancelledError:
-            return recorder.stopped(), True
+            return live.recorder.stopped(), True
         finally:
             if shown is not None:
                 shown.cancel()
@@ -101,8 +133,4 @@ def search(
     else:
         with view:
             result, interrupted = run_async(watched())
-    result, right, note = checks.checked_first(result, [propose.answer(t) for t in result.trajectories])
-    recorder.settle(result)
-    score = checks.chosen_score(result)
-    said = checks.warnings(question, asked.model, score, right)
-    return Thought(result, recorder.tree(), interrupted, right, score, tuple([note, *said] if note else said))
+    return live.thought(result, interrupted)

@@ -57,11 +57,19 @@ class Scheduler:
         """Take a job out, wherever it is; its row is free for the next one."""
         if job in self._waiting:
             self._waiting.remove(job)
+            _tell(job, 0)
         elif job in self._rows.jobs:
-            self._leave([self._rows.jobs.index(job)])
+            row = self._rows.jobs.index(job)
+            _tell(job, int(self._rows.drawn[row]))
+            self._leave([row])
 
     def clear(self) -> None:
         """Forget all jobs, after a failure."""
+        for row in self._rows.running.tolist():
+            if (job := self._rows.jobs[row]) is not None:
+                _tell(job, int(self._rows.drawn[row]))
+        for job in self._waiting:
+            _tell(job, 0)
         self._waiting.clear()
         self._rows = Rows()
         self._left = False
@@ -206,6 +214,7 @@ class Scheduler:
     def _completion(self, row: int, job: Job, stop: StopReason) -> Completion:
         state, drawn = self._rows, int(self._rows.drawn[row])
         mixed = job.said and job.versions[0] != self.version
+        _tell(job, drawn)
         return Completion(
             tokens=job.said + tuple(state.tokens[row, :drawn].tolist()),
             logprobs=job.logprobs + tuple(state.logprobs[row, :drawn].tolist()),
@@ -215,3 +224,9 @@ class Scheduler:
             reused=job.reused,
             versions=job.versions + (self.version,) * drawn if mixed else (),
         )
+
+
+def _tell(job: Job, drawn: int) -> None:
+    """Tell whoever asked what the job cost: `drawn` tokens on its row, and those of before an update."""
+    if job.request.drawn is not None:
+        job.request.drawn.add(len(job.said) + drawn, job.computed, job.reused)

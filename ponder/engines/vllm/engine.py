@@ -120,7 +120,10 @@ class VllmEngine:
             skip_special_tokens=False,
         )
         output, version = await self._ask(request.prompt, params)
-        return self._completion(output, cut, version)
+        completion = self._completion(output, cut, version)
+        if request.drawn is not None:
+            request.drawn.add(len(completion.tokens), completion.computed, completion.reused)
+        return completion
 
     def _completion(self, output: Any, cut: StopReason, version: int) -> Completion:
         drawn = output.outputs[0]

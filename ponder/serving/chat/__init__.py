@@ -1,0 +1,1 @@
+"""Chat completions: the request, the answer, the stream."""

@@ -1,0 +1,1 @@
+"""The responses API: the request, the stored conversation, the answer, the events."""

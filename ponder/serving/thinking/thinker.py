@@ -1,0 +1,118 @@
+"""All searches of a server, on one event loop of its own, over one engine: whatever waits joins the next batch.
+
+The loop runs in a thread, so that a long step of the model never keeps a refusal or a health check waiting. Between the
+two sides go only `Running` handles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ponder.api.policies import Source
+from ponder.policy.chat import TextPropose
+from ponder.policy.prompts import Prompts
+from ponder.policy.propose import PolicyPropose
+from ponder.protocols import Judge
+from ponder.serving.thinking import work
+from ponder.serving.thinking.ask import Ask
+from ponder.serving.thinking.running import Running
+from ponder.types import PonderError
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_PROMPTS = 256  # prompts that are remembered: the texts of a server's users do not come back
+
+
+class Thinker:
+    """A source with its verifier, and the loop on which it thinks. `start` before the first search, `close` at the end.
+
+    `name` is that of the model as clients write it.
+    """
+
+    def __init__(self, source: Source, judge: Judge | None, name: str, *, verifier: str | None = None) -> None:
+        if not isinstance(source.propose, PolicyPropose | TextPropose):
+            raise PonderError(f"{source.name} cannot be served: its searches cannot be counted")
+        self.source, self.judge, self.name, self.verifier = source, judge, name, verifier
+        self.propose: PolicyPropose | TextPropose = copy.copy(source.propose)
+        if isinstance(self.propose, PolicyPropose):
+            self.propose.prompts = Prompts(self.propose.codec, _PROMPTS)
+        self.running: set[Running] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="thinking", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether searches are being run."""
+        return self._thread.is_alive()
+
+    @property
+    def version(self) -> int:
+        """The version of the weights; 0 where the engine does not tell."""
+        return self.propose.engine.version if isinstance(self.propose, PolicyPropose) else 0
+
+    @property
+    def gives_logprobs(self) -> bool:
+        """Whether the engine tells log-probabilities."""
+        return isinstance(self.propose, PolicyPropose)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the engine counted since it was made."""
+        names = ("tokens_generated", "tokens_prefilled", "tokens_reused")
+        engine = self.propose.engine
+        return {name: int(getattr(engine, name)) for name in names if hasattr(engine, name)}
+
+    @property
+    def active(self) -> int | None:
+        """Draws that hold a row of the engine now; None where it does not tell."""
+        return getattr(self.propose.engine, "active", None)
+
+    def start(self) -> None:
+        """Begin to run searches."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop all searches and end the thread."""
+        if self._thread.is_alive():
+            self.call(self._ended()).result(timeout=10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=10)
+
+    def think(self, ask: Ask) -> Running:
+        """Begin one search; called on the loop that will wait for it."""
+        running = Running(ask, asyncio.get_running_loop(), self._loop)
+        self.running.add(running)
+        running.done.add_done_callback(lambda _: self.running.discard(running))
+        asyncio.run_coroutine_threadsafe(work.answered(self, ask, running), self._loop)
+        return running
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run something else between two steps of the engine: an update of its weights, for example."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def hurry(self) -> None:
+        """End every search with the best that it has."""
+        for running in list(self.running):
+            running.stop()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _ended(self) -> None:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+Opened = Callable[[], Thinker]
