@@ -67,9 +67,7 @@ class PolicyPropose:
             return []
         stop = {"step": (self.separator,), "think": (THINK_CLOSE,)}.get(until, ())
 
-        async def once(
-            came: list[int], after: Step | None, stop: tuple[str, ...], most: int, draw: int
-        ) -> Step:
+        async def once(came: list[int], after: Step | None, stop: tuple[str, ...], most: int, draw: int) -> Step:
             before = () if after is None else tuple(t for step in after.path for t in step.tokens)
             prompt = self.prompts.tokens(question) + self.after + before
             asked = Request(prompt, most, draw, self.temperature, self.top_p, stop, self.drawn)

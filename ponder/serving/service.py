@@ -81,8 +81,22 @@ class Service:
         self.gate = Gate(limits.searches, limits.waiting)
         self.trees: Store[str] = Store(limits.trees << 20)
         self.circuit = Circuit()
-        self.metrics = Metrics(self)
+        self.metrics = Metrics(self.state)
         self.started = int(time.time())
+
+    def state(self) -> dict[str, float]:
+        """The server in numbers, for its metrics."""
+        engine = {f"engine_{name}_total": count for name, count in self.thinker.counters.items()}
+        return {
+            "running": self.gate.running,
+            "waiting": self.gate.waiting,
+            "engine_active": self.thinker.active or 0,
+            "weights_version": self.thinker.version,
+            "trees_kept": len(self.trees),
+            "circuit_open": int(self.circuit.is_open),
+            "unsettled": 0 if self.book is None else self.book.unsettled,
+            **engine,
+        }
 
     @asynccontextmanager
     async def exchange(self, caller: Caller, asks: Sequence[Ask], kind: str, id: str) -> AsyncIterator[Exchange]:
@@ -119,7 +133,7 @@ class Service:
         exchange.price = self.price.of(bill.prompt, bill.spent) if self.price is not None else 0.0
         for reply in exchange.replies:
             self.circuit.heard(reply.error)
-        self.metrics.ended(kind, exchange)
+        self.metrics.ended(kind, bill, exchange.replies)
         self._keep(exchange)
         if self.book is not None:
             await self.book.settle(exchange.id, exchange.caller, bill, exchange.price, exchange.replies[0])

@@ -87,7 +87,7 @@ def tokens_of(trajectory: Trajectory, content: str, decode: Callable[[tuple[int,
 def answer_tokens(trajectory: Trajectory | None, decode: Callable[[tuple[int, ...]], str] | None) -> int:
     """Tokens that the model drew after its thinking: those of the visible answer, the end of its turn included.
 
-    Where tokens cannot be decoded (`decode` None) a step that holds the end of the thinking is shared out by characters.
+    Where tokens cannot be decoded (`decode` None) the answer's share is taken by characters.
     """
     if trajectory is None:
         return 0

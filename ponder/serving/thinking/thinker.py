@@ -7,41 +7,26 @@ two sides go only `Running` handles.
 from __future__ import annotations
 
 import asyncio
-import copy
-import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ponder.api.policies import Source
-from ponder.policy.chat import TextPropose
-from ponder.policy.prompts import Prompts
-from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Judge
 from ponder.serving.thinking import work
 from ponder.serving.thinking.ask import Ask
+from ponder.serving.thinking.mind import Mind
 from ponder.serving.thinking.running import Running
-from ponder.types import PonderError
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
-_PROMPTS = 256  # prompts that are remembered: the texts of a server's users do not come back
 
 
-class Thinker:
-    """A source with its verifier, and the loop on which it thinks. `start` before the first search, `close` at the end.
-
-    `name` is that of the model as clients write it.
-    """
+class Thinker(Mind):
+    """A mind and the loop on which it thinks. `start` before the first search, `close` at the end."""
 
     def __init__(self, source: Source, judge: Judge | None, name: str, *, verifier: str | None = None) -> None:
-        if not isinstance(source.propose, PolicyPropose | TextPropose):
-            raise PonderError(f"{source.name} cannot be served: its searches cannot be counted")
-        self.source, self.judge, self.name, self.verifier = source, judge, name, verifier
-        self.propose: PolicyPropose | TextPropose = copy.copy(source.propose)
-        if isinstance(self.propose, PolicyPropose):
-            self.propose.prompts = Prompts(self.propose.codec, _PROMPTS)
+        super().__init__(source, judge, name, verifier=verifier)
         self.running: set[Running] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="thinking", daemon=True)
@@ -50,28 +35,6 @@ class Thinker:
     def alive(self) -> bool:
         """Whether searches are being run."""
         return self._thread.is_alive()
-
-    @property
-    def version(self) -> int:
-        """The version of the weights; 0 where the engine does not tell."""
-        return self.propose.engine.version if isinstance(self.propose, PolicyPropose) else 0
-
-    @property
-    def gives_logprobs(self) -> bool:
-        """Whether the engine tells log-probabilities."""
-        return isinstance(self.propose, PolicyPropose)
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """What the engine counted since it was made."""
-        names = ("tokens_generated", "tokens_prefilled", "tokens_reused")
-        engine = self.propose.engine
-        return {name: int(getattr(engine, name)) for name in names if hasattr(engine, name)}
-
-    @property
-    def active(self) -> int | None:
-        """Draws that hold a row of the engine now; None where it does not tell."""
-        return getattr(self.propose.engine, "active", None)
 
     def start(self) -> None:
         """Begin to run searches."""
@@ -113,6 +76,3 @@ class Thinker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-Opened = Callable[[], Thinker]

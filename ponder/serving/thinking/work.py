@@ -13,7 +13,6 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from ponder.api.thinking.answers import marked_answer
 from ponder.api.thinking.asked import Asked
@@ -28,13 +27,11 @@ from ponder.serving.thinking import reply as replies
 from ponder.serving.thinking.ask import Ask, question
 from ponder.serving.thinking.bill import Bill, bill_of
 from ponder.serving.thinking.direct import Direct
+from ponder.serving.thinking.mind import Mind
 from ponder.serving.thinking.progress import Watcher
 from ponder.serving.thinking.reply import Ending, Reply
 from ponder.serving.thinking.running import Running
 from ponder.types import PonderError, Question, SearchResult, Trajectory
-
-if TYPE_CHECKING:
-    from ponder.serving.thinking.thinker import Thinker
 
 _log = logging.getLogger(__name__)
 _LEAST = 40  # token-equivalents below which no strategy can think and answer
@@ -55,7 +52,7 @@ def strategy_of(ask: Ask, left: float, judged: bool) -> tuple[str, Thinking]:
     return ask.strategy, made
 
 
-async def answered(thinker: Thinker, ask: Ask, running: Running) -> None:
+async def answered(thinker: Mind, ask: Ask, running: Running) -> None:
     """Work off `running`. Never raises: whatever happens is told to whoever waits."""
     try:
         reply = await _reply(thinker, ask, running)
@@ -70,7 +67,7 @@ async def answered(thinker: Thinker, ask: Ask, running: Running) -> None:
         running.finish(reply)
 
 
-async def _reply(thinker: Thinker, ask: Ask, running: Running) -> Reply:
+async def _reply(thinker: Mind, ask: Ask, running: Running) -> Reply:
     """The reply; where it must have a form, searches until an answer has it or the budget is spent."""
     before = Bill(limit=ask.budget.tokens)
     asked = question(ask, thinker.source.name)
@@ -100,7 +97,7 @@ def _in_form(ask: Ask, reply: Reply, tries: int) -> Reply:
 class Attempt:
     """One search for one answer, with `limit` to spend."""
 
-    thinker: Thinker
+    thinker: Mind
     ask: Ask
     running: Running
     question: Question
