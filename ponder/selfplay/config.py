@@ -20,6 +20,7 @@ from ponder.rewards.outcome import Outcome
 from ponder.rollout.settings import AnyDraws, PlainDraws
 from ponder.selfplay.coupling.settings import Coupling
 from ponder.selfplay.proposer.settings import AnySource, FromCurriculum
+from ponder.selfplay.provers.settings import Provers
 from ponder.tools import Tools
 
 Positive = Annotated[int, Field(ge=1)]
@@ -153,6 +154,7 @@ class Run(Strict):
     environment: AnyEnvironment = SingleTurn()
     source: AnySource = FromCurriculum()
     tools: Tools = Tools()
+    provers: Provers = Provers()
     sampling: Sampling = Sampling()
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (Outcome(),)
     coupling: Coupling = Coupling()

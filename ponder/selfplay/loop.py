@@ -28,12 +28,14 @@ from ponder.selfplay.config import Run
 from ponder.selfplay.coupling.agreement import agreement
 from ponder.selfplay.coupling.labels import lessons
 from ponder.selfplay.coupling.reward import of_round
-from ponder.selfplay.credit import Credited, Crediting
+from ponder.selfplay.credit import Credited, Crediting, Scores
 from ponder.selfplay.games.standing import standing
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.monitors.reward_hacking import Watch
 from ponder.selfplay.needs import needs_critic, needs_verifier_scores
 from ponder.selfplay.proposer.lessons import Taught, credit_of
+from ponder.selfplay.provers.reward import Prover, centred
+from ponder.selfplay.provers.roles import both, is_sneaky, shares
 from ponder.selfplay.report import Improvement, by_family_and_problem, in_turns, rates, round_row, solved
 from ponder.selfplay.roles import CriticRole, Generator, VerifierRole
 from ponder.types import Group, PonderError, Problem, Trajectory, Verdict
@@ -76,10 +78,13 @@ class SelfPlay:
     def _crediting(self, round_number: int) -> Crediting:
         """From groups to credit with the rewards of this round; a verifier that is not asked costs nothing."""
         rewards = of_round(self.config.rewards, self.config.coupling, round_number)
+        score: Scores = self._score
+        if (provers := self.config.provers).enabled:
+            rewards, score = (Prover(variant=provers.reward, started=round_number > 0),), centred(self._score)
         return Crediting(
             rewards,
             self.config.algorithm,
-            score=self._score if needs_verifier_scores(self.config, rewards) else None,
+            score=score if needs_verifier_scores(self.config, rewards) else None,
             values=self._values if self.critic is not None else None,
         )
 
@@ -119,7 +124,7 @@ class SelfPlay:
         self.ledger.seconds += time.monotonic() - started
         levels = getattr(self.source, "levels", None)
         row = round_row(round_number, self.ledger, self.parts, levels, updates, ladder, quality, watched)
-        row["metrics"] |= self._standing()
+        row["metrics"] |= {**self._standing(), **getattr(self.verifier, "measured", {})}
         return {**row, "agreement": agreed}
 
     def climb(self) -> list[Group]:
@@ -143,14 +148,21 @@ class SelfPlay:
         """Problems, answers, credit, gradient, new weights in the engine: one update of the policy."""
         config = self.config
         done, total = round_number * config.updates + update, config.rounds * config.updates
-        problems = self.run(take(self.source, config.sampling.problems))
+        problems = self._asked()
         self.tell("training", done, total, f"round {round_number + 1}: sampling")
         drawn = self._answered(problems, derive_seed("rollout", config.seed, round_number, update))
         groups = list(drawn)
-        self.source.observe(groups)
+        self.source.observe([group for group in groups if not is_sneaky(group.problem)])
         credited, taught = self.credit(groups), self._taught()
         self.tell("training", done, total, f"round {round_number + 1}: learning, {solved(groups)}")
-        return self._learn(groups, credited, {**drawn.metrics, **taught.metrics}, taught)
+        return self._learn(groups, credited, {**drawn.metrics, **taught.metrics, **shares(groups)}, taught)
+
+    def _asked(self) -> list[Problem]:
+        """The problems of one update; in a game of provers half as many, each for both of the roles."""
+        count = self.config.sampling.problems
+        if not self.config.provers.enabled:
+            return list(self.run(take(self.source, count)))
+        return both(self.run(take(self.source, max(1, count // 2))))
 
     def _answered(self, problems: Sequence[Problem], seed: int) -> Collected:
         """Judged answers to train on: plain or searched, in the run's environment, graded behind the noise dial."""
@@ -233,7 +245,7 @@ class SelfPlay:
         """What the policy found reaches the verifier; one that shares its trunk moves the policy, so that is served."""
         if not self.config.verifier.enabled:
             return
-        labels = self.config.coupling.labels
+        labels = "outcomes" if self.config.provers.enabled else self.config.coupling.labels
         learned = lessons(groups, labels, lambda some: self._label(some, "train", round_number))
         started = time.monotonic()
         _, flops = self.verifier.train(learned, round_number)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ponder.plugins import Plugin
 from ponder.rewards.component import Component
+from ponder.rewards.outcome import Outcome
 from ponder.rollout.settings import SearchDraws
 from ponder.search.limits import reserve_within
 from ponder.search.planner.table import parsed
@@ -45,6 +46,8 @@ def check(config: Run) -> None:
         raise PonderError(
             f"sampling.draws: strategy {draws.strategy} asks the verifier; set verifier.enabled=true or draw by vote"
         )
+    if config.provers.enabled:
+        _check_provers(config)
     for name in config.loss.fields:
         if name in _FROM_A_CRITIC and not needs_critic(config):
             raise PonderError(
@@ -53,6 +56,20 @@ def check(config: Run) -> None:
             )
         if name == "teacher_logprobs_T":
             raise PonderError(f"loss {config.loss.kind} follows a teacher, and `ponder run` has none")
+
+
+def _check_provers(config: Run) -> None:
+    """A prover-verifier game decides itself what is paid and how the verifier learns."""
+    wanted = {
+        "rewards": (config.rewards == (Outcome(),), "leave `rewards` out; provers.reward says what is paid"),
+        "coupling.kind": (config.coupling.kind == "outcome", "leave it at outcome"),
+        "coupling.weights": (config.coupling.weights == "dual", "leave it at dual"),
+        "environment.kind": (config.environment.kind == "single_turn", "leave it at single_turn"),
+        "verifier.enabled": (config.verifier.enabled, "leave it at true"),
+    }
+    for name, (met, what) in wanted.items():
+        if not met:
+            raise PonderError(f"provers.enabled does not go together with this {name}: {what}")
 
 
 def needs_critic(config: Run) -> bool:

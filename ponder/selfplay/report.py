@@ -11,6 +11,7 @@ from ponder.learning.report import UpdateReport
 from ponder.selfplay.accounts import Part
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.monitors.reward_hacking import Watched
+from ponder.selfplay.provers.roles import is_sneaky
 from ponder.types import Group
 
 
@@ -50,7 +51,7 @@ def round_row(
         "sampled_tokens": ledger.sampled,
         "work": {purpose: part.as_data() for purpose, part in parts.items()},
         "levels": levels,
-        "solve_rate": rates(groups),
+        "solve_rate": rates([group for group in groups if not is_sneaky(group.problem)]),
         "tokens": by_family(groups, lambda g: [float(len(t)) for t in g.trajectories]),
         "validation": {**rates(ladder), "mean": mean(list(rates(ladder).values()))},
         "ladder": by_family_and_problem(ladder),

@@ -25,6 +25,7 @@ from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay, Tell
 from ponder.selfplay.needs import needs_critic
 from ponder.selfplay.proposer.make import source_of
+from ponder.selfplay.provers.verifier import ProverVerifier
 from ponder.selfplay.roles import Critic, Generator, NoVerifier, Texts, Verifier, parity_check, policy_trainer
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
@@ -58,7 +59,8 @@ def prepared(config: Run, families: list[Family]) -> Start:
     base = copy.deepcopy(policy.model.state_dict())
     # Before the trainer may put adapters into the model: both start as plain copies of it.
     enabled, dual = config.verifier.enabled, config.coupling.weights == "dual"
-    own = Verifier(policy.model, policy.propose, config) if enabled and dual else None
+    kind = ProverVerifier if config.provers.enabled else Verifier
+    own = kind(policy.model, policy.propose, config) if enabled and dual else None
     critic = Critic(policy.model, policy.propose, config) if needs_critic(config) else None
     trainer = policy_trainer(policy.model, config)
     shared = UnifiedVerifier(policy.model, policy.propose, config, trainer.core) if enabled and not dual else None
