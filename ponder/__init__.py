@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ponder.api.extend import register_verifier as register_verifier
     from ponder.api.grade import grade as grade
     from ponder.api.grade import grade_file as grade_file
+    from ponder.api.models.check import CheckedModel as CheckedModel
+    from ponder.api.models.check import check_model as check_model
+    from ponder.api.models.get import get_model as get_model
     from ponder.api.policies import Codec as Codec
     from ponder.api.policies import Policy as Policy
     from ponder.api.policies import Source as Source
@@ -55,6 +58,8 @@ _FACE = {
     "load_policy": "ponder.api.policies",
     "load_source": "ponder.api.policies",
     "source_from_engine": "ponder.api.policies",
+    "check_model": "ponder.api.models.check",
+    "get_model": "ponder.api.models.get",
     "load_verifier": "ponder.api.verifiers.loading",
     "load_problems": "ponder.api.problems",
     "load_families": "ponder.api.problems",
@@ -74,6 +79,7 @@ _FACE = {
     "register_reward": "ponder.api.extend",
     "register_engine": "ponder.api.extend",
     "load_plugin": "ponder.api.extend",
+    "CheckedModel": "ponder.api.models.check",
     "Policy": "ponder.api.policies",
     "Source": "ponder.api.policies",
     "Codec": "ponder.api.policies",

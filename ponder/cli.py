@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 import ponder
-from ponder.commands.options import judging, listing, problems, serving, thinking, training, verifying
+from ponder.commands.options import judging, listing, models, problems, serving, thinking, training, verifying
 from ponder.commands.options.shared import Json, print_json
 from ponder.types import PonderError
 
@@ -51,6 +51,8 @@ app = typer.Typer(
 )
 problems_app = typer.Typer(help="What there is to solve.", no_args_is_help=True)
 app.add_typer(problems_app, name="problems")
+models_app = typer.Typer(help="Pretrained models.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
 verifier_app = typer.Typer(help="Verifiers that learn.", no_args_is_help=True)
 app.add_typer(verifier_app, name="verifier")
 keys_app = typer.Typer(help="Keys of those who may ask a server.", no_args_is_help=True)
@@ -71,6 +73,8 @@ keys_app.command("list")(serving.keys_list)
 keys_app.command("revoke")(serving.keys_revoke)
 verifier_app.command("train")(verifying.train_verifier)
 verifier_app.command("audit")(verifying.audit_verifier)
+models_app.command("get")(models.get_model)
+models_app.command("check")(models.check_model)
 problems_app.command("list")(problems.list_problems)
 problems_app.command("show")(problems.show_problems)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from ponder.types import StopReason, Trajectory
 
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+Reading = Callable[[Trajectory], str]
+_BOX = "\\boxed{"
 _CUT = (StopReason.LENGTH, StopReason.CONTEXT, StopReason.CANCELLED)
 
 
@@ -38,3 +43,22 @@ def graded_text(trajectory: Trajectory, *, opened: bool = True) -> str:
 def opens_thinking(propose: object) -> bool:
     """Whether the prompts of what proposes end in opened thinking; True unless it says otherwise."""
     return bool(getattr(propose, "opens_thinking", True))
+
+
+def reading_of(propose: object) -> Reading:
+    """How graders read what `propose` says: by its frame (`graded`), else by the rule of thinking tags."""
+    own = getattr(propose, "graded", None)
+    return own if callable(own) else partial(graded_text, opened=opens_thinking(propose))
+
+
+def last_box(text: str) -> str | None:
+    r"""What stands in the last `\boxed{...}` that closes, stripped; None if there is none or it is empty."""
+    at = text.rfind(_BOX)
+    while at >= 0:
+        depth, start = 1, at + len(_BOX)
+        for i, sign in enumerate(text[start:], start):
+            depth += (sign == "{") - (sign == "}")
+            if not depth:
+                return text[start:i].strip() or None
+        at = text.rfind(_BOX, 0, at)
+    return None

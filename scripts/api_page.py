@@ -14,6 +14,7 @@ import ponder
 PAGE = Path(ponder.__file__).parent.parent / "docs" / "api.md"
 GROUPS = {
     "Load": ("load_policy", "load_source", "load_verifier", "load_problems", "load_families"),
+    "Pretrained models": ("get_model", "check_model"),
     "Work": ("think", "evaluate", "train", "train_verifier", "grade", "grade_file"),
     "Add your own": (
         "register_family",
@@ -29,6 +30,7 @@ GROUPS = {
         "available",
     ),
     "What comes back": (
+        "CheckedModel",
         "Policy",
         "Source",
         "Codec",

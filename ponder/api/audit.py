@@ -29,7 +29,7 @@ from ponder.runlog import environment
 from ponder.runlog.files import write_json, write_text
 from ponder.search.session.verifier_cost import VerifierCost
 from ponder.seeds import derive_seed
-from ponder.thinking import graded_text
+from ponder.thinking import Reading, reading_of
 from ponder.types import Group, PonderError
 from ponder.verifiers.noise import Noise, NoisyGrade, NoisyJudge
 from ponder.verifiers.truth import GroundTruth
@@ -80,7 +80,7 @@ def run(request: Request, tell: Tell) -> dict[str, Any]:
             groups = await collect(problems, asker.propose, truth.grade, **how)
             tell(1, 3, "scoring them")
             if judge is None:
-                return _by_truth(groups, truth, request.noise)
+                return _by_truth(groups, truth, request.noise, reading_of(asker.propose))
             return await _by_judge(groups, judge, asker)
 
         pools = run_async(scored())
@@ -113,12 +113,12 @@ def _judge(request: Request, asker: Policy) -> Judge:
     return judge if request.noise.is_silent else NoisyJudge(judge, request.noise)
 
 
-def _by_truth(groups: Sequence[Group], truth: GroundTruth, noise: Noise) -> list[list[Sampled]]:
+def _by_truth(groups: Sequence[Group], truth: GroundTruth, noise: Noise, read: Reading) -> list[list[Sampled]]:
     """Ground truth behind the dial as verifier: scores are its verdicts and cost nothing."""
     dial = NoisyGrade(truth.grade, noise)
     pools = []
     for group in groups:
-        texts = [graded_text(trajectory) for trajectory in group.trajectories]
+        texts = [read(trajectory) for trajectory in group.trajectories]
         said = dial([group.problem] * len(texts), texts)
         pools.append(_pool(group, [v.outcome for v in said], [0.0] * len(texts), [v.extracted for v in said]))
     return pools

@@ -15,10 +15,13 @@ from ponder.catalogue import Entry
 from ponder.engines.open import open_engine
 from ponder.engines.remote.address import is_address, parse
 from ponder.engines.settings import EngineSettings, LocalSettings
+from ponder.models import trained_on
 from ponder.models.ends import end_tokens, end_tokens_of
 from ponder.models.load import Loaded, load, place_of
 from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec as Codec
+from ponder.policy.frames import FRAMES, Frame
+from ponder.policy.frames.thinking import Tags
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Engine, Propose, ToolUse, WeightedEngine
 from ponder.types import PonderError
@@ -96,14 +99,15 @@ def load_policy(
     separator: str = "\n",
     engine: EngineSettings | None = None,
     tools: ToolUse | None = None,
+    frame: str | Frame = "auto",
 ) -> Policy:
     """Load `name` (tiny, a folder or a hub id) and put an engine in front of it.
 
     `device` is cpu, cuda or cuda:N; float32 on the CPU, bfloat16 on a GPU. `temperature` 0 is greedy. `separator` is
     the text that ends a step. `engine` are the settings of what samples (None: the embedded engine, with a copy of the
-    weights). `tools` are what the policy may call while it thinks. Nothing from a folder is ever run as code. Raises
-    PonderError for a name that is no model, and for a model on another engine (an address, vllm:FOLDER):
-    `load_source` takes those.
+    weights). `tools` are what the policy may call while it thinks, `frame` says how questions are put and where
+    thinking ends (docs/models.md). Nothing from a folder is ever run as code. Raises PonderError for a name that is no
+    model, and for a model on another engine (an address, vllm:FOLDER): `load_source` takes those.
     """
     if is_address(name) or _scheme(name) in SCHEMES:
         raise PonderError(f"{name} runs on another engine, and its weights are not here; ask it with load_source")
@@ -112,25 +116,60 @@ def load_policy(
     loaded: Loaded = load(name, device=device, dtype=dtype)
     codec = Codec(loaded.tokenizer, end_tokens(loaded.model))
     made = open_engine(engine or LocalSettings(), codec, model=loaded.model, folder=place_of(name), device=device)
-    propose = PolicyPropose(made, codec, canonical_answer, temperature, top_p, separator, tools=tools)
+    put = frame_for(name, codec, frame)
+    propose = PolicyPropose(made, codec, canonical_answer, temperature, top_p, separator, tools=tools, frame=put)
     return Policy(name, loaded.model, loaded.tokenizer, codec, made, propose)
 
 
-def load_source(name: str, *, device: str = "cpu", temperature: float = 1.0) -> Source:
+def frame_for(name: str, codec: Codec, frame: str | Frame = "auto") -> Frame:
+    """The frame for the model `name` with this codec: `frame` itself, or for `auto` the saved or the fitting one."""
+    return as_frame(frame).chosen(codec.tokenizer, saved_frame(name))
+
+
+def as_frame(frame: str | Frame) -> Frame:
+    """A frame by its kind, or as it stands. PonderError with the nearest and all allowed kinds if there is none."""
+    return FRAMES.parse({"kind": FRAMES[frame].model_fields["kind"].default}) if isinstance(frame, str) else frame
+
+
+def saved_frame(name: str) -> Frame | None:
+    """The frame that was saved with the model `name`; PonderError if it is none of this version."""
+    table = trained_on.frame_of(name)
+    if table is None:
+        return None
+    try:
+        return FRAMES.parse(table)
+    except ValueError as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise PonderError(f"{name}/{trained_on.FILE}: its frame cannot be read ({reason}); restore the file") from None
+
+
+def load_source(name: str, *, device: str = "cpu", temperature: float = 1.0, frame: str | Frame = "auto") -> Source:
     """`name` as for `load_policy`, the address of a remote model (URL#NAME), or SCHEME:REST such as vllm:FOLDER."""
     check_device(device)
     if is_address(name):
-        return _remote(name, temperature)
+        return _remote(name, temperature, as_frame(frame))
     if _scheme(name) in SCHEMES:
+        if as_frame(frame).kind != "auto":
+            raise PonderError(f"{name}: an engine by SCHEME:REST chooses the frame itself; leave --frame out")
         return SCHEMES[_scheme(name)](name.partition(":")[2], temperature=temperature)
     asked = LocalSettings(share_weights=True)  # nobody here changes the weights, so they are held once
-    return source_of(load_policy(name, device=device, temperature=temperature, engine=asked))
+    return source_of(load_policy(name, device=device, temperature=temperature, engine=asked, frame=frame))
 
 
-def source_of(policy: str | Policy | Source, *, temperature: float | None = None, device: str = "cpu") -> Source:
-    """Any of the three as a source; `temperature` None keeps that of a loaded one, and is 1 for a name."""
+def source_of(
+    policy: str | Policy | Source,
+    *,
+    temperature: float | None = None,
+    device: str = "cpu",
+    frame: str | Frame = "auto",
+) -> Source:
+    """Any of the three as a source; `temperature` None keeps that of a loaded one, and is 1 for a name.
+
+    `frame` is for a name; what is loaded has its own.
+    """
     if isinstance(policy, str):
-        return load_source(policy, device=device, temperature=1.0 if temperature is None else temperature)
+        heat = 1.0 if temperature is None else temperature
+        return load_source(policy, device=device, temperature=heat, frame=frame)
     if isinstance(policy, Policy):
         engine = policy.engine
         policy = Source(
@@ -144,13 +183,20 @@ def source_of(policy: str | Policy | Source, *, temperature: float | None = None
 
 
 def source_from_engine(
-    name: str, engine: Engine, codec: Codec, *, temperature: float = 1.0, separator: str = "\n"
+    name: str,
+    engine: Engine,
+    codec: Codec,
+    *,
+    temperature: float = 1.0,
+    separator: str = "\n",
+    frame: str | Frame = "auto",
 ) -> Source:
     """A source over an engine of one's own: anything with the methods of `ponder.protocols.Engine`.
 
     `codec` turns text into the engine's tokens and back: `Codec(tokenizer)` with any transformers tokenizer.
     """
-    propose = PolicyPropose(engine, codec, canonical_answer, temperature, separator=separator)
+    put = frame_for(name.removeprefix("vllm:"), codec, frame)
+    propose = PolicyPropose(engine, codec, canonical_answer, temperature, separator=separator, frame=put)
 
     def told() -> dict[str, Any]:
         generated = getattr(engine, "tokens_generated", None)
@@ -159,17 +205,18 @@ def source_from_engine(
     return Source(name, propose, codec.decode, told)
 
 
-def _remote(name: str, temperature: float) -> Source:
+def _remote(name: str, temperature: float, frame: Frame) -> Source:
     address = parse(name)
     # Imported here because it needs the extra `remote`.
     from ponder.engines.remote.engine import RemoteEngine
 
     engine = RemoteEngine(address)
+    put = Tags() if frame.kind == "auto" else frame  # nothing is known of a server's template
 
     def decode(tokens: Sequence[int]) -> str:
         raise PonderError(f"{name} gives words alone, and {len(tokens)} of its tokens cannot be turned into text")
 
-    return Source(name, TextPropose(engine, canonical_answer, temperature), decode, engine.told)
+    return Source(name, TextPropose(engine, canonical_answer, temperature, frame=put), decode, engine.told)
 
 
 def _vllm(rest: str, *, temperature: float) -> Source:

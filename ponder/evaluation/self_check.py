@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ponder.problems.families.countdown import check
 from ponder.protocols import Price
-from ponder.thinking import final_answer
+from ponder.thinking import final_answer, last_box
 from ponder.types import PonderError, Question, Trajectory, Verdict
 
 NAME = "self-check"
@@ -30,7 +30,7 @@ class SelfCheck:
 
     async def __call__(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         target, numbers = _asked(question)
-        return [_verdict(final_answer(t.text), numbers, target) for t in trajectories]
+        return [_verdict(_stated(t.text), numbers, target) for t in trajectories]
 
 
 def self_check(questions: Sequence[Question]) -> SelfCheck:
@@ -48,8 +48,14 @@ def checked(question: Question, response: str) -> bool | None:
     if _COUNTDOWN.fullmatch(question.text.strip()) is None:
         return None
     target, numbers = _asked(question)
-    score = _verdict(final_answer(response), numbers, target).score
+    score = _verdict(_stated(response), numbers, target).score
     return None if score is None else score == 1.0
+
+
+def _stated(response: str) -> str | None:
+    """The answer after the thinking; of one that reasons in plain words, what stands in its box."""
+    answer = final_answer(response)
+    return None if answer is None else last_box(answer) or answer
 
 
 def _asked(question: Question) -> tuple[int, list[int]]:

@@ -22,7 +22,7 @@ from ponder.rollout.grading import graded
 from ponder.search.common import new_tokens
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
-from ponder.thinking import opens_thinking
+from ponder.thinking import reading_of
 from ponder.types import Group, PonderError, Problem, Step, Trajectory, Verdict
 
 Prefix = tuple[int, ...]
@@ -57,7 +57,7 @@ class Source:
         self.price = price
         self.max_tokens = max_tokens
         self.seed = seed
-        self._grade, self._opened = grade, opens_thinking(propose)
+        self._grade, self._read = grade, reading_of(propose)
         self._waiting: list[tuple[Problem, Trajectory, asyncio.Future[Verdict]]] = []
         self._pump: asyncio.Task[None] | None = None
 
@@ -71,7 +71,7 @@ class Source:
         drawn = await asyncio.gather(*(self.draw(problem, prefix, n, "step label") for problem, prefix in jobs))
         flat = [(problem, leaf) for (problem, _), leaves in zip(jobs, drawn, strict=True) for leaf in leaves]
         trajectories = [Trajectory(problem.question, leaf) for problem, leaf in flat]
-        verdicts = iter(graded(self._grade, [problem for problem, _ in flat], trajectories, opened=self._opened))
+        verdicts = iter(graded(self._grade, [problem for problem, _ in flat], trajectories, read=self._read))
         return [Estimate(tuple(leaves), tuple(next(verdicts).outcome for _ in leaves)) for leaves in drawn]
 
     async def grade(self, problem: Problem, leaves: Sequence[Step]) -> list[Verdict]:
@@ -91,7 +91,7 @@ class Source:
             batch, self._waiting = self._waiting, []
             try:
                 verdicts = await asyncio.to_thread(
-                    partial(graded, opened=self._opened),
+                    partial(graded, read=self._read),
                     self._grade,
                     [p for p, _, _ in batch],
                     [t for _, t, _ in batch],

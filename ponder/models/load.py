@@ -26,6 +26,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import logging
 
 from ponder.models import templates
+from ponder.models.memory import refuse_too_large
 from ponder.models.weights import check_index
 from ponder.models.weights import read as weights_of
 from ponder.runlog.files import whole_folder
@@ -53,6 +54,7 @@ def load(
     place = place_of(name)
     if isinstance(place, Path):
         _check(place, pickles)
+        refuse_too_large(place, device, dtype)
     options: dict[str, Any] = {"trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
@@ -64,8 +66,20 @@ def load(
         raise
     except Exception as error:
         raise PonderError(_explain(name, place, error)) from error
+    _check_vocabulary(name, tokenizer, model)
     model.eval()
     return Loaded(nn.Module.to(model, device), tokenizer)
+
+
+def _check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Refuse a tokenizer whose own tokens (added ones aside) have no rows in the embedding."""
+    embedding: Any = model.get_input_embeddings()
+    rows = int(embedding.weight.shape[0])
+    if tokenizer.vocab_size > rows:
+        raise PonderError(
+            f"model {name!r}: its tokenizer has {tokenizer.vocab_size} tokens and its weights {rows}, so they are of "
+            "two models; put the tokenizer files that came with the weights into the folder"
+        )
 
 
 def _check_template(name: str, tokenizer: PreTrainedTokenizerBase) -> None:

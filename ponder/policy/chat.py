@@ -16,11 +16,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ponder.policy import conversation
-from ponder.policy.prompts import THINK_CLOSE, THINK_OPEN
+from ponder.policy.frames.frame import Frame
+from ponder.policy.frames.thinking import Tags
 from ponder.protocols import Drawn, Until
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
@@ -29,7 +30,6 @@ UNKNOWN = -1  # the id of a token that was only counted; no vocabulary has it
 CanonicalAnswer = Callable[[Question, str], str | None]
 Messages = list[dict[str, str]]
 
-_FORM = "First think, between <think> and </think>. Then give the answer."
 _CLOSE_CHAT = "Stop thinking here. Give your final answer now, in the form that was asked for, and nothing else."
 
 
@@ -81,6 +81,7 @@ class TextPropose:
     separator: str = "\n"
     ended: Callable[[int, Step], None] | None = None
     drawn: Drawn | None = None
+    frame: Frame = field(default_factory=Tags)
 
     opens_thinking = False  # no prompt of a server ends in opened thinking; the model opens it itself, or not at all
 
@@ -91,7 +92,7 @@ class TextPropose:
         if n < 1 or max_tokens < 1:
             return []
         if until == "answer":
-            prefix = _closed(prefix)
+            prefix = self._closed(question, prefix)
         prompt = self._messages(question, prefix) if self.engine.chat else self._text(question, prefix)
         stop = (self.separator,) if until == "step" else ()
         draws = [
@@ -129,7 +130,11 @@ class TextPropose:
     def answer(self, trajectory: Trajectory) -> str | None:
         if trajectory.stop is not StopReason.END:
             return None
-        return self.canonical(trajectory.question, trajectory.text)
+        return self.canonical(trajectory.question, self.graded(trajectory))
+
+    def graded(self, trajectory: Trajectory) -> str:
+        """The response as graders read it, by the frame (`thinking.reading_of`)."""
+        return self.frame.graded(trajectory, opened=self.opens_thinking)
 
     def _check(self, prefix: Step | None, until: Until) -> None:
         """Refuse what this kind of server cannot do."""
@@ -144,15 +149,28 @@ class TextPropose:
                 "cannot run on it; use sample or vote, or a local model"
             )
 
+    def _closed(self, question: Question, prefix: Step | None) -> Step:
+        """`prefix` with its thinking closed by force; that costs no generated token."""
+        close = self.frame.closing(question, _said(prefix))
+        if prefix is not None and not close:
+            return prefix
+        return Step((), (), close, 0, StopReason.STEP, prefix, forced=True)
+
     def _text(self, question: Question, prefix: Step | None) -> str:
-        roles, texts = zip(*question.history, ("user", question.text), strict=True)
-        return conversation.plain(question.instructions, roles, texts).lstrip() + THINK_OPEN + _said(prefix)
+        system = self.frame.system(question)
+        if question.history:
+            roles, texts = zip(*question.history, ("user", question.text), strict=True)
+            asked = conversation.plain(system, roles, texts)
+        else:
+            asked = self.frame.plain(question, system)
+        return (asked + self.frame.opening).lstrip() + _said(prefix)
 
     def _messages(self, question: Question, prefix: Step | None) -> Messages:
         system = [text for role, text in question.history if role == "system"]
-        asked = "\n\n".join([*system, f"{question.instructions} {_FORM}".strip()])
+        asked = "\n\n".join(filter(None, [*system, self.frame.system(question)]))
         turns = [{"role": role, "content": text} for role, text in question.history if role != "system"]
-        messages = [{"role": "system", "content": asked}, *turns, {"role": "user", "content": question.text}]
+        messages = [{"role": "system", "content": asked}] if asked else []
+        messages += [*turns, {"role": "user", "content": question.text}]
         if prefix is not None:
             messages += [{"role": "assistant", "content": _said(prefix)}, {"role": "user", "content": _CLOSE_CHAT}]
         return messages
@@ -165,15 +183,6 @@ class TextPropose:
             parent = Step((UNKNOWN,) * tokens, (math.nan,) * tokens, piece, 0, stop, parent)
         assert parent is not None  # there is always a piece
         return parent
-
-
-def _closed(prefix: Step | None) -> Step:
-    """`prefix` with its thinking closed by force; that costs no generated token."""
-    text = _said(prefix)
-    if prefix is not None and THINK_CLOSE in text:
-        return prefix
-    close = THINK_CLOSE if not text or text.endswith("\n") else f"\n{THINK_CLOSE}"
-    return Step((), (), close, 0, StopReason.STEP, prefix, forced=True)
 
 
 def _said(prefix: Step | None) -> str:

@@ -30,7 +30,8 @@ class Codec:
     """Text to tokens and back for one model. `decode` keeps `</think>` and leaves out end-of-turn and padding.
 
     `ends` are the end tokens that the model's generation settings name (`models.ends.end_tokens`); together with the
-    tokenizer's own they are `end_ids`, each of which ends a turn. `eos_id` is the one that this model's turns end with.
+    tokenizer's own (and the template's) they are `end_ids`, each of which ends a turn. `eos_id` is the one that this
+    model's turns end with.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, ends: Iterable[int] = ()) -> None:
@@ -45,12 +46,12 @@ class Codec:
         self.token_text = lru_cache(maxsize=None)(self._token_text)
         self._anchor: tuple[int, ...] = self._dummy_space()
         self.begin = self._begin()
-        self.eos_id = self._turn_end()
-        self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id)
-        self._silent = {*self.end_ids, self.pad_id}
         # Added tokens that are words and not runs of spaces, and those of them that are recognised in any text.
         words = {word: int(i) for word, i in tokenizer.get_added_vocab().items() if len(word.strip()) > 1}
         self._special = frozenset(words.values())
+        self.eos_id = self._turn_end()
+        self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id)
+        self._silent = {*self.end_ids, self.pad_id}
         stubborn = [word for word, i in words.items() if i in self._ids(word, split_special_tokens=True)]
         longest_first = sorted(stubborn, key=len, reverse=True)
         self._stubborn = re.compile("|".join(map(re.escape, longest_first))) if stubborn else None
@@ -132,14 +133,21 @@ class Codec:
         return ()
 
     def _turn_end(self) -> int:
-        """The end token that the chat template writes after what the model said; without one the first known."""
+        """The end token that the chat template writes after what the model said; without one the first known.
+
+        A control token that stands right behind the words is one, also if neither the tokenizer nor the model's
+        settings say so (Phi-3's `<|end|>`, Gemma's `<end_of_turn>`): else no answer would ever end.
+        """
         if self.tokenizer.chat_template is not None:
             turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _SAID}]
             try:
                 written = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
             except (jinja2.TemplateError, ValueError, TypeError, AttributeError, KeyError):
                 return self.end_ids[0]  # `prompts` says what is wrong with the template when it is used
-            for token in self._ids(written.rpartition(_SAID)[2]):
+            behind = self._ids(written.rpartition(_SAID)[2])
+            if behind and behind[0] not in self.end_ids and behind[0] in self._special:
+                self.end_ids += behind[:1]
+            for token in behind:
                 if token in self.end_ids:
                     return token
         return self.end_ids[0]

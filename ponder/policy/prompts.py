@@ -1,10 +1,9 @@
 """Question to prompt tokens: the one place where a prompt is written, in training, search, evaluation and serving.
 
-The prompt ends inside an opened `<think>` block, so what follows is thinking, `</think>`, answer. A model with a chat
-template is asked through it, with the family's instructions as system message, or before the question where the
-template refuses system messages (Gemma, Mistral). A template that leaves them out was made for a model that needs no
-instructions, as the embedded one is. A model without a template gets plain text after the begin token that its
-tokenizer asks for.
+What is asked, and how, the frame says (`policy.frames`). A model with a chat template is asked through it, with the
+frame's instructions as system message, or before the question where the template refuses system messages (Gemma,
+Mistral). A template that leaves them out was made for a model that needs no instructions, as the embedded one is. A
+model without a template gets the frame's plain text after the begin token that its tokenizer asks for.
 
 A question that comes at the end of a conversation is asked with the turns before it. All of them came from outside, the
 system message too, so nothing in them becomes a control token.
@@ -22,9 +21,11 @@ import jinja2
 
 from ponder.policy import conversation
 from ponder.policy.codec import Codec
+from ponder.policy.frames.auto import template_of
+from ponder.policy.frames.frame import PLAIN_TURN, Frame
+from ponder.policy.frames.thinking import Opened
 from ponder.types import PonderError, Question, Trajectory
 
-THINK_OPEN, THINK_CLOSE = "<think>\n", "</think>"
 _SLOT = "\u2402question\u2403"  # stands for the question while the template is rendered; no template holds it
 _ATTEMPT = "\u2402attempt\u2403"
 # What a template raises, be it on purpose or by a mistake in it.
@@ -33,18 +34,18 @@ _REFUSALS = (jinja2.TemplateError, ValueError, TypeError, AttributeError, KeyErr
 _DAY = "26 Jul 2024"
 REVISE = "Check this. If there is a mistake, correct it. Then answer again."
 CRITIQUE = "A critic says: {critique}\nTake this into account and answer again."
-_PLAIN_TURN = "\n\nUser: {request}\nAnswer: "
-_PLAIN = "{instructions}\n\nQuestion: " + _SLOT + "\nAnswer: "
 
 
 class Prompts:
     """Prompt tokens of questions for one model, cached (the last `kept`): a question is asked many times.
 
-    `briefing` goes behind the instructions of every question: what the model is told of its tools.
+    `briefing` goes behind the instructions of every question: what the model is told of its tools. `frame` None is the
+    embedded model's: opened thinking.
     """
 
-    def __init__(self, codec: Codec, briefing: str = "", kept: int = 65_536) -> None:
-        self.codec, self.briefing = codec, briefing
+    def __init__(self, codec: Codec, briefing: str = "", kept: int = 65_536, frame: Frame | None = None) -> None:
+        self.codec, self.briefing, self.frame = codec, briefing, frame or Opened()
+        self.chat = self.frame.chat and template_of(codec.tokenizer) is not None
         self.tokens = lru_cache(maxsize=kept)(self._tokens)
         self._frame = lru_cache(maxsize=1024)(self._render)
         self._turn = lru_cache(maxsize=1024)(self._render_turn)
@@ -54,45 +55,67 @@ class Prompts:
         if question.history:
             ours, outside = self._conversation(question)
             return ours[0] + "".join(map("".join, zip(outside, ours[1:], strict=True)))
-        return question.text.join(self._frame(question.instructions))
+        return question.text.join(self._frame(question.instructions, question.family))
 
     def again(self, attempt: Trajectory, critique: str = "") -> tuple[int, ...]:
         """The tokens that follow `attempt` when the model is asked to answer its question once more."""
-        return self._filled(self._turn(attempt.question.instructions, bool(critique)), critique)
+        return self._filled(
+            self._turn(attempt.question.instructions, attempt.question.family, bool(critique)), critique
+        )
 
     def observation(self, question: Question, text: str) -> tuple[int, ...]:
         """The tokens that follow a turn of the model when an environment answers it with `text`, as text from outside.
 
         They begin as the template ends a turn of the model, and end where the model's next thinking begins.
         """
-        return self._filled(self._user_turn(question.instructions, _SLOT), text)
+        return self._filled(self._user_turn(question.instructions, question.family, _SLOT), text)
 
     def _tokens(self, question: Question) -> tuple[int, ...]:
-        begin = self.codec.begin if self.codec.tokenizer.chat_template is None else ()
+        begin = () if self.chat else self.codec.begin
         if question.history:
             return begin + self.codec.start(*self._conversation(question))
-        return begin + self.codec.start(self._frame(question.instructions), question.text)
+        return begin + self.codec.start(self._frame(question.instructions, question.family), question.text)
 
-    def _render(self, instructions: str) -> tuple[str, ...]:
+    def messages(self, question: Question) -> list[dict[str, str]]:
+        """The turns that ask `question` through the chat template, as it takes them."""
+        system, turn = self._system(question), {"role": "user", "content": question.text}
+        if system and self.takes_system():
+            return [{"role": "system", "content": system}, turn]
+        return [{**turn, "content": f"{system}\n\n{question.text}" if system else question.text}]
+
+    def takes_system(self) -> bool:
+        """Whether the chat template takes a system message."""
+        try:
+            self._rendered([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}])
+        except _REFUSALS:
+            return False
+        return True
+
+    def opens_itself(self) -> bool:
+        """Whether the chat template ends in the frame's opening without our help."""
+        return self._rendered([{"role": "user", "content": "Hello"}]).rstrip().endswith(self.frame.opening.strip())
+
+    def _render(self, instructions: str, family: str) -> tuple[str, ...]:
         """What stands before, after and (where a template writes it more than once) between the question."""
-        instructions = self._briefed(instructions)
-        if self.codec.tokenizer.chat_template is None:
-            rendered = _opened(_PLAIN.format(instructions=instructions))
+        asked = Question("", family, _SLOT, instructions)
+        if self.chat:
+            rendered = self._chat(self._system(asked), {"role": "user", "content": _SLOT})
         else:
-            rendered = self._chat(instructions, {"role": "user", "content": _SLOT})
+            rendered = self._opened(self.frame.plain(asked, self._system(asked)))
         return tuple(rendered.split(_SLOT))
 
-    def _briefed(self, instructions: str) -> str:
-        return "\n".join(filter(None, (instructions, self.briefing)))
+    def _system(self, question: Question) -> str:
+        """The frame's instructions and what is said of tools."""
+        return "\n".join(filter(None, (self.frame.system(question), self.briefing)))
 
     def _conversation(self, question: Question) -> tuple[list[str], list[str]]:
         """What we write around the turns of a conversation, and the turns in the order in which they stand there."""
-        instructions = self._briefed(question.instructions)
+        instructions = self._system(question)
         said = [*question.history, ("user", question.text)]
         slots = [conversation.slot(i) for i in range(len(said))]
         roles = [role for role, _ in said]
-        if self.codec.tokenizer.chat_template is None:
-            rendered = _opened(conversation.plain(instructions, roles, slots))
+        if not self.chat:
+            rendered = self._opened(conversation.plain(instructions, roles, slots))
         else:
             turns = [{"role": role, "content": text} for role, text in zip(roles, slots, strict=True)]
             try:
@@ -109,18 +132,18 @@ class Prompts:
             tokens += self.codec.encode_plain(outside) + self.codec.encode(piece)
         return tokens
 
-    def _render_turn(self, instructions: str, criticised: bool) -> tuple[str, ...]:
+    def _render_turn(self, instructions: str, family: str, criticised: bool) -> tuple[str, ...]:
         """What stands between an attempt and a critique of it, and after that critique; without one all of it."""
-        return self._render_user_turn(instructions, CRITIQUE.format(critique=_SLOT) if criticised else REVISE)
+        return self._render_user_turn(instructions, family, CRITIQUE.format(critique=_SLOT) if criticised else REVISE)
 
-    def _render_user_turn(self, instructions: str, request: str) -> tuple[str, ...]:
+    def _render_user_turn(self, instructions: str, family: str, request: str) -> tuple[str, ...]:
         """What stands between an answer of the model and the slot in `request`, and after it (and between several)."""
-        instructions = self._briefed(instructions)
-        if self.codec.tokenizer.chat_template is None:
-            turn = _opened(_PLAIN_TURN.format(request=request))
-        else:
+        if self.chat:
+            system = self._system(Question("", family, _SLOT, instructions))
             asked, said = {"role": "user", "content": "?"}, {"role": "assistant", "content": _ATTEMPT}
-            turn = self._chat(instructions, asked, said, {"role": "user", "content": request}).rpartition(_ATTEMPT)[2]
+            turn = self._chat(system, asked, said, {"role": "user", "content": request}).rpartition(_ATTEMPT)[2]
+        else:
+            turn = self._opened(PLAIN_TURN.format(request=request))
         return tuple(turn.split(_SLOT))
 
     def _chat(self, instructions: str, first: dict[str, str], *others: dict[str, str]) -> str:
@@ -142,13 +165,13 @@ class Prompts:
                 ) from error
         if turns[-1]["content"] not in rendered:
             raise PonderError("the model's chat template leaves out what the user says; mend it or take it out")
-        return _opened(rendered)
+        return self._opened(rendered)
 
     def _rendered(self, turns: list[dict[str, str]]) -> str:
-        template = self.codec.tokenizer.apply_chat_template
-        return str(template(turns, add_generation_prompt=True, tokenize=False, date_string=_DAY))
+        template, told = self.codec.tokenizer.apply_chat_template, self.frame.template_options()
+        return str(template(turns, add_generation_prompt=True, tokenize=False, date_string=_DAY, **told))
 
-
-def _opened(text: str) -> str:
-    """`text` ending in an opened block of thinking."""
-    return text if text.rstrip().endswith(THINK_OPEN.strip()) else text + THINK_OPEN
+    def _opened(self, text: str) -> str:
+        """`text` ending in the frame's opening."""
+        opening = self.frame.opening
+        return text if text.rstrip().endswith(opening.strip()) else text + opening

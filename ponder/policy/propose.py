@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from ponder.policy.calling import draw_with_tools
 from ponder.policy.codec import Codec
-from ponder.policy.prompts import THINK_CLOSE, Prompts
+from ponder.policy.frames.frame import Frame
+from ponder.policy.frames.thinking import Opened
+from ponder.policy.prompts import Prompts
 from ponder.policy.steps import Splitter
-from ponder.protocols import Drawn, Engine, Request, ToolUse, Until
+from ponder.protocols import Completion, Drawn, Engine, Request, ToolUse, Until
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 
@@ -33,6 +35,7 @@ class PolicyPropose:
     `canonical` turns a response text into the answer that votes count (families differ in what they call equal).
     `ended` hears of each continuation as it ends.
     `tools` are what it may call while it thinks; their results are forced steps, and count as new tokens.
+    `frame` says how questions are put and where thinking ends.
     `after` are tokens between the question's prompt and the response: earlier attempts and requests to revise them.
     `drawn` is told what the engine does for this policy and its views.
     """
@@ -47,33 +50,42 @@ class PolicyPropose:
     ended: Callable[[int, Step], None] | None = None
     tools: ToolUse | None = None
     drawn: Drawn | None = None
+    frame: Frame = field(default_factory=Opened)
     prompts: Prompts = field(init=False)
     _splitter: Splitter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.prompts = Prompts(self.codec, self.tools.briefing if self.tools is not None else "")
+        briefing = self.tools.briefing if self.tools is not None else ""
+        self.prompts = Prompts(self.codec, briefing, frame=self.frame)
         self._splitter = Splitter(self.codec, self.separator)
-        self._close = self.codec.encode(THINK_CLOSE)
 
     async def __call__(
         self, question: Question, prefix: Step | None, n: int, *, until: Until, max_tokens: int, seed: int
     ) -> list[Step]:
         if n < 1:
             return []
+        if until == "think" and not self.frame.close:
+            raise PonderError(
+                f"frame {self.frame.kind} has no mark that ends the thinking, so a strategy that puts the end off "
+                "cannot run on this model; use another strategy, or frame.kind=tags"
+            )
         if until == "answer":
-            prefix, forced = self._closed(prefix)
+            prefix, forced = self._closed(question, prefix)
             max_tokens -= forced
         if max_tokens < 1:
             return []
-        stop = {"step": (self.separator,), "think": (THINK_CLOSE,)}.get(until, ())
+        stop: tuple[str, ...] = {"step": (self.separator,), "think": (self.frame.close,)}.get(until, ())
+        if self.frame.ends:  # its line end may be that of the step before
+            stop += (self.frame.ends.strip("\n") if until == "step" else self.frame.ends,)
 
         async def once(came: list[int], after: Step | None, stop: tuple[str, ...], most: int, draw: int) -> Step:
-            before = () if after is None else tuple(t for step in after.path for t in step.tokens)
-            prompt = self.prompts.tokens(question) + self.after + before
+            path = () if after is None else after.path
+            prompt = self.prompts.tokens(question) + self.after + tuple(t for step in path for t in step.tokens)
             asked = Request(prompt, most, draw, self.temperature, self.top_p, stop, self.drawn)
             c = await self.engine.generate(asked)
             came.append(len(c.tokens))
-            return self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=c.stop, parent=after)
+            why = self._why_it_stopped(path, c)
+            return self._splitter.chain(c.tokens, c.logprobs, c.version, c.versions, stop=why, parent=after)
 
         async def drawn(place: int) -> Step:
             own, came = derive_seed(seed, question.id, place), list[int]()
@@ -86,7 +98,7 @@ class PolicyPropose:
                 )
             if self.drawn is not None:
                 self.drawn.returned += sum(came)
-            leaf = self._splitter.apart(leaf, THINK_CLOSE) if until == "think" else leaf
+            leaf = self._splitter.apart(leaf, self.frame.close) if until == "think" else leaf
             if self.ended is not None:
                 self.ended(place, leaf)
             return leaf
@@ -108,7 +120,11 @@ class PolicyPropose:
     def answer(self, trajectory: Trajectory) -> str | None:
         if trajectory.stop is not StopReason.END:
             return None
-        return self.canonical(trajectory.question, trajectory.text)
+        return self.canonical(trajectory.question, self.frame.graded(trajectory))
+
+    def graded(self, trajectory: Trajectory) -> str:
+        """The response as graders read it, by the frame (`thinking.reading_of`)."""
+        return self.frame.graded(trajectory)
 
     def greedy(self) -> PolicyPropose:
         """The same policy at temperature 0."""
@@ -152,15 +168,21 @@ class PolicyPropose:
         view.after = self.after + said + request
         return view, len(request)
 
-    def _closed(self, prefix: Step | None) -> tuple[Step | None, int]:
+    def _why_it_stopped(self, path: Sequence[Step], drawn: Completion) -> StopReason:
+        """The reason of the engine, or that the text ended the answer as the frame has it."""
+        if drawn.stop is not StopReason.STEP or not self.frame.ends:
+            return drawn.stop
+        said = "".join(step.text for step in path[-2:]) + self.codec.decode(drawn.tokens)
+        return StopReason.END if self.frame.ended(said) else drawn.stop
+
+    def _closed(self, question: Question, prefix: Step | None) -> tuple[Step | None, int]:
         """`prefix` with its thinking closed by force, and how many forced tokens that took."""
         path = () if prefix is None else prefix.path
-        text = "".join(step.text for step in path)
-        if THINK_CLOSE in text:
+        close = self.frame.closing(question, "".join(step.text for step in path))
+        if not close:
             return prefix, 0
-        line_end = () if not text or text.endswith("\n") else self.codec.encode("\n")
-        tokens = line_end + self._close
-        text = self.codec.decode(tokens)
-        version = self.engine.version
+        mark = close.lstrip("\n")
+        tokens = (self.codec.encode("\n") if mark != close else ()) + self.codec.encode(mark)
+        text, version = self.codec.decode(tokens), self.engine.version
         closed = Step(tokens, (0.0,) * len(tokens), text, version, StopReason.STEP, prefix, forced=True)
         return closed, len(tokens)

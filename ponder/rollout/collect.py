@@ -20,7 +20,7 @@ from ponder.rollout.episodes import Episodes
 from ponder.rollout.grading import Grading
 from ponder.rollout.joint import joint_groups
 from ponder.search.common import together
-from ponder.thinking import opens_thinking
+from ponder.thinking import reading_of
 from ponder.types import Group, PonderError, Problem, Trajectory, Usage, Verdict
 
 
@@ -87,7 +87,7 @@ async def collect(
     if isinstance(acts_in, Together):
         found = await joint_groups(acts_in, problems, sizes, propose, max_tokens=max_tokens, seed=seed)
         return Collected(found[0], found[1], metrics=found[2])
-    async with Grading(grade, seconds=grading_seconds, opened=opens_thinking(propose)) as grader:
+    async with Grading(grade, seconds=grading_seconds, read=reading_of(propose)) as grader:
         episodes = Episodes(acts_in, propose, grader, max_tokens, seed)
         draw: Draw = Plain(propose, episodes.first, seed)
         if strategy is not None and budget is not None:

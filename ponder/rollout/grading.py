@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import ClassVar
 
 from ponder.protocols import Grade, grade_responses
-from ponder.thinking import graded_text
+from ponder.thinking import Reading, graded_text
 from ponder.types import PonderError, Problem, StopReason, Trajectory, Verdict
 
 BATCH = 128
@@ -34,15 +34,15 @@ _TURNS = 4  # turns of the event loop that a call waits for trajectories that fi
 
 
 def graded(
-    grade: Grade, problems: Sequence[Problem], trajectories: Sequence[Trajectory], *, opened: bool = True
+    grade: Grade, problems: Sequence[Problem], trajectories: Sequence[Trajectory], *, read: Reading = graded_text
 ) -> list[Verdict]:
     """Grade the last turns of trajectories in one call; the grader hears which of them were cut, if it listens.
 
-    `opened`: the prompt opens the thinking, so what was cut before the thinking ended is read as thinking. An answer
-    that a broken tool ended is not graded: its verdict is the failure "tool".
+    `read` gives the text of a trajectory as the grader is to read it (`thinking.reading_of`). An answer that a broken
+    tool ended is not graded: its verdict is the failure "tool".
     """
     asked = [(p, t) for p, t in zip(problems, trajectories, strict=True) if t.stop is not StopReason.TOOL]
-    texts = [graded_text(trajectory, opened=opened) for _, trajectory in asked]
+    texts = [read(trajectory) for _, trajectory in asked]
     said = iter(grade_responses(grade, [p for p, _ in asked], texts, [t.finished for _, t in asked]) if asked else ())
     return [BROKEN_TOOL if t.stop is StopReason.TOOL else next(said) for t in trajectories]
 
@@ -50,10 +50,12 @@ def graded(
 class Grading:
     """A grader beside an event loop. Use it as an asynchronous context manager, inside one event loop."""
 
-    def __init__(self, grade: Grade, *, seconds: float = SECONDS, batch: int = BATCH, opened: bool = True) -> None:
+    def __init__(
+        self, grade: Grade, *, seconds: float = SECONDS, batch: int = BATCH, read: Reading = graded_text
+    ) -> None:
         if not seconds > 0:
             raise PonderError(f"grading within {seconds} s: give a positive number of seconds for one call")
-        self._grade, self._seconds, self._batch, self._opened = grade, seconds, batch, opened
+        self._grade, self._seconds, self._batch, self._read = grade, seconds, batch, read
         self._waiting: deque[tuple[Problem, Trajectory, asyncio.Future[Verdict]]] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._thread: _Thread | None = None
@@ -123,7 +125,7 @@ class Grading:
     async def _called(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> list[Verdict]:
         if self._thread is None:
             self._thread = _Thread.take()
-        future = self._thread.call(lambda: graded(self._grade, problems, trajectories, opened=self._opened))
+        future = self._thread.call(lambda: graded(self._grade, problems, trajectories, read=self._read))
         await asyncio.wait([future], timeout=self._seconds)
         if future.done():
             return future.result()

@@ -15,6 +15,8 @@ from ponder.learning.critic import CriticTraining
 from ponder.learning.settings import JudgeTraining, TrainerSettings
 from ponder.losses import AnyLoss
 from ponder.losses.clipped import Clipped
+from ponder.policy.frames import AnyFrame
+from ponder.policy.frames.auto import Auto
 from ponder.rewards import Reward
 from ponder.rewards.outcome import Outcome
 from ponder.rollout.settings import AnyDraws, PlainDraws
@@ -132,6 +134,7 @@ class Parity(Strict):
 class Run(Strict):
     """Everything that decides what `ponder run` computes. `model`: tiny, a local folder or a hub id.
 
+    `frame` is how problems are put to the model and where its thinking ends; auto goes by its chat template.
     `engine` samples, `environment` is what the policy acts in, `source` where its problems come from, `tools` what it
     may call while it thinks. `algorithm` turns rewards into credit, `loss` credit into a gradient, and `rewards` are
     added up by their weights; `coupling` says whether the verifier's score is one of them. `ponder list` shows all
@@ -149,6 +152,7 @@ class Run(Strict):
     keep_policies: bool = True
     keep_checkpoints: Positive = 2
     allow_unsafe_code: bool = False
+    frame: AnyFrame = Auto()
     engine: EngineSettings = LocalSettings()
     parity: Parity = Parity()
     environment: AnyEnvironment = SingleTurn()

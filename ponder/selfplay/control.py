@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ponder.learning.policy import PolicyTrainer
 from ponder.learning.samples import demonstration
 from ponder.policy.codec import Codec
+from ponder.policy.frames.frame import Frame
 from ponder.policy.prompts import Prompts
 from ponder.protocols import Demonstrated, Family
 from ponder.selfplay.config import Control
@@ -42,9 +43,10 @@ def clone(
     settings: Control,
     seed: int,
     tell: Callable[[float, float], None],
+    frame: Frame | None = None,
 ) -> CloningReport:
     """Train on demonstrations until `flops` are spent; `tell` hears (spent, total) after each step."""
-    prompts = Prompts(codec)
+    prompts = Prompts(codec, frame=frame)
     spent, seconds, drawn, steps = 0.0, 0.0, 0, 0
     losses: list[float] = []
     while spent < flops:
@@ -63,5 +65,6 @@ def _row(families: Sequence[Family], index: int, seed: int, codec: Codec, prompt
     family = families[index % len(families)]
     problem = family.problem(index // len(families), split="train", seed=seed)
     assert isinstance(family, Demonstrated), family.name  # `can_clone` was asked first
-    response = (*codec.encode(family.demonstration(problem, seed)), codec.eos_id)
+    worked = prompts.frame.demonstrated(problem.question, family.demonstration(problem, seed))
+    response = (*codec.encode(worked), codec.eos_id)
     return demonstration(problem.id, prompts.tokens(problem.question), response)

@@ -38,6 +38,7 @@ from ponder.selfplay.provers.reward import Prover, centred
 from ponder.selfplay.provers.roles import both, is_sneaky, shares
 from ponder.selfplay.report import Improvement, by_family_and_problem, in_turns, rates, round_row, solved
 from ponder.selfplay.roles import CriticRole, Generator, VerifierRole
+from ponder.thinking import reading_of
 from ponder.types import Group, PonderError, Problem, Trajectory, Verdict
 from ponder.verifiers.noise import Noise, noisy
 
@@ -70,7 +71,7 @@ class SelfPlay:
         self.source, self.grade, self.ladder, self.run, self.tell = source, grade, list(ladder), run, tell
         self.credit = self._crediting(0)
         self.noise = Noise(**config.noise.model_dump(), seed=config.seed)
-        self.watch = Watch(grade, config.seed)
+        self.watch = Watch(grade, config.seed, reading_of(generator.propose))
         self.ledger = Ledger()
         self.parts: dict[str, Part] = {}  # the work of the latest round by purpose
         self.played: list[list[Group]] = []  # the groups of each update of the latest round

@@ -25,6 +25,7 @@ from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Evaluation
 from ponder.selfplay.loop import RunAsync
+from ponder.thinking import reading_of
 from ponder.types import Curve, Group, Problem, Trajectory
 
 # Strategies that draw whole answers from the root can be replayed on a pool; the others must be run live.
@@ -59,7 +60,8 @@ def accuracy(
     async def one(problem: Problem, seed: int) -> list[float | None]:
         leaves = await propose(problem.question, None, tries, until="end", max_tokens=bench.max_tokens, seed=seed)
         answers = [Trajectory(problem.question, leaf) for leaf in leaves]
-        return [verdict.outcome for verdict in graded(bench.grade, [problem] * len(answers), answers)]
+        verdicts = graded(bench.grade, [problem] * len(answers), answers, read=reading_of(propose))
+        return [verdict.outcome for verdict in verdicts]
 
     seed = derive_seed("measure", bench.seed, *([draw] if draw else []))
     scores: Scores = bench.run(evaluate(suite, one, temperature=temperature, seed=seed))

@@ -1,6 +1,6 @@
 """The local engine on a real pretrained model. Opt-in: PONDER_TEST_MODEL names the folder of SmolLM2-135M-Instruct.
 
-python recipes/smollm2/get_model.py --out models/smollm2
+ponder models get smollm2 --out models/smollm2
 PONDER_TEST_MODEL=models/smollm2 python -m pytest tests/engines/test_real_model.py
 """
 

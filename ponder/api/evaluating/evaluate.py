@@ -54,6 +54,7 @@ def evaluate(
     temperature: float | None = None,
     max_tokens: int = 400,
     device: str = "cpu",
+    frame: str = "auto",
     out: Path | None = None,
     live: bool = False,
     tools: Sequence[str | Tool] = (),
@@ -68,6 +69,8 @@ def evaluate(
     `load_problems`, which have a split and a number of their own. With a local model the samples are drawn once and
     strategies that only draw are replayed on them; `live` runs everything afresh, so that seconds are measured.
     `tools` (`calc`, `python`) may be called while it thinks.
+
+    `frame` is how a model given by name is asked (docs/models.md).
 
     With `out`, samples and results are kept row by row, metrics.json and curves.html are written, and `resume` goes on
     with an evaluation that was stopped. `tell(done, total, note)` hears of progress. Raises PonderError for settings
@@ -85,6 +88,7 @@ def evaluate(
         temperature=temperature,
         max_tokens=max_tokens,
         device=device,
+        frame=frame,
         out=out,
         live=live,
         tools=tuple(tools),
@@ -106,7 +110,9 @@ def run(request: Request, tell: Tell) -> Evaluation:
         else load_problems(asked, split=request.split, limit=request.limit, seed=request.seed)
     )
     box = toolbox(request.tools)
-    source = source_of(request.model, device=request.device, temperature=request.temperature).with_tools(box)
+    source = source_of(
+        request.model, device=request.device, temperature=request.temperature, frame=request.frame
+    ).with_tools(box)
     judge = verifier_of(request.verifier, source, [problem.question for problem in problems])
     with opened(request) as journal:
         with ground_truth(problems.families, allow_unsafe_code=request.allow_unsafe_code) as truth:

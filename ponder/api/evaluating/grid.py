@@ -119,7 +119,7 @@ def _cells(request: Request, member: Member, beside: float, tell: Callable[[str]
         else load_problems(asked, split=request.split, limit=request.limit, seed=request.seed)
     )
     temperature = 1.0 if request.temperature is None else request.temperature
-    policy = load_policy(member.model, device=request.device, temperature=temperature)
+    policy = load_policy(member.model, device=request.device, temperature=temperature, frame=request.frame)
     judge = verifier_of(request.verifier, source_of(policy), [problem.question for problem in problems])
     size = parameters(policy.model)
     file = "" if request.plan is None else str(request.plan)

@@ -19,6 +19,7 @@ from ponder.evaluation.pools.runs import ProblemRuns, Runs
 from ponder.protocols import Account, Judge, Propose, Strategy, Until
 from ponder.runlog.files import append_line, mend, read_jsonl
 from ponder.search.progress import below
+from ponder.thinking import reading_of
 from ponder.types import Question, SearchResult, Step, StopReason, Trajectory, Usage
 
 SAMPLES, RUNS, RESULTS = "samples.jsonl", "runs.jsonl", "results.jsonl"
@@ -72,6 +73,10 @@ class KeptDraws:
 
     def answer(self, trajectory: Trajectory) -> str | None:
         return self.propose.answer(trajectory)
+
+    def graded(self, trajectory: Trajectory) -> str:
+        """The response as graders read it, by the rule of the policy itself."""
+        return reading_of(self.propose)(trajectory)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Request:
     temperature: float | None = None
     max_tokens: int = 400
     device: str = "cpu"
+    frame: str = "auto"
     out: Path | None = None
     live: bool = False
     plan: Path | None = None
@@ -67,6 +68,7 @@ class Request:
             "temperature": temperature,
             "max_tokens": self.max_tokens,
             "device": self.device,
+            "frame": self.frame,
             "live": self.live,
             **({"tools": [t if isinstance(t, str) else t.model_dump() for t in self.tools]} if self.tools else {}),
             "plan": None if self.plan is None else str(self.plan),

@@ -15,6 +15,7 @@ from ponder.search.progress import Node as Grown
 from ponder.search.progress import Progress
 from ponder.search.session.budget import Budget
 from ponder.search.strategy import Thinking
+from ponder.thinking import reading_of
 from ponder.types import Question, SearchResult, Step, Trajectory, Verdict
 from ponder.verifiers.votes import shown_answer
 
@@ -102,7 +103,11 @@ class SearchRecorder(Progress):
     def _shown(self, trajectory: Trajectory) -> str | None:
         """The answer as it was written; the class in which votes count it may be a decimal number or another order."""
         voted = self._propose.answer(trajectory)
-        return voted if voted is None else shown_answer(trajectory.question, trajectory.text) or voted
+        return (
+            voted
+            if voted is None
+            else shown_answer(trajectory.question, reading_of(self._propose)(trajectory)) or voted
+        )
 
     def _node(self, node: Grown, path: set[str], answers: dict[str, str | None]) -> Node:
         state: State = "chosen" if node.id in path else "discarded" if node.discarded else "kept"

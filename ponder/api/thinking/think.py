@@ -11,6 +11,7 @@ from ponder.api.thinking.answers import marked_answer
 from ponder.api.thinking.asked import Asked, question_of, refuse_impossible
 from ponder.api.thinking.search import Thought, search
 from ponder.api.verifiers.loading import Verifier, verifier_name, verifier_of
+from ponder.policy.frames import Frame
 from ponder.policy.propose import PolicyPropose
 from ponder.reports.tree import page
 from ponder.reports.tree.live import View
@@ -35,6 +36,7 @@ def think(
     device: str = "cpu",
     plan: Path | None = None,
     tools: Sequence[str | Tool] = (),
+    frame: str | Frame = "auto",
     out: Path | None = None,
     overwrite: bool = False,
     view: View | None = None,
@@ -46,7 +48,8 @@ def think(
     so far is returned. `verifier` is a folder, a registered name, `self-check`, or an object with the methods of
     `ponder.protocols.Judge`. `family` is the spec whose instructions the question is asked with; the embedded families
     are seen by how a question begins. `temperature` None keeps that of a loaded policy, 1 for a name. `tools`
-    (`calc`, `python`) may be called while it thinks. `out` is a
+    (`calc`, `python`) may be called while it thinks. `frame` says how a model given by name is asked (docs/models.md).
+    `out` is a
     folder for tree.json and tree.html. Where a question can be checked without its key, a candidate that is right wins.
 
     Raises PonderError for settings that do not go together, and for a folder that holds another search unless
@@ -74,11 +77,11 @@ def think(
         raise PonderError("family is for a question given as text; a Question knows its own")
     refuse_impossible(asked, overwrite=overwrite)
     box = toolbox(tools)
-    source = source_of(policy, temperature=temperature, device=device).with_tools(box)
+    source = source_of(policy, temperature=temperature, device=device, frame=frame).with_tools(box)
     propose = source.propose
     if isinstance(propose, PolicyPropose):
         asked = replace(asked, temperature=propose.temperature)
-        propose = replace(propose, canonical=marked_answer)
+        propose = replace(propose, canonical=marked_answer) if propose.frame.close else propose
     judge = verifier_of(verifier, source, [question_of(asked)])
     if out is not None:
         with files.explained(out):

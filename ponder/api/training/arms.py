@@ -84,6 +84,7 @@ def _clone(
         settings=config.control,
         seed=derive_seed("control", config.seed) % 2**31,
         tell=tell,
+        frame=stage.policy.propose.frame,
     )
     return asdict(report)
 

@@ -27,6 +27,7 @@ from ponder.labels.rows import fingerprint
 from ponder.learning.checkpoints.checkpoints import Checkpoints
 from ponder.models import trained_on
 from ponder.models.load import save
+from ponder.policy import export
 from ponder.problems.overlap import refuse_overlapping
 from ponder.problems.selfcheck import check_shape, require_grader
 from ponder.protocols import Family
@@ -129,6 +130,7 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
     total = config.rounds * config.updates
     with stoppable(lambda note: stage.tell(TRAINING, done * config.updates, total, note)) as stop:
         if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
+            log.event("frame", frame=stage.policy.propose.frame.model_dump(mode="json"))
             log.metric(0, **play.start())
         for number in range(done, config.rounds):
             _round(stage, checkpoints, number)
@@ -153,10 +155,12 @@ def _round(stage: Stage, checkpoints: Checkpoints, number: int) -> None:
 
 
 def _save_policy(stage: Stage, folder: Path) -> None:
-    """The policy as it is now, and on which families it was trained."""
-    generator = stage.play.generator
-    save(generator.model, stage.policy.tokenizer, folder, weights=generator.trainer.weights())
-    trained_on.write(folder, [family.name for family in stage.families])
+    """The policy as it is now, on which families it was trained, and how it was asked."""
+    generator, prompts = stage.play.generator, stage.policy.propose.prompts
+    save(generator.model, export.tokenizer_for_others(prompts), folder, weights=generator.trainer.weights())
+    questions = [family.problem(0, split="train", seed=stage.config.seed).question for family in stage.families]
+    frame = prompts.frame.model_dump(mode="json")
+    trained_on.write(folder, [family.name for family in stage.families], frame, export.asked(prompts, questions))
 
 
 def _save_models(stage: Stage) -> None:

@@ -55,6 +55,7 @@ def prepared(config: Run, families: list[Family]) -> Start:
         separator=config.sampling.separator,
         engine=config.engine,
         tools=config.tools.box(),
+        frame=config.frame,
     )
     base = copy.deepcopy(policy.model.state_dict())
     # Before the trainer may put adapters into the model: both start as plain copies of it.

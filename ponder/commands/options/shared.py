@@ -22,6 +22,9 @@ Limit = Annotated[int, typer.Option("--limit", help="Problems of each family.", 
 Temperature = Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)]
 MaxTokens = Annotated[int, typer.Option(help="Most tokens of one chain of thought.", min=41)]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+FrameKind = Annotated[
+    str, typer.Option("--frame", help="How the model is asked: auto, native, tags, chain, few_shot or opened.")
+]
 Threads = Annotated[int, typer.Option(help="Threads of torch; 0 takes every core this process may use.", min=0)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results that --out already holds.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what --out holds of the same command.")]

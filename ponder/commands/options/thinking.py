@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ponder.commands.options.shared import (
     Device,
+    FrameKind,
     Json,
     Limit,
     MaxTokens,
@@ -55,6 +56,7 @@ def solve(
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
+    frame: FrameKind = "auto",
     device: Device = "cpu",
     threads: Threads = 0,
     as_json: Json = False,
@@ -79,6 +81,7 @@ def solve(
         temperature=temperature,
         max_tokens=max_tokens,
         device=device,
+        frame=frame,
         plan=plan,
         tools=names(tools),
         out=out,
@@ -104,6 +107,7 @@ def evaluate(
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     max_tokens: MaxTokens = 400,
+    frame: FrameKind = "auto",
     device: Device = "cpu",
     threads: Threads = 0,
     live: Annotated[
@@ -148,6 +152,7 @@ def evaluate(
         temperature=temperature,
         max_tokens=max_tokens,
         device=device,
+        frame=frame,
         out=out,
         live=live,
         plan=plan,

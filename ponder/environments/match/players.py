@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ponder.problems.games.game import Game
 from ponder.protocols import Propose
-from ponder.thinking import final_answer, graded_text, opens_thinking
+from ponder.thinking import final_answer, reading_of
 from ponder.types import EngineError, PonderError, Problem, Trajectory
 
 SECONDS = 600.0
@@ -61,7 +61,7 @@ class PolicyPlayer:
         if not leaves:
             raise SeatFailed("the policy drew nothing")
         trajectory = Trajectory(asked.question, leaves[0])
-        text = graded_text(trajectory, opened=opens_thinking(self.propose))
+        text = reading_of(self.propose)(trajectory)
         return Said(final_answer(text) if trajectory.finished else None, trajectory)
 
 

@@ -19,7 +19,7 @@ from ponder.protocols import Judge, Propose
 from ponder.rollout.collect import Grade
 from ponder.rollout.grading import graded
 from ponder.seeds import derive_seed
-from ponder.thinking import opens_thinking
+from ponder.thinking import reading_of
 from ponder.types import Group, PonderError, Problem, Question, Step, StopReason, Trajectory, Verdict
 
 
@@ -77,7 +77,7 @@ class PoolEntry:
             leaves = await live.propose(question, prefix, 1, until="answer", max_tokens=max_tokens, seed=seed)
             self._forced[key] = leaves
             for trajectory in (Trajectory(question, leaf) for leaf in leaves):
-                verdict = graded(live.grade, [self.problem], [trajectory], opened=opens_thinking(live.propose))[0]
+                verdict = graded(live.grade, [self.problem], [trajectory], read=reading_of(live.propose))[0]
                 self._known[trajectory.leaf] = Draw(trajectory, verdict.outcome, live.propose.answer(trajectory))
         return self._forced[key]
 

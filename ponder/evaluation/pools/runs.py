@@ -14,7 +14,7 @@ from ponder.rollout.grading import graded
 from ponder.search.common import together
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
-from ponder.thinking import opens_thinking
+from ponder.thinking import reading_of
 from ponder.types import PonderError, Problem, SearchResult, Usage
 
 
@@ -116,8 +116,8 @@ async def run_live(
 def _graded(jobs: Sequence[Problem], results: Sequence[SearchResult | None], live: Live) -> list[Outcome]:
     """All answers graded in one call. No answer is wrong; a run that was lost has no outcome."""
     held = [(p, r.trajectory) for p, r in zip(jobs, results, strict=True) if r is not None and r.trajectory is not None]
-    opened = opens_thinking(live.propose)
-    verdicts = iter(graded(live.grade, [p for p, _ in held], [t for _, t in held], opened=opened))
+    read = reading_of(live.propose)
+    verdicts = iter(graded(live.grade, [p for p, _ in held], [t for _, t in held], read=read))
     outcomes: list[Outcome] = []
     for problem, result in zip(jobs, results, strict=True):
         if result is None:

@@ -19,7 +19,7 @@ from typing import Any
 from ponder.rollout.collect import Grade
 from ponder.seeds import derive_seed
 from ponder.selfplay.monitors.counters import COUNTERS, Hits, Seen
-from ponder.thinking import graded_text
+from ponder.thinking import Reading, graded_text
 from ponder.types import Group
 from ponder.verifiers.second_opinion import Disagreement, disagreements
 
@@ -68,17 +68,20 @@ class Watched:
 
 
 class Watch:
-    """Looks at the groups of each round. `grade` is ground truth itself, never what training hears through a dial."""
+    """Looks at the groups of each round. `grade` is ground truth itself, never what training hears through a dial.
 
-    def __init__(self, grade: Grade, seed: int) -> None:
-        self.grade, self.seed = grade, seed
+    `read` gives the text of a trajectory as graders read it.
+    """
+
+    def __init__(self, grade: Grade, seed: int, read: Reading = graded_text) -> None:
+        self.grade, self.seed, self.read = grade, seed, read
         self.latest: Watched | None = None
 
     def look(self, round_number: int, groups: Sequence[Group]) -> Watched:
         """Count, compare and raise alarms."""
         started = time.monotonic()
         seen = [
-            Seen(g.problem, graded_text(t), v) for g in groups for t, v in zip(g.trajectories, g.verdicts, strict=True)
+            Seen(g.problem, self.read(t), v) for g in groups for t, v in zip(g.trajectories, g.verdicts, strict=True)
         ]
         families: dict[str, list[Seen]] = {}
         for one in seen:

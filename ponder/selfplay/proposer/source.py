@@ -21,7 +21,7 @@ from ponder.seeds import derive_seed
 from ponder.selfplay.proposer.forms.form import REFUSALS, Draft, Form, Refused, asked, made
 from ponder.selfplay.proposer.pay import pay, repetitions
 from ponder.selfplay.proposer.settings import FromProposer
-from ponder.thinking import final_answer, graded_text, opens_thinking
+from ponder.thinking import final_answer, reading_of
 from ponder.types import EngineError, Group, Key, Problem, Question, Trajectory, Verdict
 
 
@@ -110,7 +110,7 @@ class ProposerSource:
     def _read(self, form: Form, proposal: Proposal) -> Proposal:
         """Read, solve and compare with what is known."""
         trajectory = proposal.trajectory
-        text = final_answer(graded_text(trajectory, opened=opens_thinking(self.propose)))
+        text = final_answer(reading_of(self.propose)(trajectory))
         try:
             if text is None or not trajectory.finished:
                 raise Refused("no_answer")

@@ -23,7 +23,8 @@ class Mind:
         self.source, self.judge, self.name, self.verifier = source, judge, name, verifier
         self.propose: PolicyPropose | TextPropose = copy.copy(source.propose)
         if isinstance(self.propose, PolicyPropose):
-            self.propose.prompts = Prompts(self.propose.codec, self.propose.prompts.briefing, _PROMPTS)
+            known = self.propose.prompts
+            self.propose.prompts = Prompts(known.codec, known.briefing, _PROMPTS, known.frame)
 
     @property
     def version(self) -> int:

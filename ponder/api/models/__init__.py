@@ -1,0 +1,1 @@
+"""Models before they are trained: got from a package, and looked at."""
