@@ -20,6 +20,7 @@ from ponder.types import Problem, Verdict
 from ponder.verifiers.rules.code.verifier import CodeVerifier
 from ponder.verifiers.rules.constraints.combination import judge
 from ponder.verifiers.rules.mathematics.pool import MathVerifier
+from ponder.verifiers.rules.mathematics.restated import restated
 
 
 class GroundTruth:
@@ -71,7 +72,7 @@ class GroundTruth:
             "code": self._code.grade((problem, text) for problem, text in waiting if _named(problem) == "code"),
         }
         for (problem, _), verdict in zip(pairs, settled, strict=True):
-            yield next(streams[str(_named(problem))]) if verdict is None else verdict
+            yield _computed(problem, next(streams[str(_named(problem))])) if verdict is None else verdict
 
     def _in_process(self, problem: Problem, response: str) -> Verdict | None:
         """The verdict of the family's own grader, or that there is no verifier; None if a worker is to decide."""
@@ -82,6 +83,15 @@ class GroundTruth:
         if name in ("constraints", "constraints_loose"):
             return judge(problem.key.data.get("constraints"), response, loose=name == "constraints_loose")
         return None if name in ("math", "code") else unsupported(name)
+
+
+def _computed(problem: Problem, verdict: Verdict) -> Verdict:
+    """The verdict, unless what was called right only repeats the question's own expression."""
+    if verdict.outcome != 1.0 or _named(problem) != "math":
+        return verdict
+    if restated(problem.question.text, problem.key.answer or "", verdict.extracted or ""):
+        return replace(verdict, outcome=0.0, detail="an expression of the question's own numbers, not computed")
+    return verdict
 
 
 def _named(problem: Problem) -> object:

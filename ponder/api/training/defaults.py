@@ -53,7 +53,7 @@ def choices(about: About) -> list[Choice]:
     if about.name == EMBEDDED or about.parameters < SMALLEST:
         return []
     full = about.parameters * _FULL_BYTES <= _BUDGET * about.memory
-    return [*_learning(about, full), *_sampling(about), *_length(about), *_kept(about), *_measured(about)]
+    return [*_learning(about, full), *_sampling(about), *_length(about), *_kept(about, full), *_measured(about)]
 
 
 # Parameters below which a rate is meant: full fine-tuning, adapters.
@@ -119,10 +119,16 @@ def _length(about: About) -> list[Choice]:
     return [Choice("rounds", 5 if about.device == "cpu" else 20, why), Choice("updates", 10, why)]
 
 
-def _kept(about: About) -> list[Choice]:
+def _kept(about: About, full: bool) -> list[Choice]:
     size = 4 * about.parameters / 1e9
     return [
-        Choice("engine.share_weights", True, f"engine and trainer hold one copy of the weights, {size:.1f} GB less"),
+        Choice(
+            "engine.share_weights",
+            full,
+            f"engine and trainer hold one copy of the weights, {size:.1f} GB less"
+            if full
+            else "the engine cannot read adapters apart from the weights and holds a merged copy",
+        ),
         Choice("keep_policies", False, f"each round's policy would take {size:.1f} GB of disk"),
         Choice(
             "keep_checkpoints", 1, f"a checkpoint with its optimizer takes {4 * size:.1f} GB; a second one is a spare"
@@ -130,6 +136,8 @@ def _kept(about: About) -> list[Choice]:
         Choice("verifier.enabled", False, "a verifier of half the layers adds its labels and a third of the work"),
         Choice("control.enabled", False, "files and gym tasks have no demonstrations to imitate"),
         Choice("control.rejection", False, "the control arm takes as long as the training; switch it on for a claim"),
+        Choice("control.learning_rate", rate(about.parameters, full=full), "the control arm learns as fast as the run"),
+        Choice("control.batch", 32, "rows of an update of the control arm: about as many as a run learns from"),
     ]
 
 

@@ -19,9 +19,10 @@ from ponder.selfplay.config import Run
 from ponder.types import PonderError
 
 _SPARE = 0.95  # share of the room that a run may be predicted to take: a prediction is no measurement
+_SHARED = "engine.share_weights=true"
 # What saves memory or disk, the least harm first. Each is tried together with those before it.
 _MEMORY = (
-    "engine.share_weights=true",
+    _SHARED,
     "control.rejection=false",
     "control.enabled=false",
     "engine.cache_mb=256",
@@ -80,7 +81,7 @@ class Forecast:
 
     def with_settings(self, changes: tuple[str, ...]) -> Forecast:
         """The prediction for the same run with these changes."""
-        return Forecast(changed(self.config, changes), self.model, self.room)
+        return Forecast(changed(self.config, _together(self.config, changes)), self.model, self.room)
 
     @property
     def fits_memory(self) -> bool:
@@ -124,14 +125,24 @@ def plan(found: Forecast, changes: tuple[str, ...] = _MEMORY) -> str:
             for change in some:  # leave out what is not needed after all
                 fewer = tuple(other for other in kept if other != change)
                 kept = fewer if fits(fewer) else kept
-            return "it fits with " + " ".join(f"--set {change}" for change in kept)
+            return "it fits with " + " ".join(f"--set {change}" for change in _together(found.config, kept))
     return "nothing that can be set makes it fit; use a smaller model, or a machine with more"
+
+
+def _together(config: Run, changes: tuple[str, ...]) -> tuple[str, ...]:
+    """The changes as a run takes them: with adapters the engine has weights of its own (`engines.open`)."""
+    if config.engine.kind != "local" or not any(change.startswith("trainer.lora_rank=") for change in changes):
+        return changes
+    apart = "engine.share_weights=false"
+    return tuple(dict.fromkeys((*(change for change in changes if change not in (_SHARED, apart)), apart)))
 
 
 def _applies(config: Run, change: str) -> bool:
     """Whether a change would lower what the run takes: the setting exists here and is not there already."""
     key, _, value = change.partition("=")
     if key.startswith("engine.") and config.engine.kind != "local":
+        return False
+    if change == _SHARED and config.trainer.lora_rank:
         return False
     held: Any = config
     for name in key.split("."):
