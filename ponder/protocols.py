@@ -410,6 +410,10 @@ class ToolUse(Protocol):
         """What stands behind a chain of thought that ends with a call; None: it ends with none. Raises ToolBroken."""
         ...
 
+    def parts(self, text: str) -> list[tuple[str, bool]]:
+        """`text` in pieces, each with whether it is a result that was read and not said."""
+        ...
+
 
 Check = Callable[[Trajectory], Awaitable[Verdict]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from ponder.api.policies import Policy
@@ -43,6 +44,12 @@ def imitate(
 
 
 def row(policy: Policy, question: Question, text: str) -> Sample:
-    """`text` as the response to `question`, to be imitated."""
-    response = (*policy.codec.encode(text), policy.codec.eos_id)
-    return demonstration(question.id, policy.propose.prompts.tokens(question), response)
+    """`text` as the response to `question`, to be imitated, but for the results of tools that it shows."""
+    codec, tools = policy.codec, policy.propose.tools
+    response, mask_T = list[int](), list[float]()
+    for piece, read in tools.parts(text) if tools is not None else [(text, False)]:
+        tokens = codec.encode_plain(piece) if read else codec.encode(piece)
+        response += tokens
+        mask_T += [0.0 if read else 1.0] * len(tokens)
+    sample = demonstration(question.id, policy.propose.prompts.tokens(question), (*response, codec.eos_id))
+    return replace(sample, mask_T=(*mask_T, 1.0))

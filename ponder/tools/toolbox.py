@@ -103,6 +103,14 @@ class Toolbox:
             at = result.end()
         return found
 
+    def parts(self, text: str) -> list[tuple[str, bool]]:
+        """`text` in pieces, each with whether it is a result that was read, as a demonstration of calls holds them."""
+        pieces, at = [], 0
+        for found in _RESULT.finditer(text):
+            pieces += [(text[at : found.start()], False), (found.group(), True)]
+            at = found.end()
+        return [(piece, read) for piece, read in [*pieces, (text[at:], False)] if piece]
+
     def close(self) -> None:
         """Release what the tools hold."""
         for tool in self.tools.values():

@@ -105,6 +105,17 @@ class Arithmetic:
         return f"{''.join(lines)}</think>{problem.key.answer}"
 
 
+def reductions(problem: Problem) -> list[tuple[str, str, str]]:
+    """One careful working: of each reduction the operation (`17*23`), its value, and the expression after it."""
+    tokens, out = _tokens(problem.key.data["expression"]), []
+    while len(tokens) > 1:
+        at = tokens.index("*") if "*" in tokens else 1
+        after = _reduce(tokens)
+        out.append(("".join(tokens[at - 1 : at + 2]), after[at - 1], "".join(after)))
+        tokens = after
+    return out
+
+
 def _tokens(expression: str) -> list[str]:
     """`-8+5*2` -> ['-8', '+', '5', '*', '2']; only the first number may carry a sign."""
     first = re.match(r"-?\d+", expression)
