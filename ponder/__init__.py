@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ponder.api.extend import register_loss as register_loss
     from ponder.api.extend import register_reward as register_reward
     from ponder.api.extend import register_strategy as register_strategy
+    from ponder.api.extend import register_tool as register_tool
     from ponder.api.extend import register_verifier as register_verifier
     from ponder.api.grade import grade as grade
     from ponder.api.grade import grade_file as grade_file
@@ -75,6 +76,7 @@ _FACE = {
     "register_verifier": "ponder.api.extend",
     "register_algorithm": "ponder.api.extend",
     "register_environment": "ponder.api.extend",
+    "register_tool": "ponder.api.extend",
     "register_loss": "ponder.api.extend",
     "register_reward": "ponder.api.extend",
     "register_engine": "ponder.api.extend",

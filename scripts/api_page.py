@@ -25,6 +25,7 @@ GROUPS = {
         "register_loss",
         "register_reward",
         "register_environment",
+        "register_tool",
         "source_from_engine",
         "load_plugin",
         "available",

@@ -16,6 +16,7 @@ from ponder.losses import LOSSES
 from ponder.problems.registry import register as register_family
 from ponder.rewards import REWARDS
 from ponder.search.registry import register as register_strategy
+from ponder.tools import TOOLS
 from ponder.types import PonderError
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "register_loss",
     "register_reward",
     "register_strategy",
+    "register_tool",
     "register_verifier",
 ]
 # Decorators on settings classes with a `kind` of their own (see `ponder.plugins`), chosen by algorithm.kind and so on.
@@ -34,6 +36,7 @@ register_algorithm = ALGORITHMS.register
 register_environment = ENVIRONMENTS.register
 register_loss = LOSSES.register
 register_reward = REWARDS.register
+register_tool = TOOLS.register
 E = TypeVar("E", bound=MakesSource)
 V = TypeVar("V", bound=MakesVerifier)
 
