@@ -202,6 +202,7 @@ class SelfPlay:
         credits_PG, prompt = credited.credits.credits_PG, self.generator.propose.prompts.tokens
         packed = pack((*credits_PG, *taught.credits_PG), prompt)
         waits = self.critic is not None and self.critic.warming_up
+        self.generator.release()
         report = self.generator.trainer.update(() if waits else packed.samples, packed.left_out)
         self.ledger.policy += report.flops
         self._did("update", Part(report.flops, report.seconds))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.parity import Parity, module_logprobs
 from ponder.engines.publish import publish
 from ponder.labels.labelled import Labelled
@@ -38,6 +39,8 @@ from ponder.selfplay.config import Run
 from ponder.types import PonderError, Sample, Trajectory, Verdict
 from ponder.verifiers.learned.common.batched import step_ends
 from ponder.verifiers.learned.process.judge import ProcessVerifier
+
+_MUCH = 256 << 20  # bytes of keys and values that are worth taking anew
 
 
 class Trainer(Protocol):
@@ -110,6 +113,13 @@ class Generator:
     engine: WeightedEngine
     model: PreTrainedModel
     check: Callable[[Texts, int], Awaitable[float | None]] | None = None
+
+    def release(self) -> None:
+        """Let the engine give back what its keys and values take, if that is much: the trainer needs it now."""
+        if isinstance(self.engine, LocalEngine):
+            kept = self.engine.kept
+            if kept.cell_memory + kept.row_memory >= _MUCH:
+                self.engine.release()
 
     async def publish(self, version: int, texts: Texts = ()) -> float | None:
         """Make the trainer's weights live in the engine as `version`, then check them on `texts`."""

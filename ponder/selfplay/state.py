@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ponder.learning.checkpoints.checkpoints import Checkpoints, Saved
 from ponder.learning.checkpoints.state import LearnerState
@@ -23,7 +25,8 @@ def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenize
         play.generator.model,
         tokenizer,
         tensors={
-            "policy": dict(policy.weights),
+            # Weights that the model folder holds as they are stand there alone; those with adapters do not.
+            **({} if _plain(play) else {"policy": dict(policy.weights)}),
             "learner": dict(policy.tensors),
             **play.verifier.tensors(),
             **(critic.tensors() if critic else {}),
@@ -42,11 +45,29 @@ def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenize
     )
 
 
+def _plain(play: SelfPlay) -> bool:
+    """Whether the policy's model folder holds the very parameters that learn."""
+    served = play.generator.trainer.weights()
+    own = play.generator.trainer.state().weights
+    return all(name in served and served[name].data_ptr() == tensor.data_ptr() for name, tensor in own.items())
+
+
+def _of_folder(folder: Path, model: PreTrainedModel) -> dict[str, Tensor]:
+    """The parameters of `model` by name from the files of its folder."""
+    held = {name: t for file in sorted(folder.glob("*.safetensors")) for name, t in load_file(file).items()}
+    # Of tied tensors a folder may hold either name.
+    own = dict(model.state_dict())
+    by_place = {own[name].data_ptr(): t for name, t in held.items() if name in own}
+    names = [name for name, _ in model.named_parameters()]
+    return {name: held.get(name, by_place.get(own[name].data_ptr())) for name in names}  # type: ignore[misc]
+
+
 def restore(play: SelfPlay, saved: Saved) -> int:
     """Put a run back to where `saved` was written; returns how many rounds are done."""
     tensors: dict[str, dict[str, Tensor]] = saved.tensors
     state: dict[str, Any] = saved.state
-    play.generator.trainer.load_state(LearnerState(tensors["policy"], tensors.get("learner", {}), state["counters"]))
+    weights = tensors.get("policy") or _of_folder(saved.policy, play.generator.model)
+    play.generator.trainer.load_state(LearnerState(weights, tensors.get("learner", {}), state["counters"]))
     play.verifier.load(tensors, state["verifier"])
     if play.critic is not None:
         play.critic.load(tensors, state["critic"])

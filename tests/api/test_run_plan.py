@@ -102,8 +102,9 @@ def test_memory_is_the_sum_of_named_copies() -> None:
     # Keys and values: 2 * 2 layers * 2 heads * 16 numbers of 4 bytes a token.
     answers, s = run.sampling.group_size * run.sampling.problems, run.sampling
     assert found.parts["keys and values"] == 512 * (min(256, answers) * s.max_tokens + s.problems * 128)
-    # A checkpoint: the policy twice and the moments; two stay and one is being written.
-    assert found.disk["checkpoints"] == 3 * (2 * 4 + 8) * PARAMETERS
+    assert found.parts["weights laid out for sampling"] == 4 * PARAMETERS
+    # A checkpoint: the policy and the moments; two stay and one is being written.
+    assert found.disk["checkpoints"] == 3 * (4 + 8) * PARAMETERS
     shared = memory(changed(run, ["engine.share_weights=true"]), model)
     assert shared.parts["engine's own weights"] == 0
     # Measuring gives the engine weights of its own again.

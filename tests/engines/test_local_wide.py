@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from ponder.engines.cpu import forward
 from ponder.engines.local import packed_weights
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.packed_weights import held, pack
+from ponder.engines.loop import run
 from ponder.models import lean
 from ponder.protocols import Request
 from ponder.seeds import derive_seed
@@ -88,3 +90,27 @@ def test_compiled_code_holds_one_copy_of_the_products(monkeypatch: pytest.Monkey
     assert isinstance(weights.layers, packed_weights.Laid) and weights.head.numel() == 0
     monkeypatch.setattr(lean, "layer", lambda *_: pytest.fail("a layer was laid out again"))
     said(engine, mixed(3))
+
+
+def test_memory_that_is_given_back_changes_no_answer() -> None:
+    engine = LocalEngine(model("wide llama"), Pieces())
+    requests = mixed(6)
+    before = said(engine, requests)
+    taken = engine.kept
+    assert taken.cell_memory > 1000 and taken.row_memory > 0
+    assert engine.release()
+    assert engine.kept.row_memory == 0 and engine.kept.cell_memory < taken.cell_memory / 10
+    assert said(engine, requests) == before
+
+
+def test_while_requests_run_no_memory_is_given_back() -> None:
+    engine = LocalEngine(model("wide llama"), Pieces())
+
+    async def ask() -> bool:
+        running = asyncio.ensure_future(engine.generate(Request((2, 3), 20, 0)))
+        await asyncio.sleep(0)
+        given = engine.release()
+        await running
+        return given
+
+    assert run(ask()) is False and engine.release()

@@ -166,6 +166,16 @@ class LocalEngine:
         self._check_idle("forget texts")
         self._decoder.forget()
 
+    def release(self) -> bool:
+        """Give the memory of keys and values back, for whoever works between two samplings; texts are forgotten.
+
+        False, and nothing happens, while requests run. The next request takes memory again.
+        """
+        if self._waiters or self._scores or self._states:
+            return False
+        self._decoder.reset()
+        return True
+
     async def generate(self, request: Request) -> Completion:
         limit, cut = limit_of(request, self._context)
         check_tokens(request.prompt, self._vocabulary)

@@ -18,6 +18,7 @@ from ponder.engines.settings import LocalSettings
 from ponder.learning.backends.choose import backend_for
 from ponder.learning.packed.layout import Group, Row
 from ponder.learning.prediction import Cost
+from ponder.models import lean
 from ponder.models.load import config_of
 from ponder.selfplay.config import Run
 from ponder.selfplay.needs import needs_critic
@@ -89,6 +90,7 @@ def memory(config: Run, model: PreTrainedModel) -> Memory:
         "activations of a micro-batch": _activations(config, model),
         "keys and values": _cache(config, model, item),
         "engine's own weights": 0.0 if _shares(config) else weights,
+        "weights laid out for sampling": weights if local and lean.supports(model) else 0.0,
         "reference of the KL penalty": weights if config.loss.kl_coef > 0 and not config.trainer.lora_rank else 0.0,
         "verifier": lower * (item + _GRADIENT + _ADAM + (0 if item == 4 else 4)),
         "critic": count * (item + _GRADIENT + _ADAM + (0 if item == 4 else 4)) if needs_critic(config) else 0.0,
@@ -108,9 +110,10 @@ def _shares(config: Run) -> bool:
 def _disk(config: Run, count: float, item: int, learning: float, lower: float) -> dict[str, float]:
     adapters = learning * item if config.trainer.lora_rank else 0.0
     learner = learning * (_ADAM + (0 if item == 4 else 4))
-    # The policy as a model folder and as the trainer's tensors, the optimizer, the verifier with its own.
+    # The policy as a model folder (with adapters also the trainer's tensors), the optimizer, the verifier with its own.
     # One more than stay is there while it is written.
-    checkpoint = 2 * count * item + adapters + learner + lower * (4 + _ADAM)
+    policies = 2 if config.trainer.lora_rank else 1
+    checkpoint = policies * count * item + adapters + learner + lower * (4 + _ADAM)
     return {
         "checkpoints": (config.keep_checkpoints + 1) * checkpoint,
         "policies of the rounds": config.rounds * count * item if config.keep_policies else 0.0,
