@@ -88,10 +88,22 @@ def set_in(settings: Strict) -> dict[str, Any]:
 
 
 def changed(settings: M, overrides: Sequence[str]) -> M:
-    """The same settings with these overrides, checked anew."""
+    """The same settings with these overrides, checked anew. Another `kind` begins with the defaults of that kind."""
     data = resolved(settings)
-    set_by = dict(_override(data, text) for text in overrides)
+    set_by = dict(_replaced(data, text) for text in overrides)
     return checked(type(settings), data, "", set_by)
+
+
+def _replaced(data: dict[str, Any], text: str) -> tuple[Loc, str]:
+    """An override over whole settings: another `kind` takes the fields of the old one away, its own defaults hold."""
+    keys = tuple(key.strip() for key in text.partition("=")[0].split("."))
+    if keys[-1] == "kind":
+        table = data
+        for key in keys[:-1]:
+            table = table.setdefault(key, {})
+        if isinstance(table, dict):
+            table.clear()
+    return _override(data, text)
 
 
 def resolved(settings: Strict) -> dict[str, Any]:

@@ -154,6 +154,20 @@ class Trajectory:
         return 1 + max((i for i, step in enumerate(self.steps) if step.is_observation), default=-1)
 
     @property
+    def turn_S(self) -> tuple[int, ...]:
+        """The turn to which each step belongs, from 0; what an environment says belongs to the turn that it begins."""
+        turn, found = 0, []
+        for step in self.steps:
+            turn += step.is_observation
+            found.append(turn)
+        return tuple(found)
+
+    @property
+    def turns(self) -> int:
+        """How many turns the policy had."""
+        return 1 + sum(step.is_observation for step in self.steps)
+
+    @property
     def response(self) -> str:
         """The text of the last turn: what graders read. All of `text` if no environment said anything."""
         return "".join(step.text for step in self.steps[self.last_turn :])
@@ -181,7 +195,8 @@ class Verdict:
 
     Ground truth sets `outcome` (1.0 right, 0.0 wrong) or, if it could not judge, `failure` (a typed name such as
     "timeout", "infrastructure" or "environment"): exactly one of the two. A learned verifier sets `score` in [0, 1],
-    and `step_scores`, one for each step. Not judged and not scored are None, never 0.
+    and `step_scores`, one for each step. Not judged and not scored are None, never 0. `turns` are the outcomes of all
+    turns where an environment checked each of them.
     """
 
     outcome: float | None = None
@@ -190,6 +205,7 @@ class Verdict:
     step_scores: tuple[float, ...] | None = None
     extracted: str | None = None
     detail: str = ""
+    turns: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +276,8 @@ class Sample:
     cloning `advantages_T` are all 1.0 and `logprobs_T` is empty. `returns_T` and `values_T` are there where a critic is
     trained, `teacher_logprobs_T` where a teacher is followed; a loss says which of them it needs. Two rows with the
     same `pair` are a better and a worse one. The trainer fills `old_logprobs_T` (its own log-probabilities before the
-    update) and `marks_T` (what the loss said of each token before the step) where a loss asks for them.
+    update) and `marks_T` (what the loss said of each token before the step) where a loss asks for them. `turn_T` is the
+    turn of each token, from 0, for rows of an environment.
     """
 
     id: str
@@ -275,6 +292,7 @@ class Sample:
     teacher_logprobs_T: tuple[float, ...] = ()
     pair: str = ""
     old_logprobs_T: tuple[float, ...] = ()
+    turn_T: tuple[float, ...] = ()
     marks_T: tuple[float, ...] = ()
 
     def __len__(self) -> int:

@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rewards": set(),
     "algorithms": {"rewards"},
     "losses": set(),
+    "tracking": set(),
     "evaluation": {"problems", "search", "rollout"},
     "selfplay": {
         "engines",
@@ -63,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "learning",
         "evaluation",
         "verifiers",
+        "tracking",
     },
     "distributed": {"engines", "rollout", "learning", "losses", "selfplay"},
     "serving": {"api", "engines", "policy", "search", "models", "learning", "reports"},

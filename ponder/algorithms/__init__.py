@@ -11,6 +11,7 @@ from ponder.algorithms.algorithm import Algorithm
 from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.algorithms.gae import GAE
 from ponder.algorithms.grpo import GRPO
+from ponder.algorithms.per_turn import PerTurn
 from ponder.algorithms.reinforce_pp import ReinforcePP
 from ponder.algorithms.rejection import Rejection
 from ponder.algorithms.rloo import RLOO
@@ -19,7 +20,7 @@ from ponder.catalogue import Entry, of_settings
 from ponder.plugins import Registry
 
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm", Algorithm, default="dr_grpo")
-for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE, Rejection, RoleBaseline):
+for _settings in (DrGRPO, GRPO, RLOO, ReinforcePP, GAE, Rejection, RoleBaseline, PerTurn):
     ALGORITHMS.register(_settings)
 AnyAlgorithm = Annotated[Algorithm, ALGORITHMS]
 

@@ -18,6 +18,7 @@ ROOMS = {
     "families": "ponder.problems.registry",
     "verifiers": "ponder.api.verifiers.loading",
     "engines": "ponder.api.policies",
+    "trackers": "ponder.tracking",
 }
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -51,6 +52,7 @@ class Tries:
     def __init__(self, check: Check, *, told: bool) -> None:
         self._check, self._told = check, told
         self._known: tuple[Step, Verdict] | None = None
+        self._outcomes: list[float] = []
 
     async def reply(self, trajectory: Trajectory) -> str | None:
         verdict = await self.verdict(trajectory)
@@ -61,5 +63,9 @@ class Tries:
 
     async def verdict(self, trajectory: Trajectory) -> Verdict:
         if self._known is None or self._known[0] is not trajectory.leaf:
-            self._known = trajectory.leaf, await self._check(trajectory)
+            verdict = await self._check(trajectory)
+            if verdict.outcome is not None:
+                self._outcomes.append(verdict.outcome)
+                verdict = replace(verdict, turns=tuple(self._outcomes))
+            self._known = trajectory.leaf, verdict
         return self._known[1]

@@ -26,6 +26,10 @@ from ponder.types import PonderError
 M = TypeVar("M")
 
 
+class Diverged(PonderError):
+    """Too many steps in a row were not finite: the weights are as they were before them, and no good any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stepped:
     """What a step did: its loss, the gradient's norm before clipping, why it was left out (None: it was not)."""
@@ -67,6 +71,7 @@ class Core:
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        self.scale = 1.0  # on the rate; a run that went back to an earlier state lowers it
         self.steps = 0
         self.skips = 0
         self.skips_in_a_row = 0
@@ -75,7 +80,7 @@ class Core:
     def learning_rate(self) -> float:
         """The rate of the next step."""
         s = self.settings
-        return rate(
+        return self.scale * rate(
             self.steps,
             peak=s.learning_rate,
             warmup=s.warmup_steps,
@@ -109,7 +114,7 @@ class Core:
         self.skips_in_a_row += 1
         if self.skips_in_a_row >= self.settings.max_skips:
             names = ", ".join(list(offending)[:5])
-            raise PonderError(
+            raise Diverged(
                 f"training: {self.skips_in_a_row} steps in a row were skipped, the last because the {reason} "
                 f"(samples {names}); lower the learning rate or go back to an earlier checkpoint"
             )

@@ -55,14 +55,16 @@ class PolicyTrainer:
         total_steps: int = 0,
         seed: int = 0,
         parallel: Parallel | None = None,
+        reference: bool = False,
     ) -> None:
+        """`reference` keeps the policy of the start even if `loss` has no use for it: a later stage has."""
         self.model: PreTrainedModel = model.eval()
         self.settings, self.loss = settings or TrainerSettings(), loss or Clipped()
         self.temperature, self.longest, self.seed = temperature, longest, seed
         self.parallel = parallel or Single()
         s = self.settings
         # With adapters the base stays as it is and serves as its own reference.
-        self._reference = _frozen(model) if self.loss.keeps_reference and not s.lora_rank else None
+        self._reference = _frozen(model) if (self.loss.keeps_reference or reference) and not s.lora_rank else None
         if s.lora_rank:
             lora.adapt(model, s.lora_rank, s.lora_alpha, derive_seed("lora", seed))
         self.core = Core({name: p for name, p in model.named_parameters() if p.requires_grad}, s, total_steps)
@@ -84,6 +86,20 @@ class PolicyTrainer:
     def learning_rate(self) -> float:
         """The rate of the next step."""
         return self.core.learning_rate
+
+    def restage(self, settings: TrainerSettings, loss: Loss, total_steps: int) -> None:
+        """Go on from these weights with another loss and other settings: a fresh optimizer, the same reference."""
+        if loss.keeps_reference and self._reference is None and not self.settings.lora_rank:
+            raise PonderError(f"loss {loss.kind} pulls to the start, and no copy of it was kept when training began")
+        old, self.settings, self.loss = self.core, settings, loss
+        masters = {id(p): old.masters[name] for name, p in old.parameters.items()}
+        self.core = Core(old.parameters, settings, total_steps, masters)
+        self.core.scale = old.scale
+        self._cost = Cost(self.model, self._backend, loss.keeps_reference, settings.gradient_checkpointing)
+
+    def slow(self, scale: float) -> None:
+        """Multiply the rate of all further steps by `scale`, whatever it was multiplied by before."""
+        self.core.scale = scale
 
     def update(self, samples: Sequence[Sample], left_out: LeftOut | None = None) -> UpdateReport:
         """`epochs` passes over `samples`, each in `minibatches` steps. No samples: nothing happens.

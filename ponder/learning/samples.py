@@ -71,6 +71,14 @@ def _row(credit: Credit, prompt: tuple[int, ...], index: int) -> Sample:
         version=min((step.version for step in trajectory.steps if not step.forced), default=0),
         returns_T=credit.returns_T,
         values_T=credit.values_T,
+        turn_T=turns(trajectory),
+    )
+
+
+def turns(trajectory: Trajectory) -> tuple[float, ...]:
+    """The turn of each token, from 0."""
+    return tuple(
+        float(turn) for step, turn in zip(trajectory.steps, trajectory.turn_S, strict=True) for _ in step.tokens
     )
 
 

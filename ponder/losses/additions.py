@@ -11,7 +11,8 @@ per token, or per sequence (the product over its trained tokens). With one engin
 carry no gradient. Sources: Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy training"; per
 sequence, Liu et al. 2025, "When speed kills stability".
 
-**Pull.** kl_coef * estimate of KL(pi || start). **Bonus.** -entropy_coef * entropy of the policy at each token, exact
+**Pull.** kl_coef * estimate of KL(pi || start), on the tokens of a first turn times kl_first_turn (SCoRe, arXiv
+2409.12917, equation 3). **Bonus.** -entropy_coef * entropy of the policy at each token, exact
 and with gradient (the entropy regulariser of A3C, arXiv 1602.01783).
 """
 
@@ -33,11 +34,18 @@ def completed(loss: Loss, terms: Terms, tokens: TokenRows) -> Terms:
         metrics |= {"correction_weight": weight_N, "correction_cut": cut_N.float()}
     if loss.kl_coef > 0 and tokens.reference_N is not None:
         kl_N = ESTIMATORS[loss.kl_estimator](tokens.logprobs_N, tokens.reference_N)
-        loss_N = loss_N + loss.kl_coef * kl_N
+        loss_N = loss_N + loss.kl_coef * _by_turn(loss, tokens) * kl_N
         metrics["kl_reference"] = kl_N.detach()
     if loss.entropy_coef > 0 and tokens.entropy_N is not None:
         loss_N = loss_N - loss.entropy_coef * tokens.entropy_N
     return Terms(loss_N, metrics)
+
+
+def _by_turn(loss: Loss, tokens: TokenRows) -> Tensor | float:
+    """How strong the pull is at each token: SCoRe's first stage holds the first turn and lets the second move."""
+    if loss.kl_first_turn == 1.0 or tokens.turn_N is None:
+        return 1.0
+    return torch.where(tokens.turn_N == 0, loss.kl_first_turn, 1.0)
 
 
 def correction(loss: Loss, tokens: TokenRows) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,8 @@ class TokenRows:
 
     `logprobs_N` are the learner's, with gradient; `entropy_N` is the learner's entropy in nats, with gradient where the
     loss has an entropy bonus. `sampler_N` are the log-probabilities of the sampler, `old_N` those of the learner as it
-    was before the update (only with a correction). `marks_N` are what `Loss.marks` said of each token before the step.
+    was before the update (only with a correction). `marks_N` are what `Loss.marks` said of each token before the step,
+    `turn_N` the turn of each token, from 0.
     The others are None where the samples do not carry them.
     """
 
@@ -51,6 +52,7 @@ class TokenRows:
     teacher_N: Tensor | None = None
     old_N: Tensor | None = None
     marks_N: Tensor | None = None
+    turn_N: Tensor | None = None
 
     @property
     def log_ratio_N(self) -> Tensor:
@@ -95,8 +97,9 @@ class Loss(Plugin):
 
     `normalisation` says how token losses become one number (`losses.normalisation`), `constant_length` the divisor
     under "constant" (0: the longest response of the run), and `count` which rows the mean is taken over. What any loss
-    may have added stands in `losses.additions`: the pull (`kl_coef`, `kl_estimator`), an entropy bonus
-    (`entropy_coef`), and the correction of the difference between the engine that sampled and the learner.
+    may have added stands in `losses.additions`: the pull (`kl_coef`, `kl_estimator`; on the first turn of an
+    environment `kl_first_turn` times as strong), an entropy bonus (`entropy_coef`), and the correction of the
+    difference between the engine that sampled and the learner.
 
     `fields` are the parts of a sample that it reads besides the tokens. `on_policy` losses compare with the sampler at
     its temperature; others read plain text. `pairs`: rows belong together in twos by `Sample.pair`, and stay together
@@ -109,6 +112,7 @@ class Loss(Plugin):
     count: Rows = "live"
     kl_coef: Annotated[float, Field(ge=0)] = 0.0
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    kl_first_turn: Annotated[float, Field(ge=0)] = 1.0
     entropy_coef: Annotated[float, Field(ge=0)] = 0.0
     correction: Literal["none", "truncate", "mask"] = "none"
     correction_level: Literal["token", "sequence"] = "token"

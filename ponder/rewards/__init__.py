@@ -17,9 +17,10 @@ from ponder.rewards.novelty import Novelty
 from ponder.rewards.outcome import Outcome
 from ponder.rewards.process import Process
 from ponder.rewards.random import Random
+from ponder.rewards.self_correction import SelfCorrection
 
 REWARDS: Registry[Component] = Registry("reward", Component, default="outcome")
-for _settings in (Outcome, Process, Format, RelativeLength, OverlongPenalty, Novelty, Random, Majority):
+for _settings in (Outcome, Process, Format, RelativeLength, OverlongPenalty, Novelty, Random, Majority, SelfCorrection):
     REWARDS.register(_settings)
 Reward = Annotated[Component, REWARDS]
 

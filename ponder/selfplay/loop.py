@@ -31,13 +31,17 @@ from ponder.selfplay.coupling.reward import of_round
 from ponder.selfplay.credit import Credited, Crediting, Scores
 from ponder.selfplay.games.standing import standing
 from ponder.selfplay.ledger import Ledger
+from ponder.selfplay.monitors.health import Health
 from ponder.selfplay.monitors.reward_hacking import Watch
 from ponder.selfplay.needs import needs_critic, needs_verifier_scores
 from ponder.selfplay.proposer.lessons import Taught, credit_of
 from ponder.selfplay.provers.reward import Prover, centred
 from ponder.selfplay.provers.roles import both, is_sneaky, shares
 from ponder.selfplay.report import Improvement, by_family_and_problem, in_turns, rates, round_row, solved
-from ponder.selfplay.roles import CriticRole, Generator, VerifierRole
+from ponder.selfplay.roles import CriticRole, Generator, Restaging, VerifierRole
+from ponder.selfplay.stages.plan import of_round as of_stage
+from ponder.selfplay.stages.plan import plan
+from ponder.selfplay.stages.turns import cells
 from ponder.thinking import reading_of
 from ponder.types import Group, PonderError, Problem, Trajectory, Verdict
 from ponder.verifiers.noise import Noise, noisy
@@ -67,14 +71,28 @@ class SelfPlay:
     ) -> None:
         if needs_critic(config) and critic is None:
             raise PonderError(f"algorithm {config.algorithm.kind} needs a critic, and none was made")
-        self.config, self.generator, self.verifier, self.critic = config, generator, verifier, critic
+        self.stages = plan(config)
+        self.stage = self.stages[0]
+        self.config, self.generator, self.verifier, self.critic = self.stage.config, generator, verifier, critic
         self.source, self.grade, self.ladder, self.run, self.tell = source, grade, list(ladder), run, tell
         self.credit = self._crediting(0)
         self.noise = Noise(**config.noise.model_dump(), seed=config.seed)
         self.watch = Watch(grade, config.seed, reading_of(generator.propose))
+        self.health = Health(config.monitors)
         self.ledger = Ledger()
         self.parts: dict[str, Part] = {}  # the work of the latest round by purpose
         self.played: list[list[Group]] = []  # the groups of each update of the latest round
+
+    def enter(self, round_number: int) -> None:
+        """Take the settings of the stage to which this round belongs; at its beginning the optimizer is fresh."""
+        stage = of_stage(self.stages, round_number)
+        if stage.index == self.stage.index:
+            return
+        trainer = self.generator.trainer
+        if not isinstance(trainer, Restaging):
+            raise PonderError(f"stage {stage.name}: {type(trainer).__name__} cannot go on with other settings")
+        self.stage, self.config = stage, stage.config
+        trainer.restage(stage.config.trainer, stage.config.loss, stage.steps)
 
     def _crediting(self, round_number: int) -> Crediting:
         """From groups to credit with the rewards of this round; a verifier that is not asked costs nothing."""
@@ -107,13 +125,14 @@ class SelfPlay:
         """The row before any training: where the ladder begins."""
         ladder = self.climb()
         row = {"round": -1, "flops": 0.0, "validation": rates(ladder), "ladder": by_family_and_problem(ladder)}
-        return {**row, "metrics": self._standing()}
+        return {**row, "metrics": self._standing(), "turns": cells(ladder)}
 
     def play(self, round_number: int) -> dict[str, Any]:
         """One round; returns its row of the report."""
         started = time.monotonic()
         self.meter.take()  # what came before this round is not its work
         self.parts = {}
+        self.enter(round_number)
         self.credit = self._crediting(round_number)
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
         self.played = [[*update.groups, *update.proposals] for update in updates]
@@ -125,13 +144,26 @@ class SelfPlay:
         self.ledger.seconds += time.monotonic() - started
         levels = getattr(self.source, "levels", None)
         row = round_row(round_number, self.ledger, self.parts, levels, updates, ladder, quality, watched)
-        row["metrics"] |= {**self._standing(), **getattr(self.verifier, "measured", {})}
-        return {**row, "agreement": agreed}
+        turned = {f"turns/{name}": share for name, share in cells(groups).items()}
+        row["metrics"] |= {**self._standing(), **turned, **getattr(self.verifier, "measured", {})}
+        named = {"stage": self.stage.index, "stage_name": self.stage.name} if self.stage.name else {}
+        return {**row, **named, "agreement": agreed, "turns": cells(ladder)}
 
     def climb(self) -> list[Group]:
-        """Two answers to each validation problem: the ladder on which rounds are compared. Not charged to training."""
+        """Two answers to each validation problem: the ladder on which rounds are compared. Not charged to training.
+
+        In an environment of several turns they are whole episodes; a game's strength is measured by `standing`.
+        """
         seed, most = derive_seed("ladder", self.config.seed), self.config.sampling.max_tokens
-        drawn = collect(self.ladder, self.generator.propose, self.grade, group_size=2, max_tokens=most, seed=seed)
+        drawn = collect(
+            self.ladder,
+            self.generator.propose,
+            self.grade,
+            group_size=2,
+            max_tokens=most,
+            seed=seed,
+            environment=None if isinstance(self.config.environment, Match) else self.config.environment,
+        )
         groups = list(self.run(drawn))
         self._sampled("measuring")
         return groups
@@ -151,7 +183,7 @@ class SelfPlay:
         done, total = round_number * config.updates + update, config.rounds * config.updates
         problems = self._asked()
         self.tell("training", done, total, f"round {round_number + 1}: sampling")
-        drawn = self._answered(problems, derive_seed("rollout", config.seed, round_number, update))
+        drawn = self._answered(problems, self._draws(round_number, update))
         groups = list(drawn)
         self.source.observe([group for group in groups if not is_sneaky(group.problem)])
         credited, taught = self.credit(groups), self._taught()
@@ -164,6 +196,11 @@ class SelfPlay:
         if not self.config.provers.enabled:
             return list(self.run(take(self.source, count)))
         return both(self.run(take(self.source, max(1, count // 2))))
+
+    def _draws(self, round_number: int, update: int) -> int:
+        """The seed of the answers of an update; a round that is played again after a rollback draws others."""
+        again = self.health.attempt
+        return derive_seed("rollout", self.config.seed, round_number, update, *([again] if again else []))
 
     def _answered(self, problems: Sequence[Problem], seed: int) -> Collected:
         """Judged answers to train on: plain or searched, in the run's environment, graded behind the noise dial."""

@@ -3,6 +3,7 @@
     critic     values of each token: a critic is trained beside the policy
     reference  the policy as it was at the start: kept where the loss pulls to it (`loss.kl_coef` above 0)
     verifier   the run's process verifier: there unless it is switched off (`verifier.enabled`)
+    turns      outcomes of every turn: environments `second_look` and `retry` give them
 
 A loss also reads fields of the samples; those that only an algorithm with a critic writes need one.
 """
@@ -20,13 +21,19 @@ from ponder.search.planner.table import parsed
 from ponder.search.registry import make, needs_judge
 from ponder.selfplay.config import Run
 from ponder.selfplay.coupling.reward import coupled
+from ponder.selfplay.stages.plan import plan
 from ponder.types import PonderError
 
 _FROM_A_CRITIC = ("returns_T", "values_T")
 
 
 def check(config: Run) -> None:
-    """PonderError with one sentence for the first need that the run does not meet."""
+    """PonderError with one sentence for the first need that the run, or a stage of it, does not meet."""
+    for stage in plan(config):
+        _check(stage.config)
+
+
+def _check(config: Run) -> None:
     for place, plugin in _plugins(config):
         for need in plugin.needs:
             missing = _missing(config, need)
@@ -73,8 +80,8 @@ def _check_provers(config: Run) -> None:
 
 
 def needs_critic(config: Run) -> bool:
-    """Whether a critic is trained in this run."""
-    return any("critic" in plugin.needs for _, plugin in _plugins(config))
+    """Whether a critic is trained in this run, for one of its stages at least."""
+    return any("critic" in plugin.needs for stage in plan(config) for _, plugin in _plugins(stage.config))
 
 
 def needs_verifier_scores(config: Run, rewards: Sequence[Component] | None = None) -> bool:
@@ -95,4 +102,7 @@ def _missing(config: Run, need: str) -> str:
         return "" if config.loss.kl_coef > 0 else "a reference policy; set loss.kl_coef above 0, and a copy is kept"
     if need == "verifier":
         return "" if config.verifier.enabled else "the verifier; set verifier.enabled=true"
-    return f"{need!r}, which `ponder run` does not provide; it knows critic, reference and verifier"
+    if need == "turns":
+        checked = config.environment.kind in ("second_look", "retry")
+        return "" if checked else "an environment that checks every turn; set environment.kind=second_look"
+    return f"{need!r}, which `ponder run` does not provide; it knows critic, reference, turns and verifier"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from ponder.learning.policy import PolicyTrainer
 from ponder.learning.process import StepLearner, StepRow
 from ponder.learning.report import UpdateReport
 from ponder.learning.samples import mask
+from ponder.learning.settings import TrainerSettings
 from ponder.losses.loss import Loss
 from ponder.losses.normalisation import LeftOut
 from ponder.models.depth import shallower
@@ -36,6 +37,7 @@ from ponder.protocols import Judge, WeightedEngine
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Parity as ParitySettings
 from ponder.selfplay.config import Run
+from ponder.selfplay.stages.plan import plan
 from ponder.types import PonderError, Sample, Trajectory, Verdict
 from ponder.verifiers.learned.common.batched import step_ends
 from ponder.verifiers.learned.process.judge import ProcessVerifier
@@ -53,6 +55,13 @@ class Trainer(Protocol):
     def state(self) -> LearnerState: ...
 
     def load_state(self, state: LearnerState) -> None: ...
+
+
+@runtime_checkable
+class Restaging(Protocol):
+    """A trainer that can go on with another loss and other settings (`stages`)."""
+
+    def restage(self, settings: TrainerSettings, loss: Loss, total_steps: int) -> None: ...
 
 
 class VerifierRole(Protocol):
@@ -148,15 +157,18 @@ def parity_check(
 
 
 def policy_trainer(model: PreTrainedModel, config: Run, loss: Loss | None = None) -> PolicyTrainer:
-    """The trainer of a run's policy; `loss` None is the run's own."""
+    """The trainer of a run's policy in its first stage; `loss` None is the run's own."""
+    stages = plan(config)
+    first = stages[0]
     return PolicyTrainer(
         model,
-        config.trainer,
-        loss or config.loss,
+        first.config.trainer,
+        loss or first.config.loss,
         temperature=config.sampling.temperature,
         longest=config.sampling.max_tokens,
-        total_steps=config.rounds * config.updates * config.trainer.minibatches * config.trainer.epochs,
+        total_steps=first.steps,
         seed=config.seed,
+        reference=any(stage.config.loss.keeps_reference for stage in stages),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from safetensors.torch import load_file
 from torch import Tensor
@@ -38,6 +38,7 @@ def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenize
             "critic": critic.counters() if critic else None,
             "curriculum": play.source.state(),
             "ledger": play.ledger.state(),
+            "health": play.health.state(),
         },
         version=play.generator.engine.version,
         flops=play.ledger.flops,
@@ -62,10 +63,29 @@ def _of_folder(folder: Path, model: PreTrainedModel) -> dict[str, Tensor]:
     return {name: held.get(name, by_place.get(own[name].data_ptr())) for name in names}  # type: ignore[misc]
 
 
-def restore(play: SelfPlay, saved: Saved) -> int:
-    """Put a run back to where `saved` was written; returns how many rounds are done."""
+@runtime_checkable
+class Slowing(Protocol):
+    """Something that learns, whose rate can be lowered."""
+
+    def slow(self, scale: float) -> None: ...
+
+
+def slow(play: SelfPlay) -> None:
+    """Let all that moves the policy learn at the rate that the health of the run allows."""
+    for learner in (play.generator.trainer, play.verifier):
+        if isinstance(learner, Slowing):
+            learner.slow(play.health.scale)
+
+
+def restore(play: SelfPlay, saved: Saved, version: int | None = None) -> int:
+    """Put a run back to where `saved` was written; returns how many rounds are done.
+
+    The engine serves the weights as `version` (None: the one they had). In the process that went beyond `saved` it must
+    be a new one.
+    """
     tensors: dict[str, dict[str, Tensor]] = saved.tensors
     state: dict[str, Any] = saved.state
+    play.enter(max(0, int(state["rounds"]) - 1))  # the optimizer that was saved is that of the last round's stage
     weights = tensors.get("policy") or _of_folder(saved.policy, play.generator.model)
     play.generator.trainer.load_state(LearnerState(weights, tensors.get("learner", {}), state["counters"]))
     play.verifier.load(tensors, state["verifier"])
@@ -73,5 +93,8 @@ def restore(play: SelfPlay, saved: Saved) -> int:
         play.critic.load(tensors, state["critic"])
     play.source.load_state(state["curriculum"])
     play.ledger = Ledger.of(state["ledger"])
-    play.run(play.generator.publish(saved.ref.version))
+    if "health" in state:  # not in checkpoints of earlier versions
+        play.health.load_state(state["health"])
+    slow(play)
+    play.run(play.generator.publish(saved.ref.version if version is None else version))
     return int(state["rounds"])

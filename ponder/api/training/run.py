@@ -19,20 +19,17 @@ from ponder.api.training.forecast import forecast
 from ponder.api.training.forecast.forecast import Forecast
 from ponder.api.training.measuring import measure_run
 from ponder.api.training.planning import Plan
+from ponder.api.training.rounds import begin, play_round, save_policy
 from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, prepared
 from ponder.api.training.stopping import stoppable
 from ponder.api.training.summary import summarise
 from ponder.config import resolved
 from ponder.labels.rows import fingerprint
 from ponder.learning.checkpoints.checkpoints import Checkpoints
-from ponder.models import trained_on
-from ponder.models.load import save
-from ponder.policy import export
 from ponder.problems.overlap import refuse_overlapping
 from ponder.problems.selfcheck import check_shape, require_grader
 from ponder.protocols import Family
 from ponder.reports.run.page import render
-from ponder.rollout import store
 from ponder.runlog import RunLog, environment
 from ponder.selfplay import needs, state
 from ponder.selfplay.config import Run
@@ -40,6 +37,8 @@ from ponder.selfplay.loop import Tell
 from ponder.selfplay.monitors import log as watch_log
 from ponder.selfplay.proposer.make import check_source
 from ponder.selfplay.roles import NoVerifier
+from ponder.tracking.hub import tracking
+from ponder.tracking.tracker import RunInfo
 from ponder.verifiers.learned import folder
 from ponder.verifiers.truth import GroundTruth
 
@@ -50,6 +49,8 @@ def run(plan: Plan, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     needs.check(config)
     if not resume:
         forecast.check(plan.forecast)
+    for tracker in config.tracking:
+        tracker.check()
     families = load_families(config.problems)
     check_source(config.source, families)
     for held_out in ("validation", "test"):
@@ -96,7 +97,10 @@ def _logged(
 
 def _stages(stage: Stage, start: Start, started: float, clock: float, predicted: Forecast) -> dict[str, Any]:
     """Train, run the control arms, measure; each goes on where an earlier process of this run stopped."""
-    rounds = _train(stage)
+    run_info = RunInfo(stage.log.path, stage.log.path.resolve().name, resolved(stage.config))
+    with tracking(stage.config.tracking, run_info, lambda kind, why: _untracked(stage, kind, why)) as trackers:
+        stage.track = trackers.log
+        rounds = _train(stage)
     stage.own_weights()
     cloned = cloning_arm(stage)
     kept = rejection_arm(stage)
@@ -117,6 +121,12 @@ def _stages(stage: Stage, start: Start, started: float, clock: float, predicted:
     return summary
 
 
+def _untracked(stage: Stage, kind: str, why: str) -> None:
+    """A tracker failed: the log and the people are told, and the run goes on without it."""
+    stage.log.event("tracker", tracker=kind, error=why)
+    stage.tell(TRAINING, 0, 1, f"tracking by {kind} stopped: {why}")
+
+
 def _train(stage: Stage) -> list[dict[str, Any]]:
     """The rounds that are still to be played; returns the rows of all."""
     config, log, play = stage.config, stage.log, stage.play
@@ -131,42 +141,24 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
     with stoppable(lambda note: stage.tell(TRAINING, done * config.updates, total, note)) as stop:
         if done == 0 and not any(row.get("round") == -1 for row in log.metrics()):
             log.event("frame", frame=stage.policy.propose.frame.model_dump(mode="json"))
-            log.metric(0, **play.start())
-        for number in range(done, config.rounds):
-            _round(stage, checkpoints, number)
-            stop.check(f"round {number + 1} of {config.rounds}", log.path)
+            row = play.start()
+            log.metric(0, **row)
+            stage.track(0, row)
+        if found.saved is None:
+            begin(stage, checkpoints)
+        number = done
+        while number < config.rounds:
+            number += play_round(stage, checkpoints, number)
+            stop.check(f"round {number} of {config.rounds}", log.path)
     stage.tell(TRAINING, total, total, "done")
     _save_models(stage)
     return log.metrics()
 
 
-def _round(stage: Stage, checkpoints: Checkpoints, number: int) -> None:
-    """Play one round and leave its samples, its row, its policy and a checkpoint."""
-    log, play = stage.log, stage.play
-    row = play.play(number)
-    store.write(log.path / "trajectories" / f"round-{number + 1:04d}.parquet", play.played)
-    if play.watch.latest is not None:
-        watch_log.write(log, number, play.watch.latest)
-    log.metric(number + 1, **row)
-    if stage.config.keep_policies:
-        kept = log.path / "policies" / f"round-{number + 1:04d}"
-        _save_policy(stage, kept)
-    state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
-
-
-def _save_policy(stage: Stage, folder: Path) -> None:
-    """The policy as it is now, on which families it was trained, and how it was asked."""
-    generator, prompts = stage.play.generator, stage.policy.propose.prompts
-    save(generator.model, export.tokenizer_for_others(prompts), folder, weights=generator.trainer.weights())
-    questions = [family.problem(0, split="train", seed=stage.config.seed).question for family in stage.families]
-    frame = prompts.frame.model_dump(mode="json")
-    trained_on.write(folder, [family.name for family in stage.families], frame, export.asked(prompts, questions))
-
-
 def _save_models(stage: Stage) -> None:
     """The trained policy and, where there is one, the verifier as ordinary model folders."""
     config, log, tokenizer = stage.config, stage.log, stage.policy.tokenizer
-    _save_policy(stage, log.path / "model")
+    save_policy(stage, log.path / "model")
     if isinstance(stage.verifier, NoVerifier):
         return
     spec = folder.Spec(

@@ -97,6 +97,7 @@ class Stage:
     bench: measure.Bench
     base: dict[str, Any]
     tell: Tell
+    track: Callable[[int, dict[str, Any]], None] = lambda *_: None  # the numbers of a round, to the trackers
 
     @staticmethod
     def of(start: Start, log: RunLog, grade: Grade, tell: Tell) -> Stage:

@@ -18,6 +18,7 @@ from ponder.selfplay import accounts, measure
 from ponder.selfplay.accounts import Part, Peak
 from ponder.selfplay.config import Run
 from ponder.selfplay.ledger import Ledger
+from ponder.selfplay.monitors import health
 from ponder.selfplay.monitors import reward_hacking as watch
 from ponder.version import VERSION
 
@@ -121,6 +122,7 @@ def summarise(
         "verifier_gain_before": measure.gain_over_vote(measured.thinking_base, seed),
         "rounds": [_round(row, rate) for row in rows],
         "watch": watch.gathered(rows),
+        "health": health.gathered(rows),
         "transcripts": measured.transcripts,
     }
 

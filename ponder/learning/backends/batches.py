@@ -36,6 +36,7 @@ class Batch:
     teacher_N: Tensor | None = None
     old_N: Tensor | None = None
     marks_N: Tensor | None = None
+    turn_N: Tensor | None = None
 
     def token_rows(self, logprobs_N: Tensor, entropy_N: Tensor, reference_N: Tensor | None) -> TokenRows:
         """What the loss sees."""
@@ -52,6 +53,7 @@ class Batch:
             teacher_N=self.teacher_N,
             old_N=self.old_N,
             marks_N=self.marks_N,
+            turn_N=self.turn_N,
         )
 
 
@@ -110,4 +112,5 @@ def collate(groups: Sequence[Group], backend: Backend, device: torch.device) -> 
         teacher_N=optional("teacher_logprobs_T"),
         old_N=optional("old_logprobs_T"),
         marks_N=optional("marks_T"),
+        turn_N=optional("turn_T"),
     )

@@ -17,6 +17,30 @@ def sentences(summary: Summary) -> list[str]:
     return [*(alarms or ["Reward-hacking watch: no alarm."]), _compared(summary)]
 
 
+def health(summary: Summary) -> list[str]:
+    """What the monitors of a long run found: rejected rounds, alarms with their cause, or that all was quiet."""
+    if not isinstance(at(summary, "health"), Mapping):
+        return []
+    found = [
+        f"ALARM, {_when(row)}: {text(row, 'says') or text(row, 'signal') or 'not recorded'}."
+        for row in rows(summary, "health", "alarms")
+    ]
+    rejected = [
+        f"ROLLBACK, round {say.count((number(row, 'round') or 0) + 1)} was rejected and drawn anew at "
+        f"{say.percent(number(row, 'scale'), 0)} of the rate: {text(row, 'says') or 'not recorded'}."
+        for row in rows(summary, "health", "rolled_back")
+    ]
+    return [*rejected, *found] or [
+        "Monitors of the run (entropy, mismatch, groups, repetition, length, verifier): quiet."
+    ]
+
+
+def _when(row: Mapping[str, Any]) -> str:
+    which = at(row, "rounds")
+    numbers = [n for n in which if isinstance(n, int)] if isinstance(which, list) else []
+    return f"rounds {say.joined([say.count(n + 1) for n in numbers])}" if numbers else "rounds not recorded"
+
+
 def _alarm(row: Mapping[str, Any]) -> str:
     which = at(row, "rounds")
     numbers = [n for n in which if isinstance(n, int)] if isinstance(which, list) else []

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ponder.reports import formatting as say
 from ponder.reports.plot_style import png, settle, style, svg
-from ponder.reports.run import alarms, plots, provenance, tables, work
+from ponder.reports.run import alarms, plots, provenance, tables, turns, work
 from ponder.reports.run import narrative as sentences
 from ponder.reports.run import transcripts as reading_room
 from ponder.reports.run.captions import CAPTIONS, FAMILIES, GLOSSARY
@@ -76,7 +76,12 @@ def _content(summary: Summary) -> dict[str, Any]:
         "problems": [(say.human(name), *FAMILIES[name]) for name in sentences.families(summary) if name in FAMILIES],
         "harder": tables.accuracy(summary, "harder"),
         "families": [f"test_time_{name}" for name in tables.strategies(summary) if name != "all"],
-        "troubles": [*provenance.troubles(summary), *alarms.sentences(summary)],
+        "troubles": [
+            *provenance.troubles(summary),
+            *alarms.sentences(summary),
+            *alarms.health(summary),
+            *turns.sentences(summary),
+        ],
         "disagreements": tables.disagreements(summary),
         "rounds": tables.rounds(summary),
         "transcripts": reading_room.transcripts(summary),

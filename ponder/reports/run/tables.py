@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ponder.reports import formatting as say
-from ponder.reports.run import alarms
+from ponder.reports.run import alarms, turns
 from ponder.reports.run import narrative as sentences
 from ponder.reports.run import work as used
 from ponder.reports.run.summary_reader import Estimate, Summary, at, curve, estimate, number, numbers, rows, text
@@ -259,6 +259,8 @@ def console(summary: Summary) -> Group:
         sentences.unsolved(summary),
         sentences.coverage(summary),
         *(alarms.sentences(summary) if at(summary, "watch") else []),
+        *alarms.health(summary),
+        *turns.sentences(summary),
         _cost(summary),
         *([told] if (told := used.sentence(summary)) else []),
     ]

@@ -68,6 +68,10 @@ class UnifiedVerifier(Verifier):
         self.policy.eval()
         return loss, self.settings.epochs * self._work(rows)
 
+    def slow(self, scale: float) -> None:
+        """Its steps move the policy, so a run that went back to an earlier state slows them too."""
+        self._learner.core.scale = scale
+
     def judged_row(self, labelled: Labelled) -> JudgedRow:
         """Labelled steps as positions. Only an answer of one turn without forced words can be cloned as it stands."""
         trajectory, start = labelled.trajectory, len(self.prompt(labelled.trajectory.question))

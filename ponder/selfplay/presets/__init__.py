@@ -1,0 +1,1 @@
+"""Whole methods by one name: settings that belong together, chosen with `ponder run --preset`."""
