@@ -52,9 +52,10 @@ def main() -> None:
             if name == "prime" and "prime" not in ALGORITHMS.classes:
                 continue
             cells.append(reference if name == "outcome" else _cell(name, seed, options, budget))
-            results = {"settings": _settings(options), "machine": environment.machine("cpu"), "arms": table(cells)}
+            arms = table(cells)
+            results = {"settings": _settings(options), "machine": environment.machine("cpu"), "arms": arms}
             write_json(options.out / "results.json", results)
-            (options.out / "results.md").write_text(said(results["arms"]), encoding="utf-8")
+            (options.out / "results.md").write_text(said(arms), encoding="utf-8")
     print(said(table(cells)))
 
 
