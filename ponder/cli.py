@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import ponder
 from ponder.commands.options import judging, listing, models, problems, serving, thinking, training, verifying
 from ponder.commands.options.shared import Json, print_json
+from ponder.commands.terminal import Terminal
 from ponder.types import PonderError
 
 
@@ -82,7 +82,7 @@ problems_app.command("show")(problems.show_problems)
 @app.command()
 def version(as_json: Json = False) -> None:
     """The version of Ponder."""
-    print_json({"version": ponder.__version__}) if as_json else Console().print(ponder.__version__)
+    print_json({"version": ponder.__version__}) if as_json else Terminal().print(ponder.__version__)
 
 
 def main() -> None:
@@ -92,7 +92,7 @@ def main() -> None:
     try:
         app()
     except PonderError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {_escaped(str(error))}", highlight=False)
+        Terminal(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {_escaped(str(error))}", highlight=False)
         sys.exit(2)
     except SystemExit as error:
         # Typer turns Ctrl-C into an exit of its own, and says nothing. Commands that catch it say their own sentence.
@@ -107,7 +107,7 @@ def main() -> None:
 
 def _say_stopped() -> None:
     more = "; go on with --resume" if sys.argv[1:2] == ["run"] else ""
-    Console(stderr=True).print(f"stopped; what was finished is saved{more}")
+    Terminal(stderr=True).print(f"stopped; what was finished is saved{more}")
 
 
 def _escaped(text: str) -> str:

@@ -25,9 +25,10 @@ FLOOR = {
     "workers",
     "catalogue",
     "version",
+    "printable",
 }
 # What the floor itself may import.
-BEDROCK = {"types", "config", "names", "version"}
+BEDROCK = {"types", "config", "names", "version", "printable"}
 # Room -> the rooms above the floor that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "problems": set(),

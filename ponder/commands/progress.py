@@ -20,6 +20,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
+from ponder.commands.terminal import Terminal
+from ponder.printable import printable
+
 HEARTBEAT_SECONDS = 15.0
 _STARTING = "starting"
 _LEAST_SECONDS = 1.0  # between lines of one stage whose note stays the same
@@ -52,7 +55,7 @@ class Bars:
 
     def __init__(self, quiet: bool = False, *, lines: bool = False, stream: TextIO | None = None) -> None:
         stream = stream or sys.stderr
-        console = Console(file=stream)
+        console = Terminal(file=stream)
         self._starting = False
         self._shown: _Terminal | _Lines | None = None
         if not quiet:
@@ -125,7 +128,8 @@ class _Lines:
         left = stage.left(now)
         pace = "" if left is None else f", about {_clock_text(left)} left"
         line = f"{name} {stage.done}/{stage.total}, {_clock_text(stage.passed(now))} passed{pace}"
-        self._stream.write(f"{line}: {stage.note}\n" if stage.note else f"{line}\n")
+        note = " ".join(printable(stage.note).split())
+        self._stream.write(f"{line}: {note}\n" if note else f"{line}\n")
         self._stream.flush()
         self._written, self._said = now, (stage.done, stage.note)
 

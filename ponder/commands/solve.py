@@ -18,6 +18,8 @@ def show(thought: Thought, out: Path | None, console: Console) -> None:
         console.print("Checked against the question: the answer is right.", style="green")
     for sentence in thought.warnings:
         console.print(Text(f"Warning: {sentence}", style="bold yellow"))
+    if thought.unspent:
+        console.print(Text(f"Unspent: {thought.unspent}.", style="dim"))
     if out is None:
         console.print("--out FOLDER writes the whole tree as JSON and as a page.", style="dim", highlight=False)
     else:

@@ -163,7 +163,7 @@ class Prompts:
                     f"the model's chat template cannot write a user's turn ({reason}); mend it or take it out, and "
                     "the model is asked in plain text"
                 ) from error
-        if turns[-1]["content"] not in rendered:
+        if turns[-1]["content"].strip() not in rendered:  # many templates trim
             raise PonderError("the model's chat template leaves out what the user says; mend it or take it out")
         return self._opened(rendered)
 

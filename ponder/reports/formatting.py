@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ponder.reports.run.summary_reader import Estimate, printable
+from ponder.printable import printable
+from ponder.reports.run.summary_reader import Estimate
 
 NOT_MEASURED = "not measured"
 SPACE = "\u00a0"  # a number and its unit stay on one line

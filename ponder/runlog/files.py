@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ponder.printable import json_line
 from ponder.types import PonderError
 
 _REMEDIES = {
@@ -121,12 +122,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write one JSON value, indented, in one durable step; see `plain` for what is accepted."""
-    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_line(plain(value), indent=1, allow_nan=False) + "\n")
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
     """Add one JSON line to a journal and flush it to the disk. A line that does not fit is taken back whole."""
-    line = json.dumps(plain(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    line = json_line(plain(row), allow_nan=False).encode() + b"\n"
     with explained(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:

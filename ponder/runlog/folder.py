@@ -15,6 +15,7 @@ from typing import Any
 
 import tomli_w
 
+from ponder.printable import json_line
 from ponder.runlog import lock
 from ponder.runlog.files import HIDDEN, append_line, explained, mend, read_jsonl, write_json, write_text
 from ponder.types import PonderError
@@ -90,7 +91,7 @@ class RunLog:
             rows = read_jsonl(self.path / name)
             kept = [row for row in rows if row.get("round") is None or row["round"] <= round]
             if len(kept) < len(rows):
-                write_text(self.path / name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+                write_text(self.path / name, "".join(json_line(row) + "\n" for row in kept))
 
     def close(self) -> None:
         """Give the folder free for another process."""

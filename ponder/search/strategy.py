@@ -24,9 +24,13 @@ from ponder.types import PonderError, Question, SearchResult
 
 @dataclass(frozen=True)
 class Thinking(Limits, ABC):
-    """The base of all strategies: a `Strategy` of the protocols that can be watched and stopped."""
+    """The base of all strategies: a `Strategy` of the protocols that can be watched and stopped.
+
+    `leaves` says why it may end with a part of its budget unspent.
+    """
 
     needs_judge: ClassVar[bool] = False
+    leaves: ClassVar[str] = "it is less than one more answer of the usual length may cost"
 
     async def __call__(
         self,

@@ -96,6 +96,16 @@ def test_the_tree_of_every_strategy_adds_up_and_is_read_again(name: str) -> None
         assert any(node.score is not None for node in tree.nodes)
 
 
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_what_was_left_of_the_budget_is_said_with_the_reason(name: str) -> None:
+    solved = search(replace(ASKED, strategy=name, budget=2000.0), Digits(), Stepwise())
+    left = 2000 - solved.result.usage.spent
+    assert (solved.unspent is not None) == (left >= 200)
+    assert solved.unspent is None or solved.unspent.startswith(f"{left:,.0f} of 2,000 token-equivalents were left: ")
+    # The others go on until not one more answer fits.
+    assert left < 200 or name in ("sample", "forcing", "chain", "rest_mcts")
+
+
 def test_steps_that_only_the_verifier_scored_have_its_step_scores() -> None:
     tree = consistent(search(replace(ASKED, strategy="best_of_n"), Digits(), Stepwise()), 900)
     last = tree.chosen[-1]

@@ -116,6 +116,21 @@ def test_one_attempt_a_chain_is_the_vote_and_one_chain_is_a_revision() -> None:
         assert (texts(one), one.usage) == (texts(chain), chain.usage)
 
 
+@pytest.mark.parametrize("kind", [Revision, Mixed, Critique])
+def test_what_no_further_attempt_fits_into_buys_plain_samples(kind: Any) -> None:
+    # Answers of 15 tokens are planned for 60, so attempts alone would leave up to 64.
+    judge = Scores() if kind is Critique else None
+    for budget in (75, 100, 150, 300):
+        result = search(kind(**LIMITS), budget, judge=judge)
+        assert budget - result.usage.spent < (34 if judge else 15)
+
+
+def test_the_last_attempt_stays_the_last() -> None:
+    last, most = (search(Revision(**LIMITS, choose=choose), 100) for choose in ("last", "majority"))
+    assert last.usage.spent == 3 * 15 + 2 * View.REQUEST and len(last.trajectories) == 3
+    assert texts(most)[:3] == texts(last) and len(most.trajectories) > 3
+
+
 def test_mixed_runs_chains_side_by_side() -> None:
     propose = Digits()
     search(Mixed(**LIMITS, length=2, n_max=8), propose=propose)

@@ -1,19 +1,26 @@
-"""A run that is killed goes on from its last checkpoint and ends with the weights of a run that was not killed."""
+"""What is killed goes on and ends with the weights, rows and samples of what was not killed.
+
+The kills are those of `benchmarks.kills`, a few of them; `python -m benchmarks.kills --stories 20` tries more.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
-from tests.selfplay.small import SETTINGS, model_folder
+from ponder.api.train import train
+from ponder.runlog import read_jsonl
+from ponder.types import PonderError
+from tests.selfplay.small import SETTINGS
 
 # A run takes 6 s of processor time. On a machine whose cores are taken by others that is minutes by the clock, so what
 # loops is stopped by the processor time it used (the kernel does that, RLIMIT_CPU), and what hangs by the clock.
@@ -34,49 +41,37 @@ def ended(model: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command(model, out, *more), capture_output=True, text=True, timeout=CLOCK)
 
 
-def killed_when(condition: str, model: Path, out: Path) -> bool:
-    """Start the run and kill it as soon as a file holds `condition` ("file:text"); whether that cut it short."""
-    name, _, text = condition.partition(":")
-    deadline = time.monotonic() + CLOCK
-    with subprocess.Popen(command(model, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        over = False
-        while not ((out / name).exists() and (not text or text in (out / name).read_text(errors="replace"))):
-            # Asked for before the file is: a run may write it and end while this process waits for a core.
-            assert not over, process.stderr and process.stderr.read().decode()[-2000:]
-            assert time.monotonic() < deadline, f"{condition} never came"
-            over = process.poll() is not None
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    return process.returncode == -signal.SIGKILL and not (out / "summary.json").exists()
+@dataclass(frozen=True)
+class Killed:
+    """What `benchmarks.kills` said, and the run that nobody disturbed, with its model."""
+
+    code: int
+    said: str
+    model: Path
+    out: Path
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    """Runs, evaluations and labelling jobs that were killed inside operations on their folder, and went on."""
+    place = tmp_path_factory.mktemp("kills")
+    arguments = ["--place", str(place), "--at", "operations", "--stories", "2", "--kills", "3", "--seed", "3"]
+    program = LIMITED.replace("ponder.cli", "benchmarks.kills")
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=CLOCK)
+    return Killed(done.returncode, f"{done.stdout}\n{done.stderr[-2000:]}", place / "model", place / "run" / "whole")
+
+
+@pytest.fixture(scope="module")
+def whole(killed: Killed) -> tuple[Path, Path]:
     """The model folder and the folder of a run that nobody disturbed."""
-    model = model_folder(tmp_path_factory.mktemp("model"))
-    out = tmp_path_factory.mktemp("runs") / "whole"
-    done = ended(model, out)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout)["schema"] == 1
-    return model, out
+    return killed.model, killed.out
 
 
-@pytest.mark.parametrize("moment", ['metrics.jsonl:"round": 0', "checkpoints/latest:round-1", "control.json:"])
-def test_killed_and_resumed_it_ends_bit_equal(whole: tuple[Path, Path], tmp_path: Path, moment: str) -> None:
-    model, undisturbed = whole
-    # On a crowded machine the run may be over before it is killed; that one shows nothing.
-    out = next((out for n in range(4) if killed_when(moment, model, out := tmp_path / f"killed {n}")), None)
-    assert out is not None, "each of 4 runs was over before it could be killed"
-    resumed = ended(model, out, "--resume")
-    assert resumed.returncode == 0, resumed.stderr[-2000:]
-    for part in ("model", "verifier"):
-        mine, theirs = (load_file(folder / part / "model.safetensors") for folder in (out, undisturbed))
-        assert all(bool((mine[name] == theirs[name]).all()) for name in theirs), part
-    rows = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (out, undisturbed)]
-    assert [row["round"] for row in rows[0]] == [-1, 0, 1]
-    for mine_row, their_row in zip(*rows, strict=True):
-        assert timeless(mine_row) == timeless(their_row)
+def test_what_was_killed_at_random_ends_bit_equal_with_no_row_lost_or_doubled(killed: Killed) -> None:
+    assert killed.code == 0, killed.said
+    assert "0 faults" in killed.said
+    kills = re.findall(r"^\| (run|eval|label): .* \| (\d+) \|$", killed.said, re.MULTILINE)
+    assert {job for job, _ in kills} == {"run", "eval", "label"} and sum(int(count) for _, count in kills) >= 6
 
 
 def test_told_to_stop_it_finishes_its_round_says_how_to_go_on_and_ends_bit_equal(
@@ -98,27 +93,20 @@ def test_told_to_stop_it_finishes_its_round_says_how_to_go_on_and_ends_bit_equal
     assert all(bool((mine[name] == theirs[name]).all()) for name in theirs)
 
 
-def timeless(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without what a clock said."""
-    kept = {key: value for key, value in row.items() if key not in ("time", "seconds", "work")}
-    return {**kept, "flops by purpose": {name: part["flops"] for name, part in row.get("work", {}).items()}}
-
-
 def test_a_folder_of_another_configuration_is_refused_by_key(whole: tuple[Path, Path]) -> None:
-    model, out = whole
-    refused = ended(model, out, "--resume", "--set", "loss.clip_low=0.1")
-    assert refused.returncode == 2
-    assert "loss.clip_low" in refused.stderr and "Traceback" not in refused.stderr
+    with pytest.raises(PonderError, match=r"loss\.clip_low"):
+        train(out=whole[1], settings=["loss.clip_low=0.1"], resume=True)
 
 
 def test_a_finished_run_is_not_measured_again(whole: tuple[Path, Path]) -> None:
-    model, out = whole
-    summary, page = out / "summary.json", out / "report.html"
-    before = summary.stat().st_mtime_ns
+    out = whole[1]
+    summary, page, events = (out / name for name in ("summary.json", "report.html", "events.jsonl"))
+    before, rows = summary.stat().st_mtime_ns, events.read_text()
     page.unlink()
-    again = ended(model, out, "--resume")
-    assert again.returncode == 0, again.stderr[-2000:]
+    events.write_text("".join(line for line in rows.splitlines(True) if '"finished"' not in line))  # killed just then
+    train(out=out, resume=True)
     assert page.exists() and summary.stat().st_mtime_ns == before
+    assert [row["kind"] for row in read_jsonl(events)].count("finished") == 1
 
 
 def test_the_work_by_purpose_is_the_work_that_training_is_charged_for(whole: tuple[Path, Path]) -> None:

@@ -119,7 +119,9 @@ def run(request: Request, tell: Tell) -> Evaluation:
             live = Live(source.propose, source.decode, truth.grade, judge)
             bench = replace(_bench(request, problems, live), journal=journal)
             pool, cells = _measure(request, bench, source, tell)
-            metrics = metrics_of(request, source, judge, problems, cells, pool, dict(truth.failures))
+            metrics = metrics_of(
+                request, source, judge, problems, cells, pool, dict(truth.failures), resumed=journal.resumed
+            )
             if request.fit_plan is not None:
                 metrics["plan"] = _fit(request, pool, cells, problems)
         if request.out is not None:

@@ -37,6 +37,11 @@ class Journal:
             rows = [] if folder is None else read_jsonl(folder / name)
             self._rows[name] = {row["key"]: row for row in rows}
 
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier process left something here."""
+        return any(self._rows.values())
+
     def found(self, name: str, key: str) -> dict[str, Any] | None:
         """The row `key` of a file; None if it is not there."""
         return self._rows[name].get(key)

@@ -73,7 +73,10 @@ def metrics_of(
     cells: Sequence[Cell],
     pool: Pool | None,
     failures: dict[str, int],
+    *,
+    resumed: bool = False,
 ) -> dict[str, Any]:
+    """`resumed`: earlier processes made a part of it, so what this one's engine counted is not all."""
     told = source.told()
     verifier = None if judge is None else verifier_name(request.verifier)
     return {
@@ -92,7 +95,7 @@ def metrics_of(
         "reflection": None if pool is None else drawing.reflections(pool, request.max_tokens),
         "samples": None if pool is None else sum(len(entry.draws) for entry in pool.entries),
         "failures": _with_lost(failures, cells),
-        "tokens_generated": told["generated"],
+        "tokens_generated": None if resumed else told["generated"],
         "engine": told,
         "work": _work(source, judge),
         "revision": environment.revision(),

@@ -10,8 +10,9 @@ from ponder.api.problems import load_families
 from ponder.evaluation import self_check
 from ponder.models import trained_on
 from ponder.runlog import read_config
-from ponder.types import PonderError, Question, SearchResult, Trajectory
+from ponder.types import PonderError, Question, SearchResult, Trajectory, Usage
 
+SHARE_LEFT = 0.1  # of a budget, below which nothing is said of what was not spent
 LOW = 0.1  # a verifier's score of the chosen answer below which it is said
 
 
@@ -46,6 +47,12 @@ def chosen_score(result: SearchResult) -> float | None:
     """The verifier's score of the answer; None if it gave none."""
     pairs = zip(result.trajectories, result.scores, strict=False)
     return next((score for trajectory, score in pairs if trajectory is result.trajectory), None)
+
+
+def unspent(usage: Usage, limit: float, why: str) -> str | None:
+    """A sentence on what was left of the budget `limit`, and why; None if it is less than a tenth."""
+    left = limit - usage.spent
+    return None if left < SHARE_LEFT * limit else f"{left:,.0f} of {limit:,.0f} token-equivalents were left: {why}"
 
 
 def warnings(question: Question, model: str, score: float | None, right: bool | None) -> list[str]:

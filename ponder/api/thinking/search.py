@@ -31,7 +31,8 @@ class Thought:
 
     `result` has the answer, its trajectory, all finished candidates and the bill; `tree` is the whole search.
     `checked` says whether the answer is right, told from the question alone (None: this question cannot be checked
-    without its key). `score` is the verifier's of the answer. `warnings` are sentences that a reader should know.
+    without its key). `score` is the verifier's of the answer. `warnings` are sentences that a reader should know;
+    `unspent` says how much of the budget was left, and why, where it is a tenth or more.
     """
 
     result: SearchResult
@@ -40,6 +41,7 @@ class Thought:
     checked: bool | None = None
     score: float | None = None
     warnings: tuple[str, ...] = ()
+    unspent: str | None = None
 
     @property
     def answer(self) -> str | None:
@@ -60,6 +62,7 @@ class Thought:
             "checked": self.checked,
             "score": self.score,
             "warnings": list(self.warnings),
+            "unspent": self.unspent,
             "interrupted": self.interrupted,
             "files": where,
         }
@@ -104,7 +107,9 @@ class LiveSearch:
         self.recorder.settle(result)
         score = checks.chosen_score(result)
         said = checks.warnings(self.question, self.asked.model, score, right)
-        return Thought(result, self.recorder.tree(), interrupted, right, score, tuple([note, *said] if note else said))
+        told = tuple([note, *said] if note else said)
+        left = None if interrupted else checks.unspent(result.usage, self.asked.limit, self.strategy.leaves)
+        return Thought(result, self.recorder.tree(), interrupted, right, score, told, left)
 
 
 def search(

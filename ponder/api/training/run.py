@@ -85,9 +85,11 @@ def _logged(
     """All stages in an open run folder; a finished run (no `start`) gets its pages again."""
     out = log.path
     if start is None:
+        known: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+        if not any(event["kind"] == "finished" for event in log.events()):  # killed right after its summary
+            log.event("finished", seconds=known.get("seconds"))
         browse(out)
         render(out)
-        known: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
         return known
     summary = _stages(Stage.of(start, log, truth.grade, tell), start, started, clock, predicted)
     browse(out)  # before the report, which links to it

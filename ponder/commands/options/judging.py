@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ponder.commands.options.shared import (
     Device,
@@ -24,6 +23,7 @@ from ponder.commands.options.shared import (
     print_json,
     watched,
 )
+from ponder.commands.terminal import Terminal
 
 
 def label(
@@ -81,8 +81,8 @@ def label(
     if as_json:
         print_json(summary)
     else:
-        Console().print(printed.table(summary))
-        Console().print(f"Written: {summary['file']}")
+        Terminal().print(printed.table(summary))
+        Terminal().print(f"Written: {summary['file']}")
 
 
 def convert_labels(
@@ -101,7 +101,7 @@ def convert_labels(
         print_json(found)
         return
     left = f", {found['too_long']} too long for the model left out" if found["too_long"] else ""
-    Console().print(f"{found['rows']} responses, {found['labels']} labels{left}. Written: {found['file']}")
+    Terminal().print(f"{found['rows']} responses, {found['labels']} labels{left}. Written: {found['file']}")
 
 
 def grade(
@@ -126,7 +126,7 @@ def grade(
                 allow_unsafe_code=allow_unsafe_code,
             )
     except KeyboardInterrupt as stop:
-        Console(stderr=True, soft_wrap=True).print(str(stop) or "stopped before a row was graded", highlight=False)
+        Terminal(stderr=True, soft_wrap=True).print(str(stop) or "stopped before a row was graded", highlight=False)
         raise typer.Exit(130) from stop
     report = {
         "rows": counts.rows,
@@ -141,4 +141,4 @@ def grade(
         return
     accuracy = "no row could be judged" if counts.accuracy is None else f"accuracy {counts.accuracy:.1%}"
     failed = ", ".join(f"{count} {name}" for name, count in counts.failures.items()) or "no failures"
-    Console().print(f"{counts.rows} rows: {counts.right} right, {counts.wrong} wrong, {failed}; {accuracy}. {target}")
+    Terminal().print(f"{counts.rows} rows: {counts.right} right, {counts.wrong} wrong, {failed}; {accuracy}. {target}")

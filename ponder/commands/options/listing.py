@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ponder.api.catalogue import ROOMS
 from ponder.commands.options.shared import Json, print_json
+from ponder.commands.terminal import Terminal
 
 
 def list_what(
@@ -20,4 +20,4 @@ def list_what(
     from ponder.commands import catalogue as printed
 
     entries = available(what)
-    print_json([entry.as_data() for entry in entries]) if as_json else Console().print(printed.table(what, entries))
+    print_json([entry.as_data() for entry in entries]) if as_json else Terminal().print(printed.table(what, entries))

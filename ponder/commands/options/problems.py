@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ponder.commands.options.shared import Json, Seed, Split, print_json
+from ponder.commands.terminal import Terminal
 
 
 def list_problems(
@@ -18,7 +18,7 @@ def list_problems(
     from ponder.problems import listing
 
     rows = listing.listed() + (listing.listed_gym() if gym else [])
-    print_json(rows) if as_json else Console().print(shown.families(rows))
+    print_json(rows) if as_json else Terminal().print(shown.families(rows))
 
 
 def show_problems(
@@ -34,4 +34,4 @@ def show_problems(
     from ponder.problems import listing
 
     found = listing.shown(spec, limit if n is None else n, split=split, seed=seed)
-    print_json(found) if as_json else Console().print(shown.problems(found))
+    print_json(found) if as_json else Terminal().print(shown.problems(found))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+
+from ponder.printable import json_line
 
 T = TypeVar("T")
 
@@ -56,4 +57,4 @@ def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], N
 
 def print_json(value: Any) -> None:
     """One line for machines."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    typer.echo(json_line(value, default=str))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ponder.commands.options.shared import (
     Device,
@@ -31,6 +30,7 @@ from ponder.commands.options.shared import (
     print_json,
     watched,
 )
+from ponder.commands.terminal import Terminal
 from ponder.search.registry import STRATEGIES
 from ponder.types import PonderError
 
@@ -86,9 +86,9 @@ def solve(
         tools=names(tools),
         out=out,
         overwrite=overwrite,
-        view=tree_live.view(Console(stderr=True), quiet=as_json),
+        view=tree_live.view(Terminal(stderr=True), quiet=as_json),
     )
-    print_json(thought.as_data(out)) if as_json else printed.show(thought, out, Console())
+    print_json(thought.as_data(out)) if as_json else printed.show(thought, out, Terminal())
     if thought.interrupted:
         raise typer.Exit(130)
 
@@ -177,8 +177,8 @@ def _evaluate(request: Request, out: Path, threads: int, as_json: bool) -> None:
         print_json(metrics)
         return
     written = ", ".join(str(out / name) for name in ("metrics.json", "curves.html", "curves.png"))
-    Console().print(printed.table(metrics))
-    Console().print(f"Written: {written}")
+    Terminal().print(printed.table(metrics))
+    Terminal().print(f"Written: {written}")
 
 
 def _budgets(text: str, max_tokens: int) -> tuple[float, ...]:
@@ -193,7 +193,7 @@ def _evaluate_grid(request: Request, grid: str, threads: int, as_json: bool) -> 
     from ponder.commands import eval_grid as printed
 
     found = watched("grid", as_json, lambda tell: evaluating.evaluate_grid(request, grid, tell), threads)
-    console = Console()
+    console = Terminal()
     print_json(found) if as_json else console.print(printed.shown(found, console.width), highlight=False)
 
 
@@ -220,5 +220,5 @@ def _evaluate_pool(pool: Path, out: Path, aggregation: str, seed: int, overwrite
     if as_json:
         print_json(metrics)
         return
-    Console().print(printed.table(metrics))
-    Console().print(f"Written: {out / 'metrics.json'}")
+    Terminal().print(printed.table(metrics))
+    Terminal().print(f"Written: {out / 'metrics.json'}")

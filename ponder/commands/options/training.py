@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ponder.commands.options.shared import Json, UnsafeCode, print_json
+from ponder.commands.terminal import Terminal
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
     overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
     plan = plan_run(config, out=out, settings=[*(set_ or []), *overrides], resume=resume)
     if not as_json:
-        show(plan, Console(), whole=dry_run)
+        show(plan, Terminal(), whole=dry_run)
     if dry_run:
         check_plan(plan)
         if as_json:
@@ -57,9 +57,9 @@ def run(
     if as_json:
         print_json(summary)
         return
-    Console().print(console(summary))
+    Terminal().print(console(summary))
     verifier = f"   Verifier: {out / 'verifier'}" if (out / "verifier").is_dir() else ""
-    Console().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}{verifier}")
+    Terminal().print(f"Report: {out / 'report.html'}   Model: {out / 'model'}{verifier}")
 
 
 def _list_settings(as_json: bool) -> None:
@@ -68,7 +68,7 @@ def _list_settings(as_json: bool) -> None:
     from ponder.selfplay.config import Run
 
     found = flat_settings(Run)
-    print_json(found) if as_json else Console().print(printed.table(found))
+    print_json(found) if as_json else Terminal().print(printed.table(found))
 
 
 def report(
@@ -84,7 +84,7 @@ def report(
     if as_json:
         print_json(written)
         return
-    Console().print(f"Report: {page}" + ("" if samples is None else f"   Samples: {samples}"))
+    Terminal().print(f"Report: {page}" + ("" if samples is None else f"   Samples: {samples}"))
 
 
 def reflect(
@@ -102,5 +102,5 @@ def reflect(
         print_json(found)
         return
     folder = out or run_folder
-    Console().print(printed.shown(found), highlight=False)
-    Console().print(f"Written: {folder / PAGE}, {folder / DATA}, {folder / PICTURE}")
+    Terminal().print(printed.shown(found), highlight=False)
+    Terminal().print(f"Written: {folder / PAGE}, {folder / DATA}, {folder / PICTURE}")

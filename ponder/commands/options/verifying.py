@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ponder.commands.options.shared import (
     Device,
@@ -24,6 +23,7 @@ from ponder.commands.options.shared import (
     print_json,
     watched,
 )
+from ponder.commands.terminal import Terminal
 from ponder.types import PonderError
 
 
@@ -84,7 +84,7 @@ def train_verifier(
     if as_json:
         print_json(found)
         return
-    Console().print(printed.shown(found))
+    Terminal().print(printed.shown(found))
 
 
 def audit_verifier(
@@ -135,5 +135,5 @@ def audit_verifier(
     if as_json:
         print_json(found)
         return
-    Console().print(printed.shown(found))
-    Console().print(f"Written: {out / 'audit.html'}, {out / 'audit.json'}, {out / 'audit.png'}")
+    Terminal().print(printed.shown(found))
+    Terminal().print(f"Written: {out / 'audit.html'}, {out / 'audit.json'}, {out / 'audit.png'}")

@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
+from ponder.printable import printable
 from ponder.reports import formatting as say
 from ponder.reports.plot_style import HUES, PAPER, STRATEGIES, Mark, canvas, legend, png, settle, style, svg
 from ponder.reports.run.plots import in_words
-from ponder.reports.run.summary_reader import Estimate, Summary, at, estimate, number, printable, rows, text
+from ponder.reports.run.summary_reader import Estimate, Summary, at, estimate, number, rows, text
 from ponder.reports.run.tables import Cell, Grid
 from ponder.reports.templates import environment
 from ponder.runlog import files

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ponder.printable import printable
 from ponder.reports import formatting as say
-from ponder.reports.run.summary_reader import Summary, at, number, numbers, printable, rows, text
+from ponder.reports.run.summary_reader import Summary, at, number, numbers, rows, text
 
 
 def made(summary: Summary) -> list[tuple[str, str]]:

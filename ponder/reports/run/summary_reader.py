@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponder.printable import printable
 from ponder.types import Curve, CurvePoint, PonderError
 
 SCHEMA = 1
@@ -80,14 +81,9 @@ def number(data: Any, *keys: str) -> float | None:
 
 
 def text(data: Any, *keys: str) -> str | None:
-    """A string that is not empty, or None; what cannot be shown in it is replaced."""
+    """A string that is not empty, or None; what a page would obey in it is written out."""
     value = at(data, *keys)
     return printable(value) if isinstance(value, str) and value else None
-
-
-def printable(value: str) -> str:
-    """The text with control and direction characters replaced: a model may write anything, a page may not show it."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in value)
 
 
 def numbers(data: Any, *keys: str) -> dict[str, float]:

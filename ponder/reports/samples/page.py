@@ -21,8 +21,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ponder.printable import printable
 from ponder.reports import formatting as say
-from ponder.reports.run.summary_reader import printable
 from ponder.reports.templates import environment
 from ponder.runlog import files
 from ponder.thinking import THINK_CLOSE

@@ -11,11 +11,12 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ponder.printable import printable
 from ponder.reports import formatting as say
 from ponder.reports.plot_style import png, settle, style, svg
 from ponder.reports.run import plots, tables, work
 from ponder.reports.run.captions import GLOSSARY
-from ponder.reports.run.summary_reader import Summary, at, curve, estimate, number, printable, rows, text
+from ponder.reports.run.summary_reader import Summary, at, curve, estimate, number, rows, text
 from ponder.reports.run.tables import Cell, Grid
 from ponder.reports.templates import environment
 from ponder.runlog import files

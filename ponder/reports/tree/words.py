@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ponder.printable import printable
 from ponder.reports import formatting as say
-from ponder.reports.run.summary_reader import printable
 from ponder.reports.tree import plan as tree_plan
 from ponder.reports.tree.data import Node, SearchTree
 from ponder.thinking import THINK_CLOSE

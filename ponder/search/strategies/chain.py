@@ -8,6 +8,7 @@ budget, so `max_tokens`, the longest trajectory of other strategies, is not aske
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ponder.search.session.choose import Candidate
 from ponder.search.session.session import SearchSession
@@ -17,6 +18,8 @@ from ponder.search.strategies.forcing import Forcing
 @dataclass(frozen=True)
 class Chain(Forcing):
     """`Forcing` with as many waits as the budget holds, and a trajectory as long as the budget."""
+
+    leaves: ClassVar[str] = "chain draws one answer, which has to fit into the model's context window"
 
     waits: int = 1_000_000
 

@@ -11,6 +11,7 @@ that was never taught to go on after "Wait" gains little from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ponder.protocols import Until
 from ponder.search.session.choose import Candidate
@@ -23,6 +24,8 @@ from ponder.types import PonderError, StopReason, Trajectory
 @dataclass(frozen=True)
 class Forcing(Thinking):
     """One trajectory whose end of thinking is put off up to `waits` times by the words `wait`."""
+
+    leaves: ClassVar[str] = "forcing draws one answer and makes it think on a fixed number of times"
 
     waits: int = 1
     wait: str = "Wait"

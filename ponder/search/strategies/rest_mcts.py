@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ponder.search.session.session import SearchSession
 from ponder.search.session.stepwise import is_over, length
@@ -26,6 +26,8 @@ from ponder.search.tree_search import TreeSearch
 @dataclass(frozen=True)
 class RestMCTS(TreeSearch):
     """`c` weighs exploration; `alpha` a roll-out of at most `depth` steps; `stop_at` above 1 never stops early."""
+
+    leaves: ClassVar[str] = "rest_mcts ends with the first answer that the verifier is sure of (`stop_at`)"
 
     expand: int = 3
     c: float = 0.7

@@ -7,7 +7,8 @@ choice is made over all attempts and not the last alone, since a policy also rev
 answers in the paper).
 
 A chain grows until no further attempt surely fits into the budget, `n_max` or the context window; when that window is
-full a new chain begins. With `n_max` 1 this is `sample`. A policy that never saw an attempt in its prompt, like the
+full a new chain begins. What is left then buys plain samples of the usual length (`session.remainder`), but where the
+last attempt is the answer. With `n_max` 1 this is `sample`. A policy that never saw an attempt in its prompt, like the
 embedded one, answers worse in its light than without it.
 """
 
@@ -21,6 +22,7 @@ from ponder.protocols import Steered
 from ponder.search.common import together
 from ponder.search.session.budget import affordable
 from ponder.search.session.choose import Candidate, Rule, best, last, majority, unforced, weighted
+from ponder.search.session.remainder import with_remainder
 from ponder.search.session.session import SearchSession
 from ponder.search.strategy import Thinking
 from ponder.types import Trajectory, Verdict
@@ -62,7 +64,8 @@ class Revision(Thinking):
         if len(found) > 1:
             await self._judge(session, found)
         scores = [link.verdict.score if link.verdict else None for link in found]
-        return session.candidates([link.attempt for link in found], scores)
+        candidates = session.candidates([link.attempt for link in found], scores)
+        return candidates if self.choose == "last" else await with_remainder(session, candidates, self.n_max)
 
     def abreast(self, fitting: int, most: int) -> int:
         """How many chains to begin at once when `fitting` attempts surely fit and `most` are wanted."""

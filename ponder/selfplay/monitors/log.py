@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ponder.printable import json_line
 from ponder.runlog import RunLog
 from ponder.runlog.files import append_line, mend, read_jsonl, write_text
 from ponder.selfplay.monitors.reward_hacking import Watched
@@ -28,4 +28,4 @@ def truncate_after(folder: Path, number: int) -> None:
     rows = read_jsonl(path)
     kept = [row for row in rows if row["round"] <= number]
     if len(kept) < len(rows):
-        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+        write_text(path, "".join(json_line(row) + "\n" for row in kept))
