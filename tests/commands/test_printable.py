@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
+from ponder import commands as commanding
 from ponder.commands.options.shared import print_json
 from ponder.commands.progress import Bars
 from ponder.commands.terminal import Terminal
@@ -94,3 +95,10 @@ def test_a_page_writes_it_out_whatever_the_template_forgot() -> None:
     shown = environment().from_string("<p>{{ text }}</p>{{ safe | safe }}").render(text=f"<b>{EVIL}", safe=f"<i>{EVIL}")
     assert "&lt;b&gt;5\\x1b[2J" in shown and "<i>5\\x1b[2J" in shown
     assert not OBEYED.search(shown)
+
+
+def test_no_command_prints_to_a_terminal_of_another_kind() -> None:
+    commands = Path(commanding.__file__).parent
+    files = [commands.parent / "cli.py", *(file for file in commands.rglob("*.py") if file.name != "terminal.py")]
+    assert len(files) > 10
+    assert [file.name for file in files if re.search(r"\bConsole\(", file.read_text(encoding="utf-8"))] == []

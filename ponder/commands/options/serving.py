@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ponder.commands.options.shared import Device, Json, Threads, print_json
+from ponder.commands.terminal import Terminal
 from ponder.types import PonderError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def serve(
         limits=limits,
     )
     prepared = launch.prepare(wanted)
-    console = Console(stderr=True, soft_wrap=True)
+    console = Terminal(stderr=True, soft_wrap=True)
     who = "for those who have a key" if prepared.keyed else "for everybody who reaches this address"
     console.print(f"{prepared.service.thinker.name} at http://{host}:{port}/v1, {who}.", highlight=False)
     console.print(f"The page: http://{host}:{port}/   Ctrl-C ends.", highlight=False)
@@ -110,9 +110,9 @@ def keys_add(
     if as_json:
         print_json({"id": key.id, "name": key.name, "tier": key.tier, "key": text})
         return
-    console = Console(soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     console.print(text, highlight=False, markup=False)
-    Console(stderr=True).print(f"The key of {key.name}, tier {key.tier}. It is not shown again.", highlight=False)
+    Terminal(stderr=True).print(f"The key of {key.name}, tier {key.tier}. It is not shown again.", highlight=False)
 
 
 def keys_list(data: Data = _DATA, accounts: Accounts = None, as_json: Json = False) -> None:
@@ -132,7 +132,7 @@ def keys_list(data: Data = _DATA, accounts: Accounts = None, as_json: Json = Fal
         made = datetime.fromtimestamp(key.created, UTC).strftime("%Y-%m-%d")
         state = "revoked" if key.revoked is not None else "good"
         table.add_row(key.id, key.name, key.tier, made, state, f"{key.requests:,}", f"{key.spent:,}")
-    Console().print(table)
+    Terminal().print(table)
 
 
 def keys_revoke(
@@ -145,7 +145,7 @@ def keys_revoke(
     from ponder.serving.accounts import keys
 
     keys.revoke(_book(data, accounts), id)
-    Console().print(f"{id} is revoked.", highlight=False)
+    Terminal().print(f"{id} is revoked.", highlight=False)
 
 
 def _book(data: Path, accounts: str | None) -> Engine:
