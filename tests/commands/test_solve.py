@@ -102,8 +102,18 @@ def test_what_was_left_of_the_budget_is_said_with_the_reason(name: str) -> None:
     left = 2000 - solved.result.usage.spent
     assert (solved.unspent is not None) == (left >= 200)
     assert solved.unspent is None or solved.unspent.startswith(f"{left:,.0f} of 2,000 token-equivalents were left: ")
+    assert not solved.unspent or "n_max" not in solved.unspent
     # The others go on until not one more answer fits.
     assert left < 200 or name in ("sample", "forcing", "chain", "rest_mcts")
+
+
+def test_a_budget_for_more_answers_than_are_drawn_says_so_and_a_deadline_needs_no_reason() -> None:
+    solved = search(replace(ASKED, strategy="vote", budget=20_000.0), Digits(), None)
+    assert solved.unspent is not None and solved.unspent.endswith(
+        "at most 256 answers are drawn for one question (n_max)"
+    )
+    late = search(replace(ASKED, strategy="vote", budget=20_000.0, seconds=0.05), Slow(pause=30.0), None)
+    assert late.unspent is None
 
 
 def test_steps_that_only_the_verifier_scored_have_its_step_scores() -> None:

