@@ -24,6 +24,8 @@ from ponder.verifiers.learned.common.reader import EngineReader
 from ponder.verifiers.learned.common.stored import Serving
 from ponder.verifiers.learned.folder import FILE, Spec, Stored
 from ponder.verifiers.learned.kinds import kind as kind_of
+from ponder.verifiers.learned.public import folder as public
+from ponder.verifiers.learned.public.judge import PublishedVerifier
 
 
 def _judge(stored: Stored, policy: Policy, *, shared: bool, policy_parameters: int) -> Judge:
@@ -73,13 +75,26 @@ def same_trunk(model: PreTrainedModel, policy: PreTrainedModel) -> bool:
 
 
 def stored_verifier(folder: Path, policy: Policy) -> Judge:
-    """The verifier in `folder` for `policy`'s tokens. A folder without a spec is a step verifier of `ponder run`."""
+    """The verifier in `folder` for `policy`'s tokens: one of ours, or a published one that is recognised.
+
+    Another folder without a spec is a step verifier of `ponder run`.
+    """
+    kind = None if (folder / FILE).exists() else public.recognised(folder)
+    if kind is not None:
+        return published_verifier(folder, kind, policy)
     print_ = fingerprint(policy.tokenizer.get_vocab())
     assumed = None if (folder / FILE).exists() else _assumed(folder, policy)
     stored = folders.load(
         folder, tokenizer=print_, step_rule=policy.propose.separator, device=policy.model.device, assumed=assumed
     )
     return judge_of(stored, policy)
+
+
+def published_verifier(folder: Path, kind: str, policy: Policy) -> Judge:
+    """A step verifier that others published (`verifiers/learned/public`), for any policy: it reads words."""
+    published = public.load(folder, kind, policy.model.device)
+    size, reader = parameters(policy.model), reader_of(published.trunk)
+    return PublishedVerifier(published, policy_parameters=size, reader=reader)
 
 
 def judge_of(stored: Stored, policy: Policy) -> Judge:

@@ -7,7 +7,7 @@ from inspect import getdoc
 from pathlib import Path
 
 from ponder.api.policies import Policy, Source, source_of
-from ponder.api.verifiers.judges import stored_verifier
+from ponder.api.verifiers.judges import published_verifier, stored_verifier
 from ponder.catalogue import Entry
 from ponder.evaluation import self_check
 from ponder.protocols import Judge
@@ -23,8 +23,9 @@ Verifier = str | Path | Judge
 def load_verifier(verifier: str | Path, policy: Policy | Source) -> Judge:
     """The verifier in a folder (`ponder verifier train`, or RUN/verifier), for this policy's tokens.
 
-    A name that was registered with `ponder.register_verifier` and `self-check` are allowed too. Raises PonderError if
-    the folder holds no verifier, or one of another tokenizer or another way to cut steps.
+    Folders of published step verifiers are recognised (docs/models.md); KIND:FOLDER says which one it is. A name that
+    was registered with `ponder.register_verifier` and `self-check` are allowed too. Raises PonderError if the folder
+    holds no verifier, or one of another tokenizer or another way to cut steps.
     """
     name = str(verifier)
     if name == self_check.NAME:
@@ -33,6 +34,9 @@ def load_verifier(verifier: str | Path, policy: Policy | Source) -> Judge:
         return VERIFIERS[name](source_of(policy))
     readable = policy if isinstance(policy, Policy) else policy.readable()
     folder = Path(verifier)
+    kind, colon, place = name.partition(":")
+    if not folder.is_dir() and colon and Path(place).is_dir():
+        return published_verifier(Path(place), kind, readable)
     if not folder.is_dir():
         others = ", ".join([self_check.NAME, *VERIFIERS])
         raise PonderError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ponder.catalogue import Entry, Setting
 from ponder.verifiers.aggregation import AGGREGATIONS
 from ponder.verifiers.learned.kinds import KINDS
+from ponder.verifiers.learned.public.layouts import LAYOUTS
 
 
 def catalogue() -> list[Entry]:
@@ -18,4 +19,4 @@ def catalogue() -> list[Entry]:
             settings=() if kind.aggregation is None else (Setting("aggregation", how, kind.aggregation),),
         )
         for name, kind in KINDS.items()
-    ]
+    ] + [Entry(f"{name}:FOLDER", f"Published: {layout.about}.") for name, layout in LAYOUTS.items()]
