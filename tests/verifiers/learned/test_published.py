@@ -98,7 +98,8 @@ def math_shepherd(folder: Path) -> list[float]:
     signs, tag = tokenizer.encode("+ -")[-2:], tokenizer.encode("ки")[-1]
     output = "\n".join(f"Step {k}: {step} ки" for k, step in enumerate(STEPS, 1))
     ids = torch.tensor([tokenizer.encode(f"{QUESTION.text} {output}")])
-    return model(ids).logits[0][:, signs].softmax(-1)[ids[0] == tag, 0].tolist()
+    chances: torch.Tensor = model(ids).logits[0][:, signs].softmax(-1)
+    return chances[ids[0] == tag, 0].tolist()
 
 
 def _plain(kind: Any, folder: Path, ids: torch.Tensor) -> torch.Tensor:
@@ -107,7 +108,8 @@ def _plain(kind: Any, folder: Path, ids: torch.Tensor) -> torch.Tensor:
     made = kind(kind.config_class(**{name: v for name, v in config.items() if name != "auto_map"}))
     weights = {n: t for n, t in load_file(folder / "model.safetensors").items() if n.startswith("model.")}
     assert not [n for n in made.load_state_dict(weights, strict=False).missing_keys if n != "lm_head.weight"]
-    return made.eval().model(ids).last_hidden_state[0]
+    hidden: torch.Tensor = made.eval().model(ids).last_hidden_state[0]
+    return hidden
 
 
 AGAIN = {"qwen_prm": qwen_prm, "rlhflow": rlhflow, "skywork": skywork, "math_shepherd": math_shepherd}
