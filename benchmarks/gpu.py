@@ -1,11 +1,13 @@
-"""What a GPU gives: tokens a second against `generate`, utilisation of rollout and update, the largest batch.
+"""What a GPU gives: tokens a second against `generate` and vLLM, utilisation, the largest batch, a long GRPO step.
 
-    python -m benchmarks.gpu [--shapes 0.5b 1.5b] [--prompts 16 64 256] [--rounds 5] [--out FILE.json]
+    python -m benchmarks.gpu [--shapes 0.5b 1.5b] [--folder FOLDER] [--prompts 16 64 256] [--rounds 5] [--out FILE.json]
 
-Random weights of the shapes of Qwen2.5 0.5B and 1.5B in bfloat16; nothing is downloaded. Prompts of 64 tokens get 128
+Random weights of the shapes of Qwen2.5 0.5B and 1.5B in bfloat16, and the model in `--folder` if one is given; nothing
+is downloaded. vLLM is the third side where it is installed in the same environment. Prompts of 64 tokens get 128
 new ones; both sides take turns. Utilisation is floating-point operations (by the architecture, attention included) over
 seconds over the measured rate of a large bfloat16 matrix product. The largest batch is the last power of two that
-one update took without running out of memory. Without a GPU it says so and measures nothing.
+one update took without running out of memory. The long step is `benchmarks.gpu_step`'s. Without a GPU it says so and
+measures nothing.
 `--shapes toy --device cpu` runs the same code in seconds, to see that it works; its numbers mean nothing.
 """
 
@@ -16,8 +18,11 @@ import copy
 import json
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +30,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from benchmarks import generation, models
+from benchmarks import generation, gpu_step, models
 from benchmarks.machine import about
 from ponder.engines.local.engine import LocalEngine
 from ponder.learning.policy import PolicyTrainer
 from ponder.learning.settings import TrainerSettings
+from ponder.models.load import load
 from ponder.models.size import parameters
 from ponder.types import Sample
 
@@ -42,12 +48,15 @@ UPDATE_TOKENS = 512
 
 
 def build(shape: str, device: torch.device) -> PreTrainedModel:
+    """The model of a shape with random weights, or the one in a folder; both in bfloat16."""
+    if shape not in SHAPES:
+        return load(shape, device=str(device), dtype=torch.bfloat16).model
     torch.manual_seed(0)
     config = Qwen2Config(
         **SHAPES[shape],
         num_key_value_heads=2,
         vocab_size=301 if shape == "toy" else 151_936,
-        max_position_embeddings=2048,
+        max_position_embeddings=8192,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=1,
@@ -100,6 +109,41 @@ def rollout(model: PreTrainedModel, counts: list[int], rounds: int, peak: float)
     return rows
 
 
+def against_vllm(model: PreTrainedModel, counts: list[int], rounds: int) -> dict[str, Any]:
+    """Tokens a second of vLLM in this process; why there are none if it is not installed or fails on this machine.
+
+    Its turns come after the others', since both at once would share the memory; so these are no turns in one run.
+    """
+    if find_spec("vllm") is None:
+        print("  vLLM is not installed here: not measured")
+        return {"missing": "not installed"}
+    try:
+        return {"rows": _vllm_rows(model, counts, rounds)}
+    except Exception as error:  # the other figures do not depend on it
+        print(f"  vLLM failed, the rest goes on: {type(error).__name__}: {error}")
+        return {"missing": f"{type(error).__name__}: {error}"}
+
+
+def _vllm_rows(model: PreTrainedModel, counts: list[int], rounds: int) -> list[dict[str, float]]:
+    """Without log-probabilities and with them, the median of `rounds` turns after one that is not measured."""
+    from benchmarks.sides import vllm
+
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        draw, _ = vllm(folder, "bfloat16", eager=model.device.type == "cpu")
+    rows = []
+    for count in counts:
+        texts = models.prompts(count, int(model.config.vocab_size))
+        row: dict[str, float] = {"prompts": count}
+        for name, logprobs in (("vllm", False), ("vllm_logprobs", True)):
+            turn = partial(draw, texts, models.NEW_TOKENS, 0, logprobs)
+            seconds = [timed(turn, model.device) for _ in range(rounds + 1)]
+            row[name] = count * models.NEW_TOKENS / statistics.median(seconds[1:])
+        rows.append(row)
+        print(f"  vLLM {count:>4} prompts: {row['vllm']:.0f} tok/s, with log-probabilities {row['vllm_logprobs']:.0f}")
+    return rows
+
+
 def samples(count: int, vocabulary: int) -> list[Sample]:
     rng = random.Random(count)
     half = UPDATE_TOKENS // 2
@@ -136,15 +180,17 @@ def update(model: PreTrainedModel, peak: float, most: int) -> list[dict[str, flo
     return rows
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="+", choices=sorted(SHAPES), default=["0.5b", "1.5b"])
+    parser.add_argument("--folder", help="a model in a local folder, measured as well")
+    parser.add_argument("--response", type=int, default=4096, help="tokens of a response in the long step")
     parser.add_argument("--prompts", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=int, default=64, help="most samples in an update")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "gpu.json")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         print("no GPU here: nothing was measured")
         return
@@ -152,11 +198,14 @@ def main() -> None:
     peak = product_rate(device)
     print(f"bfloat16 product: {peak / 1e12:.1f} TFLOP/s")
     rows = []
-    for shape in options.shapes:
+    for shape in [*options.shapes, *([options.folder] if options.folder else [])]:
         model = build(shape, device)
         print(f"{shape}: {parameters(model) / 1e6:.0f}M parameters")
         generated = rollout(model, options.prompts, options.rounds, peak)
-        rows.append({"shape": shape, "rollout": generated, "update": update(model, peak, options.most)})
+        row = {"shape": shape, "rollout": generated, "vllm": against_vllm(model, options.prompts, options.rounds)}
+        row["update"] = update(model, peak, options.most)
+        row["long_step"] = gpu_step.measure(model, options.response, peak)
+        rows.append(row)
         del model
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,9 @@ def local(folder: str) -> tuple[Generate, dict[str, Any]]:
     return generate, {"torch": torch.__version__, "threads": torch.get_num_threads()}
 
 
-def vllm(folder: str) -> tuple[Generate, dict[str, Any]]:
+def vllm(
+    folder: str, dtype: str = "float32", *, eager: bool | None = None, cache_bytes: int = 1 << 30
+) -> tuple[Generate, dict[str, Any]]:
     """VLLM in one process, in its faster settings: no text, no seed a request, log-probabilities only if asked for.
 
     Its prefix cache is off, since it would keep the prompts of one turn for the next. PONDER_VLLM_COMPILED=1 lets it
@@ -50,15 +52,15 @@ def vllm(folder: str) -> tuple[Generate, dict[str, Any]]:
     import torch
     import vllm as library
 
-    eager = os.environ.get("PONDER_VLLM_COMPILED") != "1"
+    eager = os.environ.get("PONDER_VLLM_COMPILED") != "1" if eager is None else eager
     llm = library.LLM(
         model=folder,
-        dtype="float32",
+        dtype=dtype,
         enforce_eager=eager,
         max_model_len=1024,
         max_num_seqs=256,
         gpu_memory_utilization=0.15,
-        kv_cache_memory_bytes=1 << 30,
+        kv_cache_memory_bytes=cache_bytes,
         enable_prefix_caching=False,
         skip_tokenizer_init=True,
         disable_log_stats=True,
