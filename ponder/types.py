@@ -248,19 +248,23 @@ class Group:
 class Credit:
     """Advantage of each generated token of one trajectory (`advantages_T`, same length as its tokens).
 
-    With a critic `returns_T` are what it shall learn to foresee and `values_T` what it foresaw, one a token.
+    With a critic `returns_T` are what it shall learn to foresee and `values_T` what it foresaw, one a token. Two
+    credits with the same `pair` are a better and a worse answer, for preference losses.
     """
 
     trajectory: Trajectory
     advantages_T: tuple[float, ...]
     returns_T: tuple[float, ...] = ()
     values_T: tuple[float, ...] = ()
+    pair: str = ""
+    teacher_T: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name, values_T in (
             ("advantages", self.advantages_T),
             ("returns", self.returns_T),
             ("values", self.values_T),
+            ("log-probabilities of a teacher", self.teacher_T),
         ):
             if len(values_T) != len(self.trajectory) and (values_T or name == "advantages"):
                 raise ValueError(

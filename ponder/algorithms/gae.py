@@ -15,7 +15,7 @@ gives advantages of mean zero. An answer of one token: A = r - V.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import fsum, sqrt
+from math import fsum, isfinite, sqrt
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -62,6 +62,11 @@ class GAE(Algorithm):
             raise PonderError(
                 f"algorithm gae: {len(values_T)} values for {len(rewards_T)} tokens of an answer to "
                 f"{answer.trajectory.question.id}; gae needs the critic's value before each token"
+            )
+        if not all(map(isfinite, values_T)):
+            raise PonderError(
+                f"algorithm gae: the critic's value of an answer to {answer.trajectory.question.id} is not finite, so "
+                "the critic diverged; lower critic.learning_rate and go on from an earlier checkpoint"
             )
         decay = 1 - 1 / (self.adaptive * len(rewards_T)) if self.adaptive else self.lambda_policy
         advantages_T = gae(rewards_T, values_T, self.gamma, max(0.0, decay))

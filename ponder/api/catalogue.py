@@ -12,6 +12,7 @@ ROOMS = {
     "algorithms": "ponder.algorithms",
     "losses": "ponder.losses",
     "rewards": "ponder.rewards",
+    "presets": "ponder.api.training.presets",
     "environments": "ponder.environments",
     "tools": "ponder.tools",
     "strategies": "ponder.search.registry",

@@ -16,7 +16,12 @@ def table(what: str, entries: Sequence[Entry]) -> Table:
         shown.add_column(column, overflow="fold")
     for entry in entries:
         settings = "\n".join(
-            f"{s.name}: {s.type}" if s.required else f"{s.name}: {s.type} = {s.default}" for s in entry.settings
+            f"{s.name}: {s.type}"
+            if s.required
+            else f"{s.name}: {s.type} = {s.default}"
+            if s.type
+            else f"{s.name}={s.default}"
+            for s in entry.settings
         )
         shown.add_row(entry.name, entry.summary, ", ".join(entry.needs), entry.source, settings)
     return shown

@@ -46,7 +46,7 @@ async def label(
     chosen = [(group.problem, trajectory, outcome) for group in groups for trajectory, outcome in _contrast(group)]
     jobs: dict[tuple[str, Prefix], tuple[Problem, Step]] = {}
     for problem, trajectory, _ in chosen:
-        for k in _inner(trajectory, most_steps):
+        for k in inner(trajectory, most_steps):
             step = trajectory.steps[k]
             jobs[problem.id, tokens_of(step)] = problem, step
     found = dict(zip(jobs, await source.estimates(list(jobs.values()), rollouts), strict=True))
@@ -56,7 +56,7 @@ async def label(
     ]
 
 
-def _inner(trajectory: Trajectory, most: int) -> list[int]:
+def inner(trajectory: Trajectory, most: int) -> list[int]:
     """Steps to label: those of the last turn, without the last step.
 
     Where an environment answered the policy, a rollout ends with its turn, so of an earlier one it would say nothing

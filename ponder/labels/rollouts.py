@@ -66,7 +66,7 @@ class Source:
         seed = derive_seed(name, self.seed, tokens_of(prefix))
         return await self.propose(problem.question, prefix, n, until="end", max_tokens=left, seed=seed)
 
-    async def estimates(self, jobs: Sequence[tuple[Problem, Step]], n: int) -> list[Estimate]:
+    async def estimates(self, jobs: Sequence[tuple[Problem, Step | None]], n: int) -> list[Estimate]:
         """Draw `n` rollouts after every prefix at once, then grade all of them in one call, in the order of `jobs`."""
         drawn = await asyncio.gather(*(self.draw(problem, prefix, n, "step label") for problem, prefix in jobs))
         flat = [(problem, leaf) for (problem, _), leaves in zip(jobs, drawn, strict=True) for leaf in leaves]

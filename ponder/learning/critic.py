@@ -27,11 +27,17 @@ from ponder.types import Sample
 
 
 class CriticTraining(JudgeTraining):
-    """How the critic learns. `enabled=false` refuses algorithms that need one."""
+    """How the critic learns. `enabled=false` refuses algorithms that need one.
+
+    The policy waits for a critic whose values explain less than `distrust` of the variance of the returns (0 is what
+    their mean explains), and the run ends after `patience` such updates in a row.
+    """
 
     enabled: bool = True
     warmup: Annotated[int, Field(ge=0)] = 4
     clip: Annotated[float, Field(ge=0)] = 0.2
+    distrust: Annotated[float, Field(le=0, allow_inf_nan=False)] = -2.0
+    patience: Annotated[int, Field(ge=0)] = 5
     minibatches: Annotated[int, Field(ge=1)] = 4
 
 

@@ -44,6 +44,8 @@ def pack(credits_PG: Iterable[Sequence[Credit]], prompt_of: Callable[[Question],
             left_rows += len(credits_G)
             left_tokens += sum(sum(mask(credit.trajectory)) for credit in credits_G)
             continue
+        if any(credit.pair for credit in credits_G):  # an answer without a partner is no row of a preference loss
+            credits_G = [credit for credit in credits_G if credit.pair]
         kept = rows([credits_G], prompt_of)
         empty += len(credits_G) - len(kept)
         samples += kept
@@ -71,6 +73,8 @@ def _row(credit: Credit, prompt: tuple[int, ...], index: int) -> Sample:
         version=min((step.version for step in trajectory.steps if not step.forced), default=0),
         returns_T=credit.returns_T,
         values_T=credit.values_T,
+        teacher_logprobs_T=credit.teacher_T,
+        pair=credit.pair,
         turn_T=turns(trajectory),
     )
 

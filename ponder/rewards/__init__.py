@@ -10,7 +10,10 @@ from typing import Annotated
 from ponder.catalogue import Entry, of_settings
 from ponder.plugins import Registry
 from ponder.rewards.component import Component
+from ponder.rewards.cosine import Cosine
 from ponder.rewards.format import Format
+from ponder.rewards.kl import KL
+from ponder.rewards.l1 import L1
 from ponder.rewards.length import OverlongPenalty, RelativeLength
 from ponder.rewards.majority import Majority
 from ponder.rewards.novelty import Novelty
@@ -20,7 +23,9 @@ from ponder.rewards.random import Random
 from ponder.rewards.self_correction import SelfCorrection
 
 REWARDS: Registry[Component] = Registry("reward", Component, default="outcome")
-for _settings in (Outcome, Process, Format, RelativeLength, OverlongPenalty, Novelty, Random, Majority, SelfCorrection):
+_OUTCOMES = (Outcome, Process, Format, Random, Majority, SelfCorrection)
+_PRICES = (RelativeLength, OverlongPenalty, Cosine, L1, KL, Novelty)
+for _settings in (*_OUTCOMES, *_PRICES):
     REWARDS.register(_settings)
 Reward = Annotated[Component, REWARDS]
 

@@ -19,14 +19,16 @@ class Graded:
     """The judged trajectories of one group, G of them, as a component sees them.
 
     `outcomes_G` are ground truth (1.0 right, 0.0 wrong). `scores_G` are what the verifier of the run says of each: a
-    `Verdict` with `score` and `step_scores`; empty where no component asked for a verifier. Trajectories that could
-    not be judged are not here: they earn nothing and are not trained on.
+    `Verdict` with `score` and `step_scores`; empty where no component asked for a verifier.
+    `reference_GT` are the log-probabilities of each token under the policy of the start, likewise. Trajectories that
+    could not be judged are not here: they earn nothing and are not trained on.
     """
 
     group: Group
     trajectories_G: tuple[Trajectory, ...]
     outcomes_G: tuple[float, ...]
     scores_G: tuple[Verdict, ...] = ()
+    reference_GT: tuple[tuple[float, ...], ...] = ()
 
     @property
     def id(self) -> str:

@@ -24,6 +24,8 @@ from ponder.selfplay.coupling.settings import Coupling
 from ponder.selfplay.monitors.settings import Monitors
 from ponder.selfplay.proposer.settings import AnySource, FromCurriculum
 from ponder.selfplay.provers.settings import Provers
+from ponder.selfplay.scorers.settings import ImplicitTraining, Teacher
+from ponder.selfplay.selection.settings import Selection
 from ponder.selfplay.stages.settings import Stage
 from ponder.tools import Tools
 from ponder.tracking import AnyTracker
@@ -140,10 +142,11 @@ class Run(Strict):
     `frame` is how problems are put to the model and where its thinking ends; auto goes by its chat template.
     `engine` samples, `environment` is what the policy acts in, `source` where its problems come from, `tools` what it
     may call while it thinks. `algorithm` turns rewards into credit, `loss` credit into a gradient, and `rewards` are
-    added up by their weights; `coupling` says whether the verifier's score is one of them. `monitors` watch a long run,
-    `tracking` mirrors its numbers, `stages` change how is learned as it goes on. `ponder list` shows all kinds.
-    `keep_policies` leaves the policy of each round in RUN/policies (2.5 MB each for the embedded model), so that
-    `ponder eval --grid RUN` can compare more training with more thinking. `keep_checkpoints`: how many of them stay.
+    added up by their weights; `coupling` says whether the verifier's score is one of them, `selection` which problems
+    and answers are learned from. `monitors` watch a long run, `tracking` mirrors its numbers, `stages` change how is
+    learned as it goes on. `ponder list` shows all kinds. `keep_policies` leaves the policy of each round in
+    RUN/policies (2.5 MB each for the embedded model), so that `ponder eval --grid RUN` can compare more training with
+    more thinking. `keep_checkpoints`: how many of them stay.
     """
 
     model: str = "tiny"
@@ -170,6 +173,9 @@ class Run(Strict):
     loss: AnyLoss = Clipped()
     trainer: TrainerSettings = TrainerSettings()
     critic: CriticTraining = CriticTraining()
+    implicit: ImplicitTraining = ImplicitTraining()
+    teacher: Teacher = Teacher()
+    selection: Selection = Selection()
     verifier: Verifier = Verifier()
     curriculum: Curriculum = Curriculum()
     control: Control = Control()

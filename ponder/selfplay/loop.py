@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from ponder.algorithms.algorithm import RolloutSettings
 from ponder.environments import Match
 from ponder.evaluation.audit.calibration import verifier_quality
 from ponder.labels.contrast import label
@@ -21,7 +22,6 @@ from ponder.learning.samples import pack, rows
 from ponder.models.size import parameters
 from ponder.protocols import Grade, ProblemSource, Teaching
 from ponder.rollout.collect import Collected, collect
-from ponder.rollout.sources import take
 from ponder.seeds import derive_seed
 from ponder.selfplay.accounts import Meter, Part
 from ponder.selfplay.config import Run
@@ -33,12 +33,16 @@ from ponder.selfplay.games.standing import standing
 from ponder.selfplay.ledger import Ledger
 from ponder.selfplay.monitors.health import Health
 from ponder.selfplay.monitors.reward_hacking import Watch
-from ponder.selfplay.needs import needs_critic, needs_verifier_scores
+from ponder.selfplay.needs import asked_for, needs_critic, needs_verifier_scores
 from ponder.selfplay.proposer.lessons import Taught, credit_of
 from ponder.selfplay.provers.reward import Prover, centred
-from ponder.selfplay.provers.roles import both, is_sneaky, shares
+from ponder.selfplay.provers.roles import both, shares
 from ponder.selfplay.report import Improvement, by_family_and_problem, in_turns, rates, round_row, solved
 from ponder.selfplay.roles import CriticRole, Generator, Restaging, VerifierRole
+from ponder.selfplay.scorers.distrust import distrusted
+from ponder.selfplay.scorers.scorers import Found, Scorers
+from ponder.selfplay.selection.mixed import without_cut
+from ponder.selfplay.selection.selecting import Selecting
 from ponder.selfplay.stages.plan import of_round as of_stage
 from ponder.selfplay.stages.plan import plan
 from ponder.selfplay.stages.turns import cells
@@ -54,7 +58,8 @@ Tell = Callable[[str, int, int, str], None]  # stage, done, total, note
 class SelfPlay:
     """Plays rounds. `run` drives coroutines on the event loop of the engine; `tell` hears of progress.
 
-    `critic` is there if the algorithm needs one. PonderError if it is not.
+    `critic` is there if the algorithm needs one, and `scorers` are the other models that it asks. PonderError if the
+    critic is not.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class SelfPlay:
         run: RunAsync[Any],
         tell: Tell,
         critic: CriticRole | None = None,
+        scorers: Scorers | None = None,
     ) -> None:
         if needs_critic(config) and critic is None:
             raise PonderError(f"algorithm {config.algorithm.kind} needs a critic, and none was made")
@@ -75,6 +81,8 @@ class SelfPlay:
         self.stage = self.stages[0]
         self.config, self.generator, self.verifier, self.critic = self.stage.config, generator, verifier, critic
         self.source, self.grade, self.ladder, self.run, self.tell = source, grade, list(ladder), run, tell
+        self.scorers, self.selection = scorers or Scorers(), Selecting(config.selection, config.seed)
+        self.stream = 0  # the seed of the update under way
         self.credit = self._crediting(0)
         self.noise = Noise(**config.noise.model_dump(), seed=config.seed)
         self.watch = Watch(grade, config.seed, reading_of(generator.propose))
@@ -105,6 +113,7 @@ class SelfPlay:
             self.config.algorithm,
             score=score if needs_verifier_scores(self.config, rewards) else None,
             values=self._values if self.critic is not None else None,
+            ask=self._ask if asked_for(self.config) else None,
         )
 
     @cached_property
@@ -179,23 +188,34 @@ class SelfPlay:
 
     def _improve_policy(self, round_number: int, update: int) -> Improvement:
         """Problems, answers, credit, gradient, new weights in the engine: one update of the policy."""
-        config = self.config
+        config, sampling = self.config, self.config.sampling
         done, total = round_number * config.updates + update, config.rounds * config.updates
-        problems = self._asked()
         self.tell("training", done, total, f"round {round_number + 1}: sampling")
-        drawn = self._answered(problems, self._draws(round_number, update))
-        groups = list(drawn)
-        self.source.observe([group for group in groups if not is_sneaky(group.problem)])
-        credited, taught = self.credit(groups), self._taught()
-        self.tell("training", done, total, f"round {round_number + 1}: learning, {solved(groups)}")
-        return self._learn(groups, credited, {**drawn.metrics, **taught.metrics, **shares(groups)}, taught)
+        self.stream = self._draws(round_number, update)
+        # In a game of provers half as many problems, each for both of the roles.
+        provers = config.provers.enabled
+        count = max(1, sampling.problems // 2) if provers else sampling.problems
 
-    def _asked(self) -> list[Problem]:
-        """The problems of one update; in a game of provers half as many, each for both of the roles."""
-        count = self.config.sampling.problems
-        if not self.config.provers.enabled:
-            return list(self.run(take(self.source, count)))
-        return both(self.run(take(self.source, max(1, count // 2))))
+        def answered(problems: Sequence[Problem], attempt: int) -> Collected:
+            asked = both(problems) if provers else problems
+            return self._answered(asked, derive_seed("refill", self.stream, attempt) if attempt else self.stream)
+
+        groups, measured = self.selection.draw(self.source, count, self.run, answered)
+        kept = self.selection.kept(groups, count)
+        kept, hinted = self.selection.rationalise(
+            kept,
+            self.run,
+            self.generator.propose,
+            self.reward_grade(self.stream),
+            max_tokens=sampling.max_tokens,
+            seed=derive_seed("rationalise", self.stream),
+        )
+        self.ledger.sampling += self._sampled("rollout") if hinted else 0.0
+        credited, taught = self.credit(kept, self.selection.memory), self._taught()
+        self.selection.memory = {**self.selection.memory, **credited.credits.memory}
+        self.tell("training", done, total, f"round {round_number + 1}: learning, {solved(groups)}")
+        improved = self._learn(kept, credited, {**measured, **hinted, **taught.metrics, **shares(groups)}, taught)
+        return replace(improved, groups=tuple(groups), dead=improved.dead + self.selection.left_out(groups, kept))
 
     def _draws(self, round_number: int, update: int) -> int:
         """The seed of the answers of an update; a round that is played again after a rollback draws others."""
@@ -237,10 +257,15 @@ class SelfPlay:
         self, groups: Sequence[Group], credited: Credited, measured: Mapping[str, float], taught: Taught
     ) -> Improvement:
         credits_PG, prompt = credited.credits.credits_PG, self.generator.propose.prompts.tokens
-        packed = pack((*credits_PG, *taught.credits_PG), prompt)
+        answers_PG = without_cut(credits_PG) if self.config.selection.overlong == "mask" else credits_PG
+        packed = pack((*answers_PG, *taught.credits_PG), prompt)
+        again = self.selection.replay.draw()
+        self.selection.replay.keep(groups, credits_PG, prompt)
         waits = self.critic is not None and self.critic.warming_up
+        if self.critic is not None and not waits:
+            waits = distrusted(self.selection.memory, credited.metrics, self.config.critic)
         self.generator.release()
-        report = self.generator.trainer.update(() if waits else packed.samples, packed.left_out)
+        report = self.generator.trainer.update(() if waits else (*packed.samples, *again), packed.left_out)
         self.ledger.policy += report.flops
         self._did("update", Part(report.flops, report.seconds))
         metrics = {**credited.metrics, **measured}
@@ -332,6 +357,27 @@ class SelfPlay:
         self.ledger.policy += flops
         self._did("critic_values", Part(flops, time.monotonic() - started))
         return values
+
+    def _ask(self, groups: Sequence[Group]) -> Found:
+        """Other models and auxiliary rollouts, as work of training."""
+
+        def did(purpose: str, part: Part | None) -> None:
+            self.ledger.credit += self._sampled(purpose) if part is None else part.flops
+            if part is not None:
+                self._did(purpose, part)
+
+        algorithm = self.config.algorithm
+        return self.scorers.ask(
+            groups,
+            asked_for(self.config),
+            algorithm if isinstance(algorithm, RolloutSettings) else None,
+            self.generator.propose,
+            self.reward_grade(self.stream),
+            self.run,
+            did,
+            max_tokens=self.config.sampling.max_tokens,
+            seed=derive_seed("auxiliary", self.stream),
+        )
 
     def _sampled(self, purpose: str) -> float:
         """Enter what the engine did since it was last asked; its FLOPs."""

@@ -1,9 +1,15 @@
 """What the chosen algorithm, loss and rewards need, checked before anything is loaded or trained.
 
     critic     values of each token: a critic is trained beside the policy
-    reference  the policy as it was at the start: kept where the loss pulls to it (`loss.kl_coef` above 0)
+    reference  the policy as it was at the start: a copy is kept
     verifier   the run's process verifier: there unless it is switched off (`verifier.enabled`)
     turns      outcomes of every turn: environments `second_look` and `retry` give them
+    rollouts   auxiliary rollouts from the ends of steps, drawn by the loop
+    outcome    the reward `outcome` among the rewards
+    implicit   an implicit reward model that learns online: every run can have one
+    teacher    a teacher: `teacher.model`
+    pairs      an algorithm that joins answers in twos (for a preference loss)
+    pair loss  a loss that learns from such pairs
 
 A loss also reads fields of the samples; those that only an algorithm with a critic writes need one.
 """
@@ -13,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ponder.plugins import Plugin
+from ponder.protocols import Together
 from ponder.rewards.component import Component
 from ponder.rewards.outcome import Outcome
 from ponder.rollout.settings import SearchDraws
@@ -61,8 +68,16 @@ def _check(config: Run) -> None:
                 f"loss {config.loss.kind} reads {name} of each sample, which only an algorithm with a critic gives; "
                 "set algorithm.kind=gae"
             )
-        if name == "teacher_logprobs_T":
-            raise PonderError(f"loss {config.loss.kind} follows a teacher, and `ponder run` has none")
+        if name == "teacher_logprobs_T" and not config.teacher.model:
+            raise PonderError(f"loss {config.loss.kind} follows a teacher; set teacher.model to a folder or hub id")
+    _check_selection(config)
+
+
+def asked_for(config: Run) -> set[str]:
+    """What of each update's answers is asked besides: "reference", "teacher", "implicit", "rollouts"."""
+    rules = [plugin for _, plugin in _plugins(config) if plugin is not config.loss]
+    wanted = {need for plugin in rules for need in plugin.needs} & {"reference", "teacher", "implicit", "rollouts"}
+    return wanted | ({"teacher"} if "teacher_logprobs_T" in config.loss.fields else set())
 
 
 def _check_provers(config: Run) -> None:
@@ -96,13 +111,48 @@ def _plugins(config: Run, rewards: Sequence[Component] | None = None) -> list[tu
 
 def _missing(config: Run, need: str) -> str:
     """What the user must change for this need; empty if it is met."""
-    if need == "critic":
-        return "" if config.critic.enabled else "a critic; set critic.enabled=true, or choose an algorithm without one"
-    if need == "reference":
-        return "" if config.loss.kl_coef > 0 else "a reference policy; set loss.kl_coef above 0, and a copy is kept"
+    if need in ("reference", "implicit"):
+        return ""
     if need == "verifier":
         return "" if config.verifier.enabled else "the verifier; set verifier.enabled=true"
     if need == "turns":
         checked = config.environment.kind in ("second_look", "retry")
         return "" if checked else "an environment that checks every turn; set environment.kind=second_look"
-    return f"{need!r}, which `ponder run` does not provide; it knows critic, reference, turns and verifier"
+    if need == "critic":
+        return "" if config.critic.enabled else "a critic; set critic.enabled=true, or choose an algorithm without one"
+    if need == "rollouts":
+        joint = isinstance(config.environment, Together)
+        return "rollouts of single answers, and a match has none; choose an algorithm without them" if joint else ""
+    if need == "outcome":
+        paid = any(reward.kind == "outcome" for reward in config.rewards)
+        return "" if paid else 'the outcome among the rewards; add {kind="outcome"} to rewards'
+    if need == "teacher":
+        return "" if config.teacher.model else "a teacher; set teacher.model to a folder or hub id"
+    if need == "pairs":
+        return "" if config.algorithm.pairs else "pairs of answers; set algorithm.kind=preference or step_preference"
+    if need == "pair loss":
+        return "" if config.loss.pairs else "a loss that learns from pairs; set loss.kind=dpo"
+    return (
+        f"{need!r}, which `ponder run` does not provide; it knows critic, reference, verifier, rollouts, outcome, "
+        "implicit, teacher, turns, pairs and pair loss"
+    )
+
+
+def _check_selection(config: Run) -> None:
+    """Data that a loss or an algorithm cannot learn from."""
+    selection, loss = config.selection, config.loss
+    if selection.replay.rows and (loss.pairs or (loss.on_policy and not loss.compares)):
+        raise PonderError(
+            f"selection.replay.rows={selection.replay.rows}: the loss {loss.kind} takes all rows for draws of the "
+            "present policy, and older ones would mislead it; use clipped, gspo or cispo (which weigh rows by their "
+            "ratio) or cloning, or set selection.replay.rows=0"
+        )
+    if selection.rationalise and loss.on_policy:
+        raise PonderError(
+            f"selection.rationalise={selection.rationalise}: answers that were drawn with a hint are no draws of the "
+            f"policy without it, which the loss {loss.kind} takes them for; set loss.kind=cloning"
+        )
+    if config.provers.enabled and (selection.refill or selection.retire):
+        raise PonderError("in a game of provers each problem is asked twice; set selection.refill=0 and retire=0 there")
+    if config.algorithm.pairs and config.trainer.from_start:
+        raise PonderError("trainer.from_start begins from the reference in every update; set it to false with pairs")

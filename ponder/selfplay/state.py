@@ -30,12 +30,15 @@ def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenize
             "learner": dict(policy.tensors),
             **play.verifier.tensors(),
             **(critic.tensors() if critic else {}),
+            **play.scorers.tensors(),
         },
         state={
             "rounds": rounds,
             "counters": dict(policy.counters),
             "verifier": play.verifier.counters(),
             "critic": critic.counters() if critic else None,
+            "implicit": play.scorers.counters(),
+            "selection": play.selection.state(),
             "curriculum": play.source.state(),
             "ledger": play.ledger.state(),
             "health": play.health.state(),
@@ -91,6 +94,8 @@ def restore(play: SelfPlay, saved: Saved, version: int | None = None) -> int:
     play.verifier.load(tensors, state["verifier"])
     if play.critic is not None:
         play.critic.load(tensors, state["critic"])
+    play.scorers.load(tensors, state.get("implicit"))
+    play.selection.load_state(state.get("selection", {}))
     play.source.load_state(state["curriculum"])
     play.ledger = Ledger.of(state["ledger"])
     if "health" in state:  # not in checkpoints of earlier versions

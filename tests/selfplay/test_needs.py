@@ -51,9 +51,17 @@ def _registered() -> Iterator[None]:
     [
         ({"algorithm": "gae", "critic": {"enabled": False}}, "algorithm gae needs a critic; set critic.enabled=true"),
         ({"algorithm": "wanting"}, "algorithm wanting needs 'oracle', which `ponder run` does not provide"),
-        ({"loss": "pulled"}, "loss pulled needs a reference policy; set loss.kl_coef above 0"),
+        ({"loss": "dpo"}, "loss dpo needs pairs of answers; set algorithm.kind=preference or step_preference"),
+        ({"algorithm": "preference"}, "algorithm preference needs a loss that learns from pairs; set loss.kind=dpo"),
+        ({"algorithm": "distillation"}, "algorithm distillation needs a teacher; set teacher.model"),
+        ({"algorithm": "vineppo", "rewards": [{"kind": "format"}]}, "needs the outcome among the rewards"),
+        ({"selection": {"replay": {"rows": 4}}, "loss": "reinforce"}, "takes all rows for draws of the present policy"),
+        (
+            {"selection": {"rationalise": 2}},
+            "answers that were drawn with a hint are no draws of the policy without it",
+        ),
         ({"loss": "returning"}, "loss returning reads returns_T of each sample, which only an algorithm with a critic"),
-        ({"loss": "taught"}, "loss taught follows a teacher, and `ponder run` has none"),
+        ({"loss": "taught"}, "loss taught follows a teacher; set teacher.model to a folder or hub id"),
     ],
 )
 def test_a_need_that_is_not_met_is_one_sentence(settings: dict[str, Any], sentence: str):
@@ -69,6 +77,9 @@ def test_a_need_that_is_not_met_is_one_sentence(settings: dict[str, Any], senten
         {},
         {"algorithm": "gae"},
         {"loss": {"kind": "pulled", "kl_coef": 0.1}},
+        {"loss": "pulled"},
+        {"algorithm": "preference", "loss": "dpo"},
+        {"algorithm": "rejection", "loss": "cloning", "selection": {"rationalise": 2, "replay": {"rows": 4}}},
         {"algorithm": "gae", "loss": "returning"},
         {"rewards": [{"kind": "outcome"}, {"kind": "process"}]},
         {"algorithm": "rejection", "loss": "cloning"},

@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ponder.api.policies import Policy, load_policy
+from ponder.api.training.scorers import scorers_of
 from ponder.engines.loop import run as run_async
 from ponder.engines.open import check_trainable, open_engine
 from ponder.engines.settings import LocalSettings, ScriptedSettings
@@ -27,6 +28,7 @@ from ponder.selfplay.needs import needs_critic
 from ponder.selfplay.proposer.make import source_of
 from ponder.selfplay.provers.verifier import ProverVerifier
 from ponder.selfplay.roles import Critic, Generator, NoVerifier, Texts, Verifier, parity_check, policy_trainer
+from ponder.selfplay.scorers.scorers import Scorers
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
 SUMMARY = "summary.json"
@@ -34,7 +36,7 @@ SUMMARY = "summary.json"
 
 @dataclass
 class Start:
-    """What can fail before a run has a folder: the model, its trainer, the verifier and the critic."""
+    """What can fail before a run has a folder: the model, its trainer, the verifier, the critic, other models."""
 
     config: Run
     families: list[Family]
@@ -43,6 +45,7 @@ class Start:
     generator: Generator
     verifier: Verifier | NoVerifier
     critic: Critic | None
+    scorers: Scorers
 
 
 def prepared(config: Run, families: list[Family]) -> Start:
@@ -63,11 +66,12 @@ def prepared(config: Run, families: list[Family]) -> Start:
     kind = ProverVerifier if config.provers.enabled else Verifier
     own = kind(policy.model, policy.propose, config) if enabled and dual else None
     critic = Critic(policy.model, policy.propose, config) if needs_critic(config) else None
+    scorers = scorers_of(config, policy)
     trainer = policy_trainer(policy.model, config)
     shared = UnifiedVerifier(policy.model, policy.propose, config, trainer.core) if enabled and not dual else None
     verifier = own or shared or NoVerifier()
     generator = Generator(trainer, policy.propose, policy.engine, policy.model, _check(config, policy))
-    return Start(config, families, policy, base, generator, verifier, critic)
+    return Start(config, families, policy, base, generator, verifier, critic, scorers)
 
 
 def check_engine(config: Run) -> None:
@@ -120,6 +124,7 @@ class Stage:
             run_async,
             tell,
             start.critic,
+            start.scorers,
         )
         bench = measure.Bench(grade, run_async, config.evaluation, config.sampling.max_tokens, config.seed)
         return Stage(config, log, start.policy, families, play, start.verifier, bench, start.base, tell)

@@ -18,6 +18,7 @@ def run(
     model: Annotated[str | None, typer.Option(help="tiny (embedded), a local folder, or a hub id.")] = None,
     problems: Annotated[str | None, typer.Option(help="Comma-separated problem specs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", min=0)] = None,
+    preset: Annotated[str, typer.Option(help="Settings of a named method (`ponder list presets`); --set wins.")] = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="List every key of --set, and run nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
@@ -35,6 +36,7 @@ def run(
         _list_settings(as_json)
         return
     from ponder.api.train import check_plan, plan_run, train
+    from ponder.api.training.presets import settings_of
     from ponder.commands.planned import show
     from ponder.commands.progress import Bars
     from ponder.reports.run.tables import console
@@ -43,7 +45,8 @@ def run(
     overrides += [f"problems={json.dumps(problems.split(','))}"] if problems else []
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += ["allow_unsafe_code=true"] if allow_unsafe_code else []
-    plan = plan_run(config, out=out, settings=[*(set_ or []), *overrides], resume=resume)
+    chosen = settings_of(preset) if preset else ()
+    plan = plan_run(config, out=out, settings=[*chosen, *(set_ or []), *overrides], resume=resume)
     if not as_json:
         show(plan, Terminal(), whole=dry_run)
     if dry_run:

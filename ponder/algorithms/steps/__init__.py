@@ -1,0 +1,1 @@
+"""Credit for steps: rules that tell the steps of one answer apart."""

@@ -1,0 +1,1 @@
+"""Which problems are asked and which answers are learned from."""
