@@ -129,7 +129,8 @@ def test_what_a_dead_server_left_is_lost_and_charged_nothing(database: Engine):
         ledger.accept(connection, entry("r2"), "alive", now)
     with database.begin() as connection:
         assert ledger.beat(connection, "alive", now) == 0  # the first sign of life found it
-        states = {id: state for id, state in connection.execute(select(REQUESTS.c.id, REQUESTS.c.state))}
+        rows = connection.execute(select(REQUESTS.c.id, REQUESTS.c.state))
+        states = {row.id: row.state for row in rows}
         assert states == {"r1": "lost", "r2": "accepted"}
         assert ledger.used(connection, "k", now)["month"] == 100
         assert ledger.settle(connection, settled("r1"))  # it was alive after all
