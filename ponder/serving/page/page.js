@@ -120,7 +120,7 @@ class Result {
       const own = above + (node.parent !== "" && forks.get(node.parent) > 1 ? 1 : 0);
       depth.set(node.id, own);
       if (rows.length >= MOST) continue;
-      const row = made("div", undefined, `step ${node.state} d${Math.min(4, own)}`);
+      const row = made("div", undefined, `step ${node.state} d${Math.min(4, own)}${node.parent === "" ? " first" : ""}`);
       row.setAttribute("role", "treeitem");
       row.setAttribute("aria-level", String(own + 1));
       const score = node.score === null ? node.step_score : node.score;
