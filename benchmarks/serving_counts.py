@@ -1,8 +1,8 @@
 """Do bills agree with the engine? `python -m benchmarks.serving_counts --requests 10000 [--engine local]`
 
 Requests of random strategies, budgets, numbers of choices and deadlines, of which a part leaves in the middle, run
-against one server's core. For each: nothing above its cap, and the parts of the bill add up. For all: the sums of the bills are
-the engine's own counters, to the token.
+against one server's core. For each: nothing above its cap, and the parts of the bill add up. For all: the sums of the
+bills are the engine's own counters, to the token.
 """
 
 from __future__ import annotations
