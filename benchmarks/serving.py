@@ -26,6 +26,7 @@ import psutil
 from ponder.api.problems import load_families
 from ponder.verifiers.truth import GroundTruth
 
+WHAT = ("load", "overload", "tiers")
 QUESTION = "Make 18 from 3, 6, 1."
 PLAIN = {"ponder": {"strategy": "sample"}, "reasoning_effort": "low"}
 SEARCH = {"ponder": {"strategy": "vote"}, "reasoning_effort": "medium"}
@@ -181,17 +182,16 @@ async def tiers(problems: int) -> dict[str, Any]:
 def main() -> None:
     """Run what is asked for and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--what", nargs="+", default=["load", "overload", "tiers"])
+    parser.add_argument("--what", nargs="+", choices=WHAT, default=list(WHAT))
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--problems", type=int, default=100, help="of each family, for tiers")
     given = parser.parse_args()
     for what in given.what:
-        measure = {
-            "load": lambda: load(given.seconds),
-            "overload": lambda: overload(given.seconds),
-            "tiers": lambda: tiers(given.problems),
-        }[what]
-        print(json.dumps({what: asyncio.run(measure())}, indent=1), flush=True)
+        if what == "tiers":
+            found = asyncio.run(tiers(given.problems))
+        else:
+            found = asyncio.run(load(given.seconds) if what == "load" else overload(given.seconds))
+        print(json.dumps({what: found}, indent=1), flush=True)
 
 
 if __name__ == "__main__":
