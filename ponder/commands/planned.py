@@ -16,7 +16,9 @@ def show(plan: Plan, console: Console, *, whole: bool) -> None:
         console.print(f"Settings chosen for {escape(plan.config.model)} (change any with --set):", highlight=False)
         width = max(len(choice.line) for choice in plan.chosen)
         for choice in plan.chosen:
-            console.print(f"  {escape(choice.line):{width}}  because {escape(choice.because)}", highlight=False)
+            console.print(
+                f"  {escape(choice.line):{width}}  because {escape(choice.because)}", highlight=False, soft_wrap=True
+            )
     memory, work, room = plan.forecast.memory, plan.forecast.work, plan.forecast.room
     console.print(
         f"Expected: {_gb(memory.peak)} of memory while {memory.stage} (this machine has {_gb(room.memory)}, "

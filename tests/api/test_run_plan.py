@@ -64,6 +64,8 @@ def test_size_and_memory_decide_between_full_training_and_adapters() -> None:
     assert (small["trainer.learning_rate"], small["trainer.lora_rank"]) == (2e-5, 0)
     assert (large["trainer.learning_rate"], large["trainer.lora_rank"]) == (1e-5, 32)
     assert values(replace(SMALL, memory=3e9))["trainer.lora_rank"] == 32  # 2.2 GB of states in 3 GB leaves no room
+    assert values(replace(SMALL, files=True))["frame.kind"] == "plain"
+    assert "frame.kind" not in {**small, **values(replace(SMALL, files=True, framed=True))}
     assert small["verifier.enabled"] is False and all(choice.because for choice in choices(SMALL))
     # Every key exists and every value is allowed.
     for about in (SMALL, replace(SMALL, parameters=7e9), replace(SMALL, parameters=1.5e9, device="cuda", memory=80e9)):

@@ -25,12 +25,17 @@ _BUDGET = 0.6  # share of the memory that those may take; the rest is activation
 
 @dataclass(frozen=True)
 class About:
-    """What the choice depends on: the model's parameters, the device, and the memory in bytes that is there."""
+    """What the choice depends on: the model's parameters, the device, and the memory in bytes that is there.
+
+    `framed`: the model comes with a frame that it was trained in. `files`: all problems are rows of files.
+    """
 
     name: str
     parameters: float
     device: str
     memory: float
+    framed: bool = False
+    files: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def _learning(about: About, full: bool) -> list[Choice]:
             0 if full else 32,
             f"full fine-tuning needs {about.parameters * _FULL_BYTES / 1e9:.1f} GB and there are {where}",
         ),
+        Choice("trainer.betas", (0.9, 0.999), "with 0.95 an update of one mixed group moves as far as one of eight"),
         Choice("trainer.warmup_steps", 2, "a run is tens of updates, and AdamW needs a few steps to know its scale"),
     ]
     if not full:
@@ -93,7 +99,10 @@ def _learning(about: About, full: bool) -> list[Choice]:
 
 def _sampling(about: About) -> list[Choice]:
     gpu, small = about.device != "cpu", about.parameters < 400e6
+    plain = about.parameters < 300e6 and about.files and not about.framed
+    why = "a model this small rarely ends its answer when it is told in what form to give it"
     return [
+        *([Choice("frame.kind", "plain", why)] if plain else []),
         Choice("sampling.group_size", 8, "enough answers for a group to hold right and wrong ones"),
         Choice(
             "sampling.problems",
@@ -103,8 +112,10 @@ def _sampling(about: About) -> list[Choice]:
         ),
         Choice(
             "sampling.temperature",
-            0.7 if small else 1.0,
-            "small models rarely answer right at 1.0" if small else "the policy itself is what is trained",
+            0.9 if small else 1.0,
+            "small models rarely answer right at 1.0, and below 0.9 the answers of a group were soon all alike"
+            if small
+            else "the policy itself is what is trained",
         ),
         Choice(
             "sampling.max_tokens",

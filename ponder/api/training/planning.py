@@ -17,6 +17,7 @@ from ponder.api.training.forecast.room import here
 from ponder.api.training.stage import check_engine
 from ponder.config import checked, load, set_in
 from ponder.config import given as given_by
+from ponder.models import trained_on
 from ponder.models.load import EMBEDDED
 from ponder.selfplay import needs
 from ponder.selfplay.config import Run
@@ -67,7 +68,14 @@ def about(config: Run, out: Path) -> About:
     if config.model == EMBEDDED:
         return About(EMBEDDED, 0.0, config.device, 0.0)
     count = sum(p.numel() for p in skeleton(config.model, dtype_on(config.device)).parameters())
-    return About(config.model, float(count), config.device, here(config.device, out).memory)
+    return About(
+        config.model,
+        float(count),
+        config.device,
+        here(config.device, out).memory,
+        framed=trained_on.frame_of(config.model) is not None,
+        files=all(spec.startswith(("jsonl:", "hf:")) for spec in config.problems),
+    )
 
 
 def _begun(folder: Path, config: Path | None) -> Path:

@@ -14,9 +14,10 @@ from ponder.policy.frames.auto import Auto
 from ponder.policy.frames.chain import Chain
 from ponder.policy.frames.few_shot import FewShot
 from ponder.policy.frames.frame import Frame as Frame
+from ponder.policy.frames.plain import Plain
 from ponder.policy.frames.thinking import Native, Opened, Tags
 
 FRAMES: Registry[Frame] = Registry("frame", Frame, "auto")
-for _kind in (Auto, Native, Tags, Chain, FewShot, Opened):
+for _kind in (Auto, Native, Tags, Chain, FewShot, Plain, Opened):
     FRAMES.register(_kind)
 AnyFrame = Annotated[Frame, FRAMES]
