@@ -2,7 +2,7 @@
 
 `preference` pairs whole answers: the i-th right one with the i-th wrong one, +1 on the tokens of the better, -1 on
 those of the worse. `step_preference` blames only what went wrong (step-level DPO; RL on incorrect synthetic data,
-arXiv 2406.14532, section 5): the worse row is trained up to and including its first wrong step, the first step after
+arXiv 2406.14532): the worse row is trained up to and including its first wrong step, the first step after
 which no auxiliary rollout ends right although one before it did. The rollouts tell where; they are not trained on.
 
 DPO on arbitrary pairs of whole answers did not beat imitation on MATH there, pairs cut at the pit did. Degenerate: a
@@ -38,7 +38,7 @@ class StepPreference(RolloutSettings):
     """Pairs whose wrong answer counts up to its first wrong step, which auxiliary rollouts find."""
 
     kind: Literal["step_preference"] = "step_preference"
-    source: ClassVar[str] = "RL on incorrect synthetic data (arXiv 2406.14532, section 5); Step-DPO (arXiv 2406.18629)"
+    source: ClassVar[str] = "RL on incorrect synthetic data (arXiv 2406.14532); Step-DPO (arXiv 2406.18629)"
     needs: ClassVar[tuple[str, ...]] = ("rollouts", "pair loss")
     loss: ClassVar[str] = "dpo"
     pairs: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""CISPO (MiniMax-M1, arXiv 2506.13585, equation 4): the ratio is a weight that is capped, and no token is dropped.
+"""CISPO (MiniMax-M1, arXiv 2506.13585, section 3.1): the ratio is a weight that is capped, and no token is dropped.
 
     L_t = -sg(min(rho_t, cap)) A_t log pi(y_t | s_t),   rho_t = pi(y_t | s_t) / mu(y_t | s_t)
 
@@ -24,7 +24,7 @@ class CISPO(Loss):
 
     kind: Literal["cispo"] = "cispo"
     cap: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 5.0
-    source: ClassVar[str] = "CISPO (MiniMax-M1, arXiv 2506.13585, equation 4); ScaleRL (arXiv 2510.13786)"
+    source: ClassVar[str] = "CISPO (MiniMax-M1, arXiv 2506.13585, section 3.1); ScaleRL (arXiv 2510.13786)"
     compares: ClassVar[bool] = True
 
     def __call__(self, tokens: TokenRows) -> Terms:

@@ -1,6 +1,6 @@
 """Clip-Cov and KL-Cov (Cui et al., arXiv 2505.22617, section 4): hold back the few tokens that use up the entropy.
 
-Entropy falls by the covariance of log-probability and advantage (their equation 7). A token's part of it, over all
+Entropy falls by the covariance of log-probability and advantage (their section 3). A token's part of it, over all
 trained tokens of a step, is
 
     cov_t = (log mu(y_t) - mean log mu) (A_t - mean A)
@@ -41,7 +41,7 @@ class ClipCov(Loss):
     share: Share = 2e-4
     low: float = 1.0
     high: float = 5.0
-    source: ClassVar[str] = "Clip-Cov (arXiv 2505.22617, equation 12)"
+    source: ClassVar[str] = "Clip-Cov (arXiv 2505.22617, section 4)"
     compares: ClassVar[bool] = True
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class KLCov(Loss):
     kind: Literal["kl_cov"] = "kl_cov"
     share: Share = 2e-4
     coef: Annotated[float, Field(gt=0)] = 1.0
-    source: ClassVar[str] = "KL-Cov (arXiv 2505.22617, equation 14)"
+    source: ClassVar[str] = "KL-Cov (arXiv 2505.22617, section 4)"
     compares: ClassVar[bool] = True
 
     def marks(self, samples: Sequence[Sample], models: Models) -> list[tuple[float, ...]]:

@@ -38,7 +38,7 @@ class DPO(Loss):
     constant_length: Annotated[int, Field(ge=0)] = 1
     beta: Annotated[float, Field(gt=0)] = 0.1
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    source: ClassVar[str] = "DPO (arXiv 2305.18290, equation 7); step-level pairs (arXiv 2406.14532, section 5)"
+    source: ClassVar[str] = "DPO (arXiv 2305.18290, equation 7); step-level pairs (arXiv 2406.14532)"
     needs: ClassVar[tuple[str, ...]] = ("reference", "pairs")
     fields: ClassVar[tuple[str, ...]] = ()
     on_policy: ClassVar[bool] = False

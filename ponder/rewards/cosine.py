@@ -1,4 +1,4 @@
-"""The cosine reward (arXiv 2502.03373, equation 1): right answers prefer to be short, wrong ones to think longer.
+"""The cosine reward (arXiv 2502.03373): right answers prefer to be short, wrong ones to think longer.
 
     f(t, T, a, b) = b + (a - b) / 2 (1 + cos(pi t / T)): a at length 0, b at length T
     right  f(length, limit, right_short, right_long)      wrong  f(length, limit, wrong_short, wrong_long)
@@ -31,7 +31,7 @@ class Cosine(Component):
     wrong_short: Finite = -1.0
     wrong_long: Finite = 0.0
     beyond: Finite = -1.0
-    source: ClassVar[str] = "Demystifying Long CoT (arXiv 2502.03373, section 4.2)"
+    source: ClassVar[str] = "Demystifying Long CoT (arXiv 2502.03373)"
 
     def pay(self, graded: Graded) -> Sequence[float]:
         return [self.of(len(t), y > 0.5) for t, y in zip(graded.trajectories_G, graded.outcomes_G, strict=True)]

@@ -1,4 +1,4 @@
-"""L1 / LCPO (arXiv 2503.04697, equations 1 and 2): an asked-for length n, met exactly or at most.
+"""L1 / LCPO (arXiv 2503.04697): an asked-for length n, met exactly or at most.
 
     exact    r = outcome - alpha |n - length|
     at_most  r = outcome * clip(alpha (n - length) + delta, 0, 1)
@@ -29,7 +29,7 @@ class L1(Component):
     target: Annotated[int, Field(ge=1)] = 200
     alpha: Annotated[float, Field(gt=0)] = 1e-3
     delta: Annotated[float, Field(ge=0, le=1)] = 0.5
-    source: ClassVar[str] = "L1 (arXiv 2503.04697, equations 1 and 2)"
+    source: ClassVar[str] = "L1 (arXiv 2503.04697)"
 
     def pay(self, graded: Graded) -> Sequence[float]:
         wanted = int(graded.group.problem.key.data.get(TARGET, self.target))

@@ -1,4 +1,4 @@
-"""PAV (Rewarding Progress, arXiv 2410.08146, equation 5): the outcome, and how much a step helps *another* prover mu.
+"""PAV (Rewarding Progress, arXiv 2410.08146): the outcome, and how much a step helps *another* prover mu.
 
     A_t = (r - mean r) + alpha (V_mu(s_(k+1)) - V_mu(s_k))     for the tokens of step k
 
@@ -32,7 +32,7 @@ class PAV(RolloutSettings):
     alpha: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     best_of: Annotated[int, Field(ge=1)] = 4
     prover: str = ""
-    source: ClassVar[str] = "Rewarding Progress (arXiv 2410.08146, equation 5)"
+    source: ClassVar[str] = "Rewarding Progress (arXiv 2410.08146)"
 
     @model_validator(mode="after")
     def _enough_rollouts(self) -> PAV:

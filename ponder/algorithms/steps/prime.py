@@ -1,4 +1,4 @@
-"""PRIME (arXiv 2502.01456, equations 3 and 5): token rewards of an implicit reward model that learns online.
+"""PRIME (arXiv 2502.01456): token rewards of an implicit reward model that learns online.
 
     r_t = beta (log phi(y_t) - log ref(y_t))
     A_t = weight sum_(s >= t) gamma^(s-t) (r_s - b) + (R - mean of the others' R),   b = mean of the others' mean r
@@ -32,7 +32,7 @@ class Prime(Algorithm):
     gamma: Annotated[float, Field(ge=0, le=1)] = 1.0
     weight: Annotated[float, Field(ge=0)] = 1.0
     update: Literal["after", "before"] = "after"
-    source: ClassVar[str] = "PRIME (arXiv 2502.01456, equations 3 and 5)"
+    source: ClassVar[str] = "PRIME (arXiv 2502.01456)"
     needs: ClassVar[tuple[str, ...]] = ("implicit",)
 
     def credit(self, batch: Batch) -> Credits:
