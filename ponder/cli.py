@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import ponder
-from ponder.commands.options import judging, listing, models, problems, serving, thinking, training, verifying
+from ponder.commands.options import factory, judging, listing, models, problems, serving, thinking, training, verifying
 from ponder.commands.options.shared import Json, print_json
 from ponder.commands.terminal import Terminal
 from ponder.types import PonderError
@@ -58,6 +58,9 @@ app.add_typer(verifier_app, name="verifier")
 keys_app = typer.Typer(help="Keys of those who may ask a server.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
+factory_app = typer.Typer(help="Chains of thought made to order.", no_args_is_help=True)
+app.add_typer(factory_app, name="factory")
+
 app.command("list")(listing.list_what)
 app.command()(training.run)
 app.command()(thinking.solve)
@@ -75,6 +78,8 @@ verifier_app.command("train")(verifying.train_verifier)
 verifier_app.command("audit")(verifying.audit_verifier)
 models_app.command("get")(models.get_model)
 models_app.command("check")(models.check_model)
+factory_app.command("make")(factory.make)
+factory_app.command("clone")(factory.clone)
 problems_app.command("list")(problems.list_problems)
 problems_app.command("show")(problems.show_problems)
 

@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tools": {"verifiers"},
     "rollout": {"search", "environments"},
     "labels": {"search", "rollout"},
+    "factory": {"problems", "search", "rollout", "labels"},
     "rewards": set(),
     "algorithms": {"rewards"},
     "losses": set(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from typing import Any
 
 import pytest
@@ -49,8 +50,13 @@ def match(state: str, first: Player, second: Player, game: Game = NIM) -> Played
     return played
 
 
+@cache
+def codec_of() -> Codec:
+    return Codec(load("tiny").tokenizer)
+
+
 def policy(script: Any, **options: Any) -> Propose:
-    codec = Codec(load("tiny").tokenizer)
+    codec = codec_of()
     return PolicyPropose(ScriptedEngine(codec, script, **options), codec, canonical_answer)
 
 

@@ -1,0 +1,1 @@
+"""How chains are made, one way a file."""
