@@ -149,7 +149,8 @@ class SelfPlay:
         self._improve_verifier(groups, round_number)
         ladder = self.climb()
         quality, agreed = self._measure_verifier(ladder, round_number)
-        watched = self.watch.look(round_number, groups)
+        proposals = [group for update in updates for group in update.proposals]
+        watched = self.watch.look(round_number, groups, proposals)
         self.ledger.seconds += time.monotonic() - started
         levels = getattr(self.source, "levels", None)
         row = round_row(round_number, self.ledger, self.parts, levels, updates, ladder, quality, watched)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from ponder.commands.options.shared import (
     Device,
@@ -63,7 +66,6 @@ def make(
 ) -> None:
     """Make chains of thought from a model's own samples: stitched, corrected, in roles, each checked."""
     from ponder.api import factory
-    from ponder.commands import factory as printed
     from ponder.factory.work import TURN
 
     request = factory.Request(
@@ -96,7 +98,7 @@ def make(
     if as_json:
         print_json(summary)
     else:
-        Console().print(printed.table(summary))
+        Console().print(_table(summary))
         Console().print(f"Written: {summary['file']}")
 
 
@@ -133,3 +135,20 @@ def clone(
     else:
         loss = "-" if summary["loss"] is None else f"{summary['loss']:.3f}"
         Console().print(f"{summary['chains']} chains, {summary['steps']} steps, loss {loss}. Written: {summary['out']}")
+
+
+def _table(summary: Mapping[str, Any]) -> Table:
+    """Chains by method, and what was not made, with the reasons."""
+    title = f"{summary['chains']} chains from {summary['tokens']:.0f} generated tokens"
+    shown = Table(title=title, title_justify="left")
+    shown.add_column("chains")
+    shown.add_column("number", justify="right")
+    for method, count in summary["by_method"].items():
+        shown.add_row(method, str(count))
+    lost: Counter[str] = Counter()
+    for row in summary["rounds"]:
+        lost.update({f"refused, {name}": count for name, count in row["refused"].items()})
+        lost.update({f"none made: {name}": count for name, count in row["why_none"].items()})
+    for name, count in lost.most_common():
+        shown.add_row(f"[dim]{name}[/]", f"[dim]{count}[/]")
+    return shown

@@ -13,6 +13,7 @@ from, since an evaluation might ask it.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from ponder.environments.environment import EnvironmentSettings
@@ -48,12 +49,17 @@ class Match(EnvironmentSettings):
         played = await play(game, state, players, name=f"{problem.id}/m{member}", level=problem.level, seed=seed)
         split = split_of(game.content(state))
         learned = tuple(
-            (moved.asked, moved.trajectory, played.verdict(at))
+            (_of_a_match(moved.asked), moved.trajectory, played.verdict(at))
             for at, moved in enumerate(played.moves)
             if moved.trajectory is not None and split_of(game.content(moved.state)) == split
         )
         cost = sum(len(moved.trajectory) for moved in played.moves if moved.trajectory is not None)
         return Joint(learned, float(cost), len(played.moves), _metrics(played))
+
+
+def _of_a_match(asked: Problem) -> Problem:
+    """The position, marked as one whose verdict is the result of a match and not the solver's."""
+    return Problem(asked.question, replace(asked.key, data={**asked.key.data, "match": True}))
 
 
 def _metrics(played: Played) -> dict[str, float]:

@@ -27,6 +27,7 @@ class Game(ABC):
 
     name: str
     instructions: str
+    decided = False  # whether perfect play from a problem's position is won by one side
 
     # The rules.
 

@@ -25,6 +25,7 @@ class Nim(Game):
     heaps: int = 3
     largest: int = 15
     name: str = "nim"
+    decided = True
     instructions = (
         "Two players take turns. In a turn a player takes one or more objects from one heap. Who takes the last object "
         "wins. After your thinking, answer with your move alone, for example: take 2 from heap 1"

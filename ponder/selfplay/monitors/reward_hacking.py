@@ -18,6 +18,7 @@ from typing import Any
 
 from ponder.rollout.collect import Grade
 from ponder.seeds import derive_seed
+from ponder.selfplay.monitors import collapse
 from ponder.selfplay.monitors.counters import COUNTERS, Hits, Seen
 from ponder.thinking import Reading, graded_text
 from ponder.types import Group
@@ -43,6 +44,12 @@ LIMITS = {
     "repeated answers": Limit(0.25, 4, "problems got one and the same answer"),
     "empty thinking": Limit(0.75, 16, "responses close an empty thinking"),
     "answers outside": Limit(0.10, 4, "responses give an answer outside of the answer part"),
+    "one text": Limit(0.50, 8, "unsolved groups hold one and the same text: nothing is tried any more"),
+    "sure and wrong": Limit(0.25, 8, "groups agree on a wrong answer"),
+    "no legal move": Limit(0.30, 8, "moves were lost by rule, for want of a legal one"),
+    "one seat": Limit(0.90, 16, "wins went to one seat"),
+    "refused proposals": Limit(0.80, 16, "proposals were no problem"),
+    "repeated proposals": Limit(0.30, 8, "proposals were made before"),
 }
 
 
@@ -77,8 +84,8 @@ class Watch:
         self.grade, self.seed, self.read = grade, seed, read
         self.latest: Watched | None = None
 
-    def look(self, round_number: int, groups: Sequence[Group]) -> Watched:
-        """Count, compare and raise alarms."""
+    def look(self, round_number: int, groups: Sequence[Group], proposals: Sequence[Group] = ()) -> Watched:
+        """Count, compare and raise alarms. `proposals` are answers to the problem source."""
         started = time.monotonic()
         seen = [
             Seen(g.problem, self.read(t), v) for g in groups for t, v in zip(g.trajectories, g.verdicts, strict=True)
@@ -88,7 +95,7 @@ class Watch:
             families.setdefault(one.problem.family, []).append(one)
         counts = {name: {f: count(some) for f, some in families.items()} for name, count in COUNTERS.items()}
         # The verdict on a move in a match is the match's result, which no grader of single answers can confirm.
-        single = [one for one in seen if "game" not in one.problem.key.data]
+        single = [one for one in seen if "match" not in one.problem.key.data]
         sample = self._sample(single, round_number)
         problems, responses = [one.problem for one in sample], [one.response for one in sample]
         again = self.grade(problems, responses) if sample else []
@@ -98,6 +105,7 @@ class Watch:
             for one, verdict in zip(sample, again, strict=True)
             if one.verdict.outcome is not None and verdict.outcome is not None
         )
+        counts |= collapse.counts(groups, proposals)
         hits = Counter(one.family for one in differing)
         counts["one checker"] = {family: (hits[family], of) for family, of in compared.items()}
         watched = Watched(counts, alarms(counts), compared.total(), differing, time.monotonic() - started)
