@@ -46,12 +46,12 @@ def served(script: Any = says, **more: Any) -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(live()))
     thread.start()
-    ready.wait(60)
+    ready.wait(300)
     try:
         yield found[0]
     finally:
         ended.set()
-        thread.join(60)
+        thread.join(300)
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ class Book:
     def close(self) -> None:
         """Write what waits, and end."""
         self._jobs.put(None)
-        self._thread.join(timeout=15)
+        self._thread.join(timeout=60)
         self._engine.dispose()
 
     async def caller(self, key: str) -> Caller:

@@ -43,9 +43,9 @@ class Thinker(Mind):
     def close(self) -> None:
         """Stop all searches and end the thread."""
         if self._thread.is_alive():
-            self.call(self._ended()).result(timeout=10)
+            self.call(self._ended()).result(timeout=60)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=60)
 
     def think(self, ask: Ask) -> Running:
         """Begin one search; called on the loop that will wait for it."""
