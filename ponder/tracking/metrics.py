@@ -75,6 +75,23 @@ METRICS: tuple[Metric, ...] = _of(
     metrics/{game}/first_seat | share | mean result of the first seat
     metrics/{game}/draws | share | drawn matches
     metrics/{game}/moves | moves | mean length of a match
+    metrics/mixed_share | share | groups with both right and wrong answers
+    metrics/refills | draws | extra draws of an update to fill it with mixed groups
+    metrics/drawn_groups | groups | groups drawn for an update, refills included
+    metrics/retired | problems | problems taken out because they are solved
+    metrics/retired_again | problems | retired problems asked again
+    metrics/rationalised | answers | answers drawn with the hint of the key (STaR)
+    metrics/hint_leaks | answers | of these left out because the hint is in them
+    metrics/teacher_kl | nats/token | log-probability of the policy less the teacher's, on own answers
+    metrics/pairs | pairs | pairs of a better and a worse answer in an update
+    metrics/blamed_place | steps | mean number of blamed steps of a wrong answer
+    metrics/prover_value | share | mean value of steps under the prover (PAV)
+    metrics/implicit_reward | reward | mean sum of token rewards of the implicit model (PRIME)
+    metrics/implicit_loss | nats | loss of the implicit reward model
+    metrics/steps_per_node | steps | steps of answers for each different node of the tree
+    metrics/rollout_value | share | mean value of steps by auxiliary rollouts (VinePPO)
+    metrics/auxiliary_rollouts | answers | rollouts that are counted and not trained on
+    metrics/prover/{number} | | what the prover-verifier game measured on problems that it never trains on
     metrics/proposer/{number} | | what the proposer of problems did: shares refused by reason, solve rate, level, pay
     metrics/turns/{cell} | share | answers by first and last turn: right_right, right_wrong, wrong_right, wrong_wrong
     metrics/turns/first | share | accuracy of the first turn

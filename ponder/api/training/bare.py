@@ -56,6 +56,7 @@ def play_until(
             run_async,
             lambda *_: None,
             start.critic,
+            start.scorers,
         )
         climb = play.climb
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ponder.catalogue import Entry, Setting
 from ponder.names import pick
+from ponder.selfplay.presets.methods import METHODS
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,9 @@ PRESETS: dict[str, Preset] = {
         _of("step_preference", "dpo", "trainer.minibatches=4"),
     ),
 }
+
+# Those that couple generator and verifier, that have stages, or that correct themselves.
+PRESETS |= {name: Preset(summary, source, settings) for name, (summary, source, settings) in METHODS.items()}
 
 
 def settings_of(name: str) -> tuple[str, ...]:
