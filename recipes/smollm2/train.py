@@ -57,7 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sums = out / "data" / "sums.jsonl"
     if not sums.exists():
         write_jsonl(sums, sum_rows())
-    settings = [f"seed={options.seed}", f"threads={options.threads}", *(QUICK if options.quick else ())]
+    settings = [
+        f"seed={options.seed}",
+        f"threads={options.threads}",
+        *(QUICK if options.quick else ()),
+        *options.changes,
+    ]
     runs = {"sums": train(out / f"sums-{options.seed}", "sums.toml", model, sums, settings)}
     if options.words:
         words = out / "data" / "words.jsonl"
@@ -222,6 +227,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--words", type=Path, help="the GSM8K training file as JSON lines with `solution`")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+    parser.add_argument(
+        "--set", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="of `ponder run`"
+    )
     parser.add_argument("--quick", action="store_true", help="minutes: to see that everything works, not to learn")
     return parser.parse_args(arguments)
 
