@@ -31,7 +31,8 @@ class Monitors(Strict):
 
     An alarm of a signal in `rollback` rejects the round: the run goes back to the checkpoint before it, multiplies the
     learning rates by `rate_factor` and draws the round anew; after `most_rollbacks` it stops and says why. Alarms of
-    the others are logged and shown. Relative thresholds are in multiples of the first round's value.
+    the others are logged and shown. Entropy is one of those: while a model learns the form of an answer it falls to a
+    tenth within a round and accuracy rises with it. Relative thresholds are in multiples of the first round's value.
 
     `drop` is how far validation accuracy may lie below its best (and at least three standard errors, or noise would be
     an alarm), `entropy_low` and `entropy_high` bound the entropy, `mismatch` is the largest divergence of sampler and
@@ -42,7 +43,7 @@ class Monitors(Strict):
     """
 
     enabled: bool = True
-    rollback: tuple[Signal, ...] = ("validation", "entropy", "mismatch", "not_finite", "repetition")
+    rollback: tuple[Signal, ...] = ("validation", "mismatch", "not_finite", "repetition")
     rate_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     most_rollbacks: Annotated[int, Field(ge=0)] = 3
     drop: Share = 0.15
