@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+from functools import partial
 
 import pytest
 
@@ -116,11 +117,15 @@ def test_quiet_bars_say_nothing() -> None:
 
 def test_ctrl_c_in_a_run_says_what_is_saved_and_how_to_go_on(tmp_path) -> None:
     command = [sys.executable, "-m", "ponder.cli", "run", "--out", str(tmp_path / "run"), "--set", "rounds=50"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    # A test run that was put into the background ignores Ctrl-C, and its children would inherit that.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heard
+    ) as process:
         assert process.stderr is not None
         first = next((line for line in process.stderr if line.startswith("starting")), "")
         assert re.match(r"starting 0/1, 0:00:0\d passed: loading the model", first), first
         process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-        assert process.wait(60) == 130
+        _, rest = process.communicate(timeout=120)
+        assert process.returncode == 130
     assert rest.splitlines()[-1] == "stopped; what was finished is saved; go on with --resume"
