@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 from ponder.selfplay.config import Run
@@ -19,7 +20,8 @@ def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict
 def play(**noise: Any) -> SelfPlay:
     config = Run.model_validate({"noise": noise, "seed": 3})
     nobody = cast(Any, None)
-    return SelfPlay(config, nobody, nobody, nobody, grade, [], nobody, nobody)
+    generator = cast(Any, SimpleNamespace(propose=None))
+    return SelfPlay(config, generator, nobody, nobody, grade, [], nobody, nobody)
 
 
 def test_a_run_without_noise_learns_from_ground_truth_itself() -> None:

@@ -117,9 +117,13 @@ def settings_of(name: str) -> tuple[str, ...]:
 def catalogue() -> list[Entry]:
     """For `ponder list presets`: what each sets stands where the settings of a method do."""
     return [
-        Entry(name, preset.summary, preset.source, (), tuple(_setting(text) for text in preset.settings))
+        Entry(name, _sentence(preset.summary), preset.source, (), tuple(_setting(text) for text in preset.settings))
         for name, preset in PRESETS.items()
     ]
+
+
+def _sentence(summary: str) -> str:
+    return f"{summary[0].upper()}{summary[1:].rstrip('.')}."
 
 
 def _setting(text: str) -> Setting:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ponder.commands.options.shared import (
@@ -28,6 +27,7 @@ from ponder.commands.options.shared import (
     print_json,
     watched,
 )
+from ponder.commands.terminal import Terminal
 
 Methods = "rejection, pivots, corrections, continuations, roles"
 Batch = Annotated[int, typer.Option(help="Chains of a step of cloning.", min=1)]
@@ -98,8 +98,8 @@ def make(
     if as_json:
         print_json(summary)
     else:
-        Console().print(_table(summary))
-        Console().print(f"Written: {summary['file']}")
+        Terminal().print(_table(summary))
+        Terminal().print(f"Written: {summary['file']}")
 
 
 def clone(
@@ -134,7 +134,9 @@ def clone(
         print_json(summary)
     else:
         loss = "-" if summary["loss"] is None else f"{summary['loss']:.3f}"
-        Console().print(f"{summary['chains']} chains, {summary['steps']} steps, loss {loss}. Written: {summary['out']}")
+        Terminal().print(
+            f"{summary['chains']} chains, {summary['steps']} steps, loss {loss}. Written: {summary['out']}"
+        )
 
 
 def _table(summary: Mapping[str, Any]) -> Table:
