@@ -175,6 +175,9 @@ def test_the_command_stopped_by_ctrl_c_writes_its_tree_and_exits_with_130(
         def told(self) -> dict[str, Any]:
             return {"exact": True}
 
+        def with_tools(self, tools: object) -> Source:
+            return self
+
         def readable(self) -> None:
             return None
 
