@@ -18,7 +18,7 @@ from tests.selfplay.small import SETTINGS
 # What a clock, the machine's memory or the place of the folder said; every other value has to be the same.
 TIMED = {
     *("time", "seconds", "started", "elapsed", "peak_memory_bytes", "mfu", "flops_per_second", "tokens_per_second"),
-    *("utilisation", "tokens_generated", "out", "command", "work", "engine", "file", "revision", "machine"),
+    *("utilisation", "tokens_generated", "out", "command", "work", "engine", "forecast", "file", "revision", "machine"),
 }
 
 

@@ -57,7 +57,9 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     place = tmp_path_factory.mktemp("kills")
     arguments = ["--place", str(place), "--at", "operations", "--stories", "2", "--kills", "3", "--seed", "3"]
     program = LIMITED.replace("ponder.cli", "benchmarks.kills")
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=CLOCK)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=3 * CLOCK
+    )
     return Killed(done.returncode, f"{done.stdout}\n{done.stderr[-2000:]}", place / "model", place / "run" / "whole")
 
 
