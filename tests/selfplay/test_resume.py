@@ -53,9 +53,9 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
-    """Runs, evaluations and labelling jobs that were killed inside operations on their folder, and went on."""
+    """A run, an evaluation and a labelling job that were killed inside operations on their folder, and went on."""
     place = tmp_path_factory.mktemp("kills")
-    arguments = ["--place", str(place), "--at", "operations", "--stories", "2", "--kills", "3", "--seed", "3"]
+    arguments = ["--place", str(place), "--at", "operations", "--stories", "1", "--kills", "3", "--seed", "3"]
     program = LIMITED.replace("ponder.cli", "benchmarks.kills")
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=3 * CLOCK
@@ -73,7 +73,7 @@ def test_what_was_killed_at_random_ends_bit_equal_with_no_row_lost_or_doubled(ki
     assert killed.code == 0, killed.said
     assert "0 faults" in killed.said
     kills = re.findall(r"^\| (run|eval|label): .* \| (\d+) \|$", killed.said, re.MULTILINE)
-    assert {job for job, _ in kills} == {"run", "eval", "label"} and sum(int(count) for _, count in kills) >= 6
+    assert {job for job, _ in kills} == {"run", "eval", "label"} and sum(int(count) for _, count in kills) >= 4
 
 
 def test_told_to_stop_it_finishes_its_round_says_how_to_go_on_and_ends_bit_equal(
