@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from ponder.protocols import Until
 from ponder.search.progress import Node, Progress
 from ponder.search.registry import STRATEGIES, make, needs_judge
 from ponder.search.session.budget import Budget
-from ponder.types import PonderError, Question, SearchResult, Step, Trajectory, Usage, Verdict
+from ponder.types import PonderError, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
 from tests.search.toys import QUESTION, Digits, Scores, run, truth
 
 NAMES = sorted(STRATEGIES)
@@ -101,6 +102,38 @@ def test_the_best_so_far_can_be_read_at_any_moment_and_never_spends_more_than_th
     assert all(a.usage.spent <= b.usage.spent <= 900 for a, b in pairwise(seen))
     assert all(r.usage.kept + r.usage.discarded + r.usage.verifier == r.usage.spent for r in seen)
     assert progress.best is result
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_account_holds_at_the_moment_an_answer_arrives(name: str) -> None:
+    """A client that leaves just then reads the best so far: words that were forced into it are paid already."""
+    progress = Progress()
+    seen: list[SearchResult] = []
+
+    class Told(Digits):
+        heard: Callable[[int, Step], None] | None = None
+
+        def say(self, prefix: Step | None, text: str) -> Step:
+            return Step((98,) * 5, (0.0,) * 5, f"{text}\n", 0, StopReason.STEP, prefix, forced=True)
+
+        def telling(self, ended: Callable[[int, Step], None]) -> Told:
+            view = copy.copy(self)
+            view.heard = ended
+            return view
+
+        async def draw(self, *args: Any, **more: Any) -> list[Step]:
+            leaves = await super().draw(*args, **more)
+            for place, leaf in enumerate(leaves):
+                if self.heard is not None:
+                    self.heard(place, leaf)
+                if progress.best is not None:
+                    seen.append(progress.best)
+            return leaves
+
+    for budget in (90, 900):  # with little there is one chain, and nothing else could have paid for its words
+        end = watched(name, progress, budget, propose=Told())
+        assert seen and all(r.usage.spent + r.usage.unsettled <= 900 for r in seen)
+        assert end.usage.kept + end.usage.discarded + end.usage.verifier == end.usage.spent <= budget
 
 
 class Stuck(Digits):

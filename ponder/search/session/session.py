@@ -85,13 +85,19 @@ class SearchSession:
         first = self.progress.reserve(leaf, n) if self.progress else 0
         self._in_flight += n * max_tokens + reading
         told: set[Step] = set()
+        unread = reading
 
         def arrived(place: int, end: Step) -> None:
-            """One of them has ended: it is paid and known at once, since whatever stops the search loses the call."""
+            """One of them has ended: it is paid and known at once, since whatever stops the search loses the call.
+
+            What was read before it is paid with the first, for it stands in its chain.
+            """
+            nonlocal unread
             told.add(end)
             self._arrived[end] = Trajectory(self.question, end)
-            self._in_flight -= max_tokens
-            self.budget.charge_generated(new_tokens(end, leaf), calls=0)
+            self._in_flight -= max_tokens + unread
+            self.budget.charge_generated(new_tokens(end, leaf) + unread, calls=0)
+            unread = 0
             if self.progress:
                 self.progress.grew(leaf, [end], first + place)
 
@@ -99,10 +105,10 @@ class SearchSession:
             propose = propose.telling(arrived)
         leaves = await propose(self.question, leaf, n, until=until, max_tokens=max_tokens, seed=seed)
         # Not if it raised: nobody knows then what the others drew.
-        self._in_flight -= (n - len(told)) * max_tokens + reading
+        self._in_flight -= (n - len(told)) * max_tokens + unread
         new = [new_tokens(end, leaf) for end in leaves]
         unpaid = sum(tokens for end, tokens in zip(leaves, new, strict=True) if end not in told)
-        self.budget.charge_generated(unpaid + reading)
+        self.budget.charge_generated(unpaid + unread)
         if self.progress and not told:
             self.progress.grew(leaf, leaves, first)
         grown = [Trajectory(self.question, end) for end in leaves]
