@@ -14,7 +14,18 @@ from typing import Annotated
 import typer
 
 import ponder
-from ponder.commands.options import factory, judging, listing, models, problems, serving, thinking, training, verifying
+from ponder.commands.options import (
+    claims,
+    factory,
+    judging,
+    listing,
+    models,
+    problems,
+    serving,
+    thinking,
+    training,
+    verifying,
+)
 from ponder.commands.options.shared import Json, print_json
 from ponder.commands.terminal import Terminal
 from ponder.types import PonderError
@@ -60,6 +71,10 @@ app.add_typer(keys_app, name="keys")
 
 factory_app = typer.Typer(help="Chains of thought made to order.", no_args_is_help=True)
 app.add_typer(factory_app, name="factory")
+claims_app = typer.Typer(
+    help="Claims about thinking models, settled or not, each with its command.", no_args_is_help=True
+)
+app.add_typer(claims_app, name="claims")
 
 app.command("list")(listing.list_what)
 app.command()(training.run)
@@ -80,6 +95,9 @@ models_app.command("get")(models.get_model)
 models_app.command("check")(models.check_model)
 factory_app.command("make")(factory.make)
 factory_app.command("clone")(factory.clone)
+claims_app.command("list")(claims.list_claims)
+claims_app.command("show")(claims.show_claim)
+claims_app.command("run")(claims.run_claim)
 problems_app.command("list")(problems.list_problems)
 problems_app.command("show")(problems.show_problems)
 

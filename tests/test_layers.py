@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "algorithms": {"rewards"},
     "losses": set(),
     "tracking": set(),
+    "claims": set(),
     "evaluation": {"problems", "search", "rollout"},
     "selfplay": {
         "engines",
