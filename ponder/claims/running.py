@@ -57,7 +57,7 @@ def run(claim: Claim, out: Path, *, full: bool, tell: Callable[[str], None]) -> 
     """
     root, chosen = clone(), trial(claim, full=full)
     out = out.absolute()
-    key = {"claim": claim.name, "commands": list(chosen.commands)}
+    key: dict[str, object] = {"claim": claim.name, "commands": list(chosen.commands)}
     done = _done(out, key)
     for number, command in enumerate(chosen.commands):
         if number < done:

@@ -118,7 +118,8 @@ def test_a_claim_runs_its_commands_in_order_and_goes_on_after_a_failure(tmp_path
         "sys.exit(sys.argv[2] == 'second' and not (out / 'mended').exists())\n"
     )
     found = one_that_runs(*(f"python {script} {{out}} {name}" for name in ("first", "second", "third")))
-    out, told = tmp_path / "out", []
+    out = tmp_path / "out"
+    told: list[str] = []
     with pytest.raises(PonderError, match="command 2 of 3 ended with status 1"):
         running.run(found, out, full=False, tell=told.append)
     assert len(told) == 2 and not (out / "third").exists()
