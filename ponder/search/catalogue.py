@@ -14,6 +14,8 @@ from ponder.search.strategies.beam import Beam
 from ponder.search.strategies.best_of_n import BestOfN
 from ponder.search.strategies.chain import Chain
 from ponder.search.strategies.critique import Critique
+from ponder.search.strategies.deepconf import DeepConf
+from ponder.search.strategies.deepconf_online import DeepConfOnline
 from ponder.search.strategies.dvts import DVTS
 from ponder.search.strategies.forcing import Forcing
 from ponder.search.strategies.lookahead import Lookahead
@@ -33,6 +35,8 @@ CATALOGUE: dict[str, type[Thinking]] = {
     "vote": Vote,
     "best_of_n": BestOfN,
     "weighted_vote": WeightedVote,
+    "deepconf": DeepConf,
+    "deepconf_online": DeepConfOnline,
     "beam": Beam,
     "dvts": DVTS,
     "lookahead": Lookahead,

@@ -17,6 +17,8 @@ def test_a_name_and_parameters_make_a_strategy() -> None:
     assert {name for name in STRATEGIES if not needs_judge(name)} == {
         "sample",
         "vote",
+        "deepconf",
+        "deepconf_online",
         "revision",
         "mixed",
         "forcing",

@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(help="A claim; `ponder claims list` has the
 def list_claims(as_json: Json = False) -> None:
     """Every claim with its verdict."""
     from ponder.claims.book import claims
-    from ponder.commands import claims as printed
+    from ponder.commands.study import claims as printed
 
     found = list(claims().values())
     if as_json:
@@ -28,7 +28,7 @@ def list_claims(as_json: Json = False) -> None:
 def show_claim(name: Name, as_json: Json = False) -> None:
     """One claim: what was claimed, what others and we measured, the verdict, the commands that repeat it."""
     from ponder.claims.book import claim
-    from ponder.commands import claims as printed
+    from ponder.commands.study import claims as printed
 
     found = claim(name)
     print_json(found.model_dump(mode="json")) if as_json else Terminal().print(printed.whole(found), highlight=False)
@@ -44,7 +44,7 @@ def run_claim(
     from ponder.claims import running
     from ponder.claims.book import claim
     from ponder.claims.page import took
-    from ponder.commands import claims as printed
+    from ponder.commands.study import claims as printed
 
     found, console = claim(name), Terminal(soft_wrap=True)
     trial = running.trial(found, full=full)

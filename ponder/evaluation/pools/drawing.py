@@ -17,7 +17,7 @@ from ponder.types import Group, Problem
 
 FIRST = 8  # samples of each problem, from which the length of its others is guessed
 SPARE = 1.25
-REPLAYABLE = ("sample", "vote", "best_of_n", "weighted_vote")
+REPLAYABLE = ("sample", "vote", "deepconf", "best_of_n", "weighted_vote")
 
 
 def replayable(spec: str, plan: Plan | None = None) -> bool:
