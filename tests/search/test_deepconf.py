@@ -46,7 +46,7 @@ class Doubting(Digits):
         while leaf is not None and leaf is not prefix:
             fresh.append(leaf)
             leaf = leaf.parent
-        node = prefix
+        node: Step | None = prefix
         for step in reversed(fresh):
             node = replace(step, parent=node)
             said = digits_of(Trajectory(QUESTION, node))
