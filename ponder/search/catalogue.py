@@ -13,9 +13,9 @@ from ponder.names import known, pick
 from ponder.search.strategies.beam import Beam
 from ponder.search.strategies.best_of_n import BestOfN
 from ponder.search.strategies.chain import Chain
+from ponder.search.strategies.confidence.deepconf import DeepConf
+from ponder.search.strategies.confidence.deepconf_online import DeepConfOnline
 from ponder.search.strategies.critique import Critique
-from ponder.search.strategies.deepconf import DeepConf
-from ponder.search.strategies.deepconf_online import DeepConfOnline
 from ponder.search.strategies.dvts import DVTS
 from ponder.search.strategies.forcing import Forcing
 from ponder.search.strategies.lookahead import Lookahead

@@ -11,13 +11,13 @@ import pytest
 
 from ponder.evaluation.pools.drawing import replayable
 from ponder.runlog.files import write_json
-from ponder.search.confidence import filtered, lowest_group, surest, threshold
 from ponder.search.planner.planner import Auto
 from ponder.search.planner.table import Plan, Row, as_data
 from ponder.search.session.budget import Budget
 from ponder.search.session.choose import Candidate
-from ponder.search.strategies.deepconf import DeepConf
-from ponder.search.strategies.deepconf_online import DeepConfOnline
+from ponder.search.strategies.confidence.deepconf import DeepConf
+from ponder.search.strategies.confidence.deepconf_online import DeepConfOnline
+from ponder.search.strategies.confidence.measure import filtered, lowest_group, surest, threshold
 from ponder.search.strategies.vote import Vote
 from ponder.types import PonderError, SearchResult, Step, StopReason, Trajectory
 from tests.search.toys import QUESTION, TARGET, Digits, digits_of, run, texts

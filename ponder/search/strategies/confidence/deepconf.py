@@ -1,6 +1,6 @@
 """Deep Think with Confidence, offline (Fu et al., arXiv 2508.15260): a vote among the chains the policy was surest of.
 
-Draw as the vote does, keep the share `keep` whose lowest group confidence is highest (`search/confidence.py`, which
+Draw as the vote does, keep the share `keep` whose lowest group confidence is highest (`measure.py`, which
 says how it departs from the paper), and sum confidences by answer. Equals the majority vote when all confidences are
 equal or unknown and `keep` is 1, and `sample` with one draw. It fails where a policy is sure of its mistakes, which
 training by reinforcement makes more likely.
@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ponder.search.confidence import confidences, filtered, surest
 from ponder.search.session.choose import Candidate
 from ponder.search.session.session import SearchSession
 from ponder.search.session.within_budget import draw
+from ponder.search.strategies.confidence.measure import confidences, filtered, surest
 from ponder.search.strategy import Thinking
 from ponder.types import PonderError, Trajectory
 

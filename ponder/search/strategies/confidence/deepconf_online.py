@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ponder.search.common import together
-from ponder.search.confidence import confidences, lowest_group, support, surest, threshold
 from ponder.search.session.choose import Candidate
 from ponder.search.session.remainder import with_remainder
 from ponder.search.session.session import SearchSession
 from ponder.search.session.within_budget import draw, ended, fitting
-from ponder.search.strategies.deepconf import DeepConf
+from ponder.search.strategies.confidence.deepconf import DeepConf
+from ponder.search.strategies.confidence.measure import confidences, lowest_group, support, surest, threshold
 from ponder.types import Trajectory
 
 

@@ -1,0 +1,1 @@
+"""Votes that weigh how sure the policy was of its own words."""
