@@ -397,8 +397,13 @@ class ToolBroken(Exception):
 class ToolUse(Protocol):
     """The tools that a policy may call while it thinks (`ponder.tools.Toolbox` is the one implementation).
 
-    Drawing pauses behind each of `marks`. `briefing` tells the policy of the tools; it goes into the instructions.
+    `format` says how calls are written: "tagged", in the model's own format ("native"), or there if its template has
+    one ("auto"). Drawing tagged calls pauses behind each of `marks`, and `briefing` tells the policy of the tools; it
+    goes into the instructions. `schemas` are the same tools for a chat template.
     """
+
+    @property
+    def format(self) -> Literal["auto", "tagged", "native"]: ...
 
     @property
     def marks(self) -> tuple[str, ...]: ...
@@ -406,8 +411,18 @@ class ToolUse(Protocol):
     @property
     def briefing(self) -> str: ...
 
+    @property
+    def schemas(self) -> tuple[Mapping[str, Any], ...]: ...
+
     async def reply(self, text: str) -> str | None:
         """What stands behind a chain of thought that ends with a call; None: it ends with none. Raises ToolBroken."""
+        ...
+
+    async def answer(self, name: str, arguments: Mapping[str, Any], broken: str, before: Sequence[Answered]) -> str:
+        """What a call in the model's own format gives. `before` are the calls that went before on the same chain.
+
+        `broken` says what is wrong with a call that could not be read, and the policy is told so. Raises ToolBroken.
+        """
         ...
 
     def parts(self, text: str) -> list[tuple[str, bool]]:
@@ -415,7 +430,23 @@ class ToolUse(Protocol):
         ...
 
 
-Check = Callable[[Trajectory], Awaitable[Verdict]]
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that was answered: the tool's name, its arguments and the result."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    result: str
+
+
+class Check(Protocol):
+    """Ground truth as an environment may ask it: the verdict on the last turn of a trajectory.
+
+    `problem` is another one than that of the episode to grade it for, with a part of its tests for example. The key
+    stays with the grader.
+    """
+
+    def __call__(self, trajectory: Trajectory, problem: Problem | None = None, /) -> Awaitable[Verdict]: ...
 
 
 class Episode(Protocol):

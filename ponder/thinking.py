@@ -40,6 +40,11 @@ def graded_text(trajectory: Trajectory, *, opened: bool = True) -> str:
     return f"{THINK_OPEN}\n{text}" if unfinished else text
 
 
+def formed(trajectory: Trajectory) -> bool:
+    """Whether a response (its last turn) ended by itself with an answer behind its thinking."""
+    return trajectory.stop is StopReason.END and bool(final_answer(trajectory.response))
+
+
 def opens_thinking(propose: object) -> bool:
     """Whether the prompts of what proposes end in opened thinking; True unless it says otherwise."""
     return bool(getattr(propose, "opens_thinking", True))

@@ -35,6 +35,7 @@ class StopReason(StrEnum):
     LENGTH = "length"  # the token limit cut it
     CONTEXT = "context"  # the model's context window cut it
     CANCELLED = "cancelled"
+    CALL = "call"  # it ended its turn to call tools, whose results come next
     TOOL = "tool"  # a tool that it called broke; what it would have been worth is not known
 
 
@@ -43,7 +44,9 @@ class Question:
     """What the policy sees. `instructions` says how to answer (a system message); `text` is the question itself.
 
     `history` are the turns of a conversation before it, as pairs of role (system, user, assistant) and text. They came
-    from outside, as `text` did.
+    from outside, as `text` did. Behind a turn of the assistant may stand the calls of tools that it made ("calls": a
+    JSON list of {"name", "arguments"}) and what each gave ("tool"). A conversation that ends with such results has an
+    empty `text`. `tools` are the tools that may be called, a JSON schema each as the OpenAI API has it.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Question:
     instructions: str = ""
     level: int = 0
     history: tuple[tuple[str, str], ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,11 @@ class Step:
         return self.stop is not StopReason.STEP
 
     @property
+    def is_result(self) -> bool:
+        """Whether this holds what tools gave, behind a turn that the model had ended to call them."""
+        return self.forced and self.parent is not None and self.parent.stop is StopReason.CALL
+
+    @property
     def is_observation(self) -> bool:
         """Whether an environment said this: forced tokens after a turn that the model had ended."""
         return self.forced and self.parent is not None and self.parent.stop is StopReason.END
@@ -169,8 +178,13 @@ class Trajectory:
 
     @property
     def response(self) -> str:
-        """The text of the last turn: what graders read. All of `text` if no environment said anything."""
-        return "".join(step.text for step in self.steps[self.last_turn :])
+        """The text of the last turn: what graders read. All of `text` if nobody said anything in between.
+
+        Where a turn ended with calls of tools in the model's own format, it is what follows their results.
+        """
+        steps = self.steps[self.last_turn :]
+        behind = 1 + max((i for i, step in enumerate(steps) if step.is_result), default=-1)
+        return "".join(step.text for step in steps[behind:])
 
     @property
     def stop(self) -> StopReason:

@@ -46,6 +46,11 @@ def imitate(
 def row(policy: Policy, question: Question, text: str) -> Sample:
     """`text` as the response to `question`, to be imitated, but for the results of tools that it shows."""
     codec, tools = policy.codec, policy.propose.tools
+    if tools is not None and policy.propose.prompts.tools:
+        raise PonderError(
+            "texts to imitate show tagged calls, and this policy calls tools in its model's own format; load it with "
+            "tools whose format is tagged"
+        )
     response, mask_T = list[int](), list[float]()
     for piece, read in tools.parts(text) if tools is not None else [(text, False)]:
         tokens = codec.encode_plain(piece) if read else codec.encode(piece)

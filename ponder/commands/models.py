@@ -12,6 +12,11 @@ from rich.text import Text
 from ponder.api.models.check import CheckedModel
 
 _MEGA, _GIGA = 1e6, 1e9
+_CALLS = {
+    "hermes": "as the chat template has them: JSON in <tool_call>",
+    "llama": "as the chat template has them: a turn that is JSON",
+    "tagged": "as text, <calc>1+2</calc>: the chat template takes no tools",
+}
 
 
 def got(found: dict[str, Any]) -> str:
@@ -58,6 +63,8 @@ def _facts(found: CheckedModel) -> list[tuple[str, str]]:
             ),
         ),
         ("begin token", f"{found.begin['token'] or 'none'}, {found.begin['in_prompt']} in the prompt"),
+        ("several turns", found.turns["sentence"]),
+        ("calls of tools", _CALLS[found.turns["tools"]]),
         ("context", f"{found.context['positions'] or 'not said'} tokens; prompt: {found.prompt['tokens']}"),
         (
             "memory",

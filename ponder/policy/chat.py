@@ -158,14 +158,18 @@ class TextPropose:
 
     def _text(self, question: Question, prefix: Step | None) -> str:
         system = self.frame.system(question)
-        if question.history:
-            roles, texts = zip(*question.history, ("user", question.text), strict=True)
-            asked = conversation.plain(system, roles, texts)
+        if question.history or question.tools:
+            asked = conversation.text(question, system)
         else:
             asked = self.frame.plain(question, system)
         return (asked + self.frame.opening).lstrip() + _said(prefix)
 
     def _messages(self, question: Question, prefix: Step | None) -> Messages:
+        if question.tools or any(role in ("calls", "tool") for role, _ in question.history):
+            raise PonderError(
+                "this model is asked as a chat of another server, and tools are not passed on to it; give a folder or "
+                "a hub id as --model, or leave the tools out"
+            )
         system = [text for role, text in question.history if role == "system"]
         asked = "\n\n".join(filter(None, [*system, self.frame.system(question)]))
         turns = [{"role": role, "content": text} for role, text in question.history if role != "system"]

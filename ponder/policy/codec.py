@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jinja2
 from transformers import PreTrainedTokenizerBase
 
+from ponder.policy.native.formats import ToolFormat, format_of
 from ponder.types import PonderError
 
 _ANCHOR = "\n"  # a text that others are put behind, where the first word would get a space of its own
@@ -55,6 +56,11 @@ class Codec:
         stubborn = [word for word, i in words.items() if i in self._ids(word, split_special_tokens=True)]
         longest_first = sorted(stubborn, key=len, reverse=True)
         self._stubborn = re.compile("|".join(map(re.escape, longest_first))) if stubborn else None
+
+    @cached_property
+    def tool_format(self) -> ToolFormat | None:
+        """How the model's chat template has tools called; None if it leaves tools out."""
+        return format_of(self.tokenizer)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokens of text that we wrote and that goes on after other text: control tokens are recognised."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ponder.policy.calling import draw_with_tools
+from ponder.policy.calling import Form, Native, Tagged, draw_with_tools
 from ponder.policy.codec import Codec
 from ponder.policy.frames.frame import Frame
 from ponder.policy.frames.thinking import Opened
@@ -55,8 +55,10 @@ class PolicyPropose:
     _splitter: Splitter = field(init=False)
 
     def __post_init__(self) -> None:
-        briefing = self.tools.briefing if self.tools is not None else ""
-        self.prompts = Prompts(self.codec, briefing, frame=self.frame)
+        native = self._calls_natively()
+        briefing = self.tools.briefing if self.tools is not None and not native else ""
+        schemas = self.tools.schemas if self.tools is not None and native else ()
+        self.prompts = Prompts(self.codec, briefing, frame=self.frame, tools=schemas)
         self._splitter = Splitter(self.codec, self.separator)
 
     async def __call__(
@@ -89,13 +91,12 @@ class PolicyPropose:
 
         async def drawn(place: int) -> Step:
             own, came = derive_seed(seed, question.id, place), list[int]()
-            if self.tools is None:
+            form = self._form()
+            if form is None:
                 leaf = await once(came, prefix, stop, max_tokens, own)
             else:
                 room = partial(self.room, question)
-                leaf = await draw_with_tools(
-                    self.tools, partial(once, came), self._read, room, question, prefix, stop, max_tokens, own
-                )
+                leaf = await draw_with_tools(form, partial(once, came), room, question, prefix, stop, max_tokens, own)
             if self.drawn is not None:
                 self.drawn.returned += sum(came)
             leaf = self._splitter.apart(leaf, self.frame.close) if until == "think" else leaf
@@ -126,6 +127,10 @@ class PolicyPropose:
         """The response as graders read it, by the frame (`thinking.reading_of`)."""
         return self.frame.graded(trajectory)
 
+    def formed(self, trajectory: Trajectory) -> bool:
+        """Whether the response has the form that the frame asks for."""
+        return self.frame.formed(trajectory)
+
     def greedy(self) -> PolicyPropose:
         """The same policy at temperature 0."""
         view = copy.copy(self)
@@ -140,17 +145,51 @@ class PolicyPropose:
         said = self.codec.decode(tokens)
         return Step(tokens, (0.0,) * len(tokens), said, self.engine.version, StopReason.STEP, prefix, forced=True)
 
-    def _read(self, prefix: Step, result: str) -> Step:
-        """One forced step with what a tool gave: nothing in it becomes a control token."""
-        tokens = self.codec.encode_plain(result)
-        said, version = self.codec.decode(tokens), self.engine.version
-        return Step(tokens, (0.0,) * len(tokens), said, version, StopReason.STEP, prefix, forced=True)
-
     def observe(self, question: Question, prefix: Step, text: str) -> Step:
         """One forced step with what an environment said. The token that ended the turn before is not said twice."""
-        tokens = self.prompts.observation(question, text)
-        if prefix.tokens[-1:] == tokens[:1]:
-            tokens = tokens[1:]
+        return self._behind(prefix, self.prompts.observation(question, text))
+
+    def _calls_natively(self) -> bool:
+        """Whether tools are called in the model's own format."""
+        if self.tools is None or self.tools.format == "tagged":
+            return False
+        native = self.frame.chat and self.codec.tool_format is not None
+        if self.tools.format == "native" and not native:
+            raise PonderError(
+                "tools.format=native: the chat template of this model leaves tools out, or there is none; set "
+                "tools.format=tagged, and calls are written as text"
+            )
+        return native
+
+    def _form(self) -> Form | None:
+        """How tools are called; None: there are none."""
+        if self.tools is None:
+            return None
+        if not self.prompts.tools:
+            return Tagged(self.tools, self._read, self.frame.close)
+        return Native(self.tools, self.prompts.tool_format, self._results, self._given)
+
+    def _read(self, prefix: Step, result: str) -> Step:
+        """One forced step with what a tagged call gave: nothing in it becomes a control token."""
+        return self._forced(prefix, self.codec.encode_plain(result))
+
+    def _results(self, question: Question, prefix: Step, results: Sequence[str]) -> Step:
+        """One forced step with what calls in the model's own format gave, as its template writes them."""
+        tokens = self.prompts.results(question, results)
+        ends = self.codec.tokenizer.convert_ids_to_tokens([prefix.tokens[-1]])
+        if ends == ["<|eom_id|>"] and tokens[0] in self.codec.end_ids:
+            tokens = tokens[1:]  # Llama ends a turn that waits for a result with this token alone
+        return self._behind(prefix, tokens)
+
+    def _given(self, question: Question, step: Step, count: int) -> list[str]:
+        """The results in such a step."""
+        return self.prompts.read(question, step.text, count)
+
+    def _behind(self, prefix: Step, tokens: tuple[int, ...]) -> Step:
+        """One forced step behind a turn that the model has ended. The token that ended it is not said twice."""
+        return self._forced(prefix, tokens[1:] if prefix.tokens[-1:] == tokens[:1] else tokens)
+
+    def _forced(self, prefix: Step, tokens: tuple[int, ...]) -> Step:
         said, version = self.codec.decode(tokens), self.engine.version
         return Step(tokens, (0.0,) * len(tokens), said, version, StopReason.STEP, prefix, forced=True)
 

@@ -18,6 +18,7 @@ from ponder.problems.constraints.family import Constraints
 from ponder.problems.families.arithmetic import Arithmetic
 from ponder.problems.families.cipher import Cipher
 from ponder.problems.families.countdown import Countdown
+from ponder.problems.families.formula import Formula
 from ponder.problems.files.hub import Hub
 from ponder.problems.files.jsonl import Jsonl
 from ponder.problems.games.kuhn import Kuhn
@@ -63,6 +64,7 @@ FAMILIES: dict[str, Entry] = {
     "code": _generated(Code),
     "constraints": _generated(Constraints),
     "countdown": _generated(Countdown),
+    "formula": _generated(Formula),
     "kuhn": _generated(Kuhn),
     "nim": _generated(Nim),
     "tictactoe": _generated(TicTacToe),

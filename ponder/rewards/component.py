@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum
 from typing import Annotated
@@ -20,6 +20,7 @@ class Graded:
 
     `outcomes_G` are ground truth (1.0 right, 0.0 wrong). `scores_G` are what the verifier of the run says of each: a
     `Verdict` with `score` and `step_scores`; empty where no component asked for a verifier.
+    `formed` says whether a trajectory has the form that the policy's frame asks for; None: an answer behind thinking.
     `reference_GT` are the log-probabilities of each token under the policy of the start, likewise. Trajectories that
     could not be judged are not here: they earn nothing and are not trained on.
     """
@@ -29,6 +30,7 @@ class Graded:
     outcomes_G: tuple[float, ...]
     scores_G: tuple[Verdict, ...] = ()
     reference_GT: tuple[tuple[float, ...], ...] = ()
+    formed: Callable[[Trajectory], bool] | None = None
 
     @property
     def id(self) -> str:

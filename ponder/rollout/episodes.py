@@ -98,9 +98,9 @@ class Episodes:
     async def _open(self, problem: Problem, asked: _Asked, seed: int) -> AsyncIterator[Episode]:
         """The episode, closed in any case; that closing fails is told only if nothing else went wrong."""
 
-        async def check(trajectory: Trajectory) -> Verdict:
+        async def check(trajectory: Trajectory, other: Problem | None = None, /) -> Verdict:
             with asked.paused():
-                return await self.grading.verdict(problem, trajectory)
+                return await self.grading.verdict(other or problem, trajectory)
 
         stack = AsyncExitStack()
 

@@ -45,13 +45,17 @@ class Credited:
 
 @dataclass(frozen=True)
 class Crediting:
-    """`score` asks the verifier, `values` the critic and `ask` all others (None: nothing wants to know)."""
+    """`score` asks the verifier, `values` the critic and `ask` all others (None: nothing wants to know).
+
+    `formed` is how the policy's frame tells the form of an answer.
+    """
 
     rewards: Sequence[Component]
     algorithm: Algorithm
     score: Scores | None = None
     values: Values | None = None
     ask: Callable[[Sequence[Group]], Found] | None = None
+    formed: Callable[[Trajectory], bool] | None = None
 
     def __call__(self, groups: Sequence[Group], memory: Mapping[str, float] | None = None) -> Credited:
         """Credit of every judged trajectory of every group, in order; `memory` is what the last update left."""
@@ -78,6 +82,7 @@ class Crediting:
                 tuple(outcome for _, outcome in pairs),
                 () if scores is None else tuple(next(scores) for _ in pairs),
                 tuple(next(reference) for _ in pairs) if found.reference else (),
+                self.formed,
             )
             for group, pairs in zip(groups, judged, strict=True)
         ]

@@ -114,6 +114,7 @@ class SelfPlay:
             score=score if needs_verifier_scores(self.config, rewards) else None,
             values=self._values if self.critic is not None else None,
             ask=self._ask if asked_for(self.config) else None,
+            formed=self.generator.propose.formed,
         )
 
     @cached_property

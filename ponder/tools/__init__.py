@@ -7,7 +7,7 @@ Users add their own with `TOOLS.register`. `Tools` are the settings of a run: `t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,16 +29,21 @@ AnyTool = Annotated[Tool, TOOLS]
 class Tools(Strict):
     """Which tools the policy has while it thinks (none by default), and their common limits.
 
-    At most `calls` calls on a chain of thought; a result is cut after `characters`.
+    At most `calls` calls on a chain of thought; a result is cut after `characters`. `format` says how calls are
+    written: `tagged` (`<calc>1+2</calc>`, in the middle of the thinking), `native` (as the model's chat template has
+    it, at the end of a turn), or `auto`, native where the template takes tools.
     """
 
     use: tuple[AnyTool, ...] = ()
     calls: Annotated[int, Field(ge=1, le=1000)] = 8
     characters: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    format: Literal["auto", "tagged", "native"] = "auto"
 
     def box(self) -> Toolbox | None:
         """The tools, ready for calls; None if there are none."""
-        return Toolbox(self.use, calls=self.calls, characters=self.characters) if self.use else None
+        if not self.use:
+            return None
+        return Toolbox(self.use, calls=self.calls, characters=self.characters, format=self.format)
 
 
 def toolbox(named: Sequence[str | Tool]) -> Toolbox | None:

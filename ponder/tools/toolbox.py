@@ -1,8 +1,11 @@
 """The tools of one policy: how a call is written, what comes back, and within which limits.
 
-The policy writes a call as `<NAME>argument</NAME>`. Drawing pauses there, the tool runs, and what it gives is put
-behind the call as `<result>...</result>`: tokens that the policy reads and did not choose. They count as new tokens of
-the draw, so every budget pays for reading them, and nothing is learned from them. Then drawing goes on.
+In the tagged form the policy writes a call as `<NAME>argument</NAME>`. Drawing pauses there, the tool runs, and what it
+gives is put behind the call as `<result>...</result>`: tokens that the policy reads and did not choose. They count as
+new tokens of the draw, so every budget pays for reading them, and nothing is learned from them. Then drawing goes on.
+
+In the model's own format (`policy.native`) a call is JSON at the end of a turn, and its result a turn of its own;
+`policy.calling` takes care of that and asks `answer`.
 
 A chain of thought is all the state there is: which calls went before is read from its text. So a search may branch
 anywhere, and a run that is resumed sees the same.
@@ -12,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from ponder.protocols import ToolBroken
+from ponder.protocols import Answered, ToolBroken
 from ponder.tools.tool import Misused, Tool
 from ponder.types import PonderError
 
@@ -23,6 +27,8 @@ RESULT_OPEN, RESULT_CLOSE = "<result>", "</result>"
 _RESULT = re.compile(re.escape(RESULT_OPEN) + r"(.*?)" + re.escape(RESULT_CLOSE), re.DOTALL)
 # What a result may not hold: the marks that other code looks for in the text of a response.
 _MARKS = ("<think>", "</think>", RESULT_OPEN, RESULT_CLOSE)
+_NATIVE_MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
+Format = Literal["auto", "tagged", "native"]
 ERROR = "error: "
 
 
@@ -37,12 +43,14 @@ class Call:
 class Toolbox:
     """`tools` by their names. At most `calls` calls on a chain of thought; a result has at most `characters`."""
 
-    def __init__(self, tools: Sequence[Tool], *, calls: int = 8, characters: int = 1000) -> None:
+    def __init__(
+        self, tools: Sequence[Tool], *, calls: int = 8, characters: int = 1000, format: Format = "auto"
+    ) -> None:
         names = [tool.kind for tool in tools]
         if double := {name for name in names if names.count(name) > 1}:
             raise PonderError(f"tools: {', '.join(sorted(double))} is there twice; a call could not say which it means")
         self.tools = {tool.kind: tool for tool in tools}
-        self.calls, self.characters = calls, characters
+        self.calls, self.characters, self.format = calls, characters, format
         any_name = "|".join(map(re.escape, names))
         self._call = re.compile(rf"<({any_name})>((?:(?!<(?:{any_name})>).)*?)</\1>", re.DOTALL)
 
@@ -61,6 +69,27 @@ class Toolbox:
             lines.append(f"<{name}>{argument}</{name}>{RESULT_OPEN}{result}{RESULT_CLOSE}")
         return "\n".join(lines)
 
+    @property
+    def schemas(self) -> tuple[Mapping[str, Any], ...]:
+        """The tools as the OpenAI API and chat templates have them."""
+        return tuple(
+            {
+                "type": "function",
+                "function": {
+                    "name": name,
+                    "description": f"Gives {tool.usage}.",
+                    "parameters": {
+                        "type": "object",
+                        "properties": {
+                            tool.argument: {"type": "string", "description": f"For example {tool.example[0]}"}
+                        },
+                        "required": [tool.argument],
+                    },
+                },
+            }
+            for name, tool in self.tools.items()
+        )
+
     def pending(self, text: str) -> Call | None:
         """The call with which `text` ends (only spaces may follow, or the rest of a token); None: there is none."""
         behind = max((found.end() for found in _RESULT.finditer(text)), default=0)
@@ -78,20 +107,41 @@ class Toolbox:
         before = self.history(text)
         if len(before) >= self.calls:
             return self._framed(f"{ERROR}no calls are left; {self.calls} were allowed")
-        tool = self.tools[call.name]
         earlier = [c.argument for c, result in before if c.name == call.name and not result.startswith(ERROR)]
+        return self._framed(await self._run(self.tools[call.name], call.argument, earlier))
+
+    async def answer(self, name: str, arguments: Mapping[str, Any], broken: str, before: Sequence[Answered]) -> str:
+        """What a call in the model's own format gives, cut to the limit. Raises ToolBroken as `reply` does."""
+        if len(before) >= self.calls:
+            return f"{ERROR}no calls are left; {self.calls} were allowed"
+        tool = self.tools.get(name)
+        argument = None if tool is None else _argument(tool, arguments)
+        if broken:
+            result = f"{ERROR}{broken}"
+        elif tool is None:
+            result = f"{ERROR}there is no tool {name}; there are: {', '.join(self.tools)}"
+        elif argument is None:
+            result = f'{ERROR}{name} takes one text, "{tool.argument}"'
+        else:
+            went = [one for one in before if one.name == name and not one.result.startswith(ERROR)]
+            earlier = [told for one in went if (told := _argument(tool, one.arguments)) is not None]
+            result = await self._run(tool, argument, earlier)
+        return self._short(result, _NATIVE_MARKS)
+
+    async def _run(self, tool: Tool, argument: str, earlier: Sequence[str]) -> str:
+        """What the tool gives, or what the caller did wrong. ToolBroken if it fails by its own fault or never ends."""
         try:
             async with asyncio.timeout(tool.patience):
-                result = await tool.run(call.argument, earlier)
+                result = await tool.run(argument, earlier)
         except Misused as error:
-            return self._framed(f"{ERROR}{error}")
+            return f"{ERROR}{error}"
         except TimeoutError as error:
-            raise ToolBroken(f"tool {call.name}: no answer within {tool.patience:g} s") from error
+            raise ToolBroken(f"tool {tool.kind}: no answer within {tool.patience:g} s") from error
         except Exception as error:
-            raise ToolBroken(f"tool {call.name}: {type(error).__name__}: {error}") from error
+            raise ToolBroken(f"tool {tool.kind}: {type(error).__name__}: {error}") from error
         if not isinstance(result, str):
-            raise ToolBroken(f"tool {call.name}: it gave {type(result).__name__} instead of a text")
-        return self._framed(result)
+            raise ToolBroken(f"tool {tool.kind}: it gave {type(result).__name__} instead of a text")
+        return result
 
     def history(self, text: str) -> list[tuple[Call, str]]:
         """The calls in `text` that were answered, with what came back."""
@@ -117,8 +167,21 @@ class Toolbox:
             tool.close()
 
     def _framed(self, result: str) -> str:
-        for mark in (*_MARKS, *self.marks, *(f"<{name}>" for name in self.tools)):
+        marks = (*_MARKS, *self.marks, *(f"<{name}>" for name in self.tools))
+        return f"{RESULT_OPEN}{self._short(result, marks)}{RESULT_CLOSE}"
+
+    def _short(self, result: str, marks: Sequence[str]) -> str:
+        """`result` within the limit, the marks in it broken up so that no reader of the chain takes them for ours."""
+        left_out = len(result) - self.characters
+        result = result[: self.characters]
+        for mark in marks:
             result = result.replace(mark, f"< {mark[1:]}")
-        if len(result) > self.characters:
-            result = f"{result[: self.characters]} ... ({len(result) - self.characters} characters left out)"
-        return f"{RESULT_OPEN}{result}{RESULT_CLOSE}"
+        return result if left_out <= 0 else f"{result} ... ({left_out} characters left out)"
+
+
+def _argument(tool: Tool, arguments: Mapping[str, Any]) -> str | None:
+    """The one text that a tool takes; under another name too, and a number as its text. None: there is none."""
+    given = arguments.get(tool.argument, next(iter(arguments.values())) if len(arguments) == 1 else None)
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        return None
+    return str(given)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 
 from ponder.config import load
 from ponder.plugins import Plugin
+from ponder.policy.frames.chain import Chain
 from ponder.rewards import REWARDS
 from ponder.rewards.component import Component, Graded, Pay, earned
 from ponder.rewards.format import Format
@@ -77,6 +79,12 @@ def test_format_pays_for_an_answer_behind_the_thinking_and_for_nothing_less():
         [1.0] * 5,
     )
     assert list(Format().pay(given)) == [1.0, 0.0, 0.0, 1.0, 0.0]
+
+
+def test_format_asks_the_frame_where_an_answer_stands():
+    group = [said("so \\boxed{5}"), said("5"), said("so \\boxed{5}", StopReason.LENGTH), said("so \\boxed{5")]
+    boxed = replace(graded(group, [1.0] * 4), formed=Chain().formed)
+    assert list(Format().pay(boxed)) == [1.0, 0.0, 0.0, 0.0]
 
 
 def test_novelty_pays_right_answers_that_others_did_not_give():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -48,7 +48,7 @@ class Broken(Tool):
         raise OSError("out of order")
 
 
-def policy(script: Script = SCRIPT, tool: Tool | None = None, **limits: int) -> PolicyPropose:
+def policy(script: Script = SCRIPT, tool: Tool | None = None, **limits: Any) -> PolicyPropose:
     engine = ScriptedEngine(CODEC, script)
     return PolicyPropose(engine, CODEC, canonical_answer, tools=Toolbox([tool or Calculator()], **limits))
 

@@ -27,6 +27,7 @@ class CheckedModel:
     thinking: dict[str, Any]
     ends: dict[str, Any]
     begin: dict[str, Any]
+    turns: dict[str, Any]
     context: dict[str, Any]
     memory: dict[str, Any]
     parity: dict[str, Any]

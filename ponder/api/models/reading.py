@@ -12,6 +12,7 @@ from ponder.policy.codec import Codec
 from ponder.policy.frames import Frame
 from ponder.policy.frames.auto import template_of
 from ponder.policy.prompts import Prompts
+from ponder.policy.rewriting import rewriting
 from ponder.thinking import THINK_CLOSE, THINK_OPEN
 from ponder.types import Question
 
@@ -35,6 +36,18 @@ def frame_and_prompt(name: str, codec: Codec, asked: str | Frame, question: Ques
         },
         "thinking": _thinking(prompts),
         "begin": _begin(codec, tokens),
+        "turns": turns(prompts),
+    }
+
+
+def turns(prompts: Prompts) -> dict[str, Any]:
+    """What the template makes of earlier turns, and how tools are called."""
+    found = rewriting(prompts)
+    native = prompts.codec.tool_format if prompts.chat else None
+    return {
+        "history": found.history,
+        "sentence": found.sentence,
+        "tools": native.kind if native is not None else "tagged",
     }
 
 
@@ -96,6 +109,8 @@ def oddities(codec: Codec, model: PreTrainedModel, found: dict[str, Any]) -> lis
     rows = int(embedding.weight.shape[0])
     outside = [word for word, i in codec.tokenizer.get_added_vocab().items() if i >= rows]
     odd = []
+    if found["turns"]["history"] in ("thinking", "other"):
+        odd.append(f"{found['turns']['sentence']}, so over several turns the model reads more than in a plain chat")
     if begin["double"]:
         odd.append("the prompt begins with two begin tokens")
     if begin["tokenizer_adds"] and not begin["in_prompt"]:

@@ -18,6 +18,7 @@ from ponder.api.training.arms import cloning_arm, rejection_arm
 from ponder.api.training.forecast import forecast
 from ponder.api.training.forecast.forecast import Forecast
 from ponder.api.training.measuring import measure_run
+from ponder.api.training.notices import notices
 from ponder.api.training.planning import Plan
 from ponder.api.training.rounds import begin, play_round, save_policy
 from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, prepared
@@ -91,6 +92,9 @@ def _logged(
         browse(out)
         render(out)
         return known
+    for notice in notices(start.config, start.generator.propose.prompts):
+        log.event("notice", sentence=notice)
+        tell(TRAINING, 0, 1, notice)
     summary = _stages(Stage.of(start, log, truth.grade, tell), start, started, clock, predicted)
     browse(out)  # before the report, which links to it
     render(out)

@@ -44,6 +44,10 @@ class Marked(Frame):
             return text
         return f"{THINK_OPEN}\n{text}\n{THINK_CLOSE}{found}"
 
+    def formed(self, trajectory: Trajectory) -> bool:
+        marked = standing(place_of(trajectory.question), trajectory.response)
+        return trajectory.stop is StopReason.END and bool(marked)
+
     def demonstrated(self, question: Question, response: str) -> str:
         thinking, answer = parted(response)
         if FORMS[place_of(question)].mark in answer:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from transformers import PreTrainedTokenizerBase
 
 from ponder.plugins import Plugin
-from ponder.thinking import THINK_CLOSE, graded_text
+from ponder.thinking import THINK_CLOSE, formed, graded_text
 from ponder.types import Question, Trajectory
 
 _BEHIND = 8  # characters that the token which completes `ends` may hold behind it
@@ -55,6 +55,10 @@ class Frame(Plugin):
     def graded(self, trajectory: Trajectory, *, opened: bool = True) -> str:
         """The response as graders and votes read it. `opened`: the prompt ended in the opening."""
         return graded_text(trajectory, opened=opened)
+
+    def formed(self, trajectory: Trajectory) -> bool:
+        """Whether the response ended by itself with an answer where this frame wants one."""
+        return formed(trajectory)
 
     def demonstrated(self, question: Question, response: str) -> str:
         """A worked response of a family (thinking, `</think>`, answer) as this frame has it."""
