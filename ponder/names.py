@@ -29,3 +29,8 @@ def known(what: str, name: str, allowed: Collection[str]) -> str:
 def pick(what: str, name: str, table: Mapping[str, T]) -> T:
     """The entry called `name`; else PonderError as `known`."""
     return table[known(what, name, table)]
+
+
+def install(extra: str) -> str:
+    """What installs an extra. Ponder is installed from its own folder: the name `ponder` on an index is not ours."""
+    return f"pip install -e '.[{extra}]' in Ponder's folder"

@@ -38,6 +38,10 @@ class Stage:
     total: int = 0
     note: str = ""
 
+    def ended(self, done: int) -> bool:
+        """Whether it was finished before and another piece of work now begins under its name (the control arms)."""
+        return self.total > 0 and self.done >= self.total > done
+
     def passed(self, now: float) -> float:
         return now - self.began
 
@@ -106,8 +110,10 @@ class _Lines:
     def tell(self, name: str, done: int, total: int, note: str) -> None:
         with self._lock:
             now = self._clock()
-            stage = self._stages.setdefault(name, Stage(done, now))
-            begins = name != self._latest
+            begins = name != self._latest or self._stages[name].ended(done)
+            if name not in self._stages or self._stages[name].ended(done):
+                self._stages[name] = Stage(done, now)
+            stage = self._stages[name]
             stage.done, stage.total, stage.note, self._latest = done, total, note, name
             moved = done != self._said[0] and (note != self._said[1] or now - self._written >= _LEAST_SECONDS)
             if begins or moved or done == total != self._said[0] or now - self._written >= HEARTBEAT_SECONDS:
@@ -158,7 +164,7 @@ class _Terminal:
         self._progress.stop()
 
     def tell(self, name: str, done: int, total: int, note: str) -> None:
-        if name not in self._tasks:
+        if name not in self._tasks or self._stages[name].ended(done):
             self._stages[name] = Stage(done, time.monotonic())
             self._tasks[name] = self._progress.add_task(note, total=total, name=name, stage=self._stages[name])
         stage = self._stages[name]

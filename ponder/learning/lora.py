@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ponder.names import install
 from ponder.types import PonderError
 
 _NAME = "default"
@@ -25,7 +26,7 @@ def adapt(model: PreTrainedModel, rank: int, alpha: int, seed: int) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise PonderError("trainer.lora_rank needs peft; install it with `pip install ponder[peft]`") from error
+        raise PonderError(f"trainer.lora_rank needs peft; {install('peft')}") from error
     base = model.base_model
     targets = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, bias="none")

@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ponder.models.load import save
+from ponder.names import install
 from ponder.types import PonderError
 
 
@@ -22,9 +23,7 @@ def convert(file: Path, folder: Path, dtype: torch.dtype = torch.float32) -> int
     PonderError if the package is missing, the file is not there or transformers does not know what it holds.
     """
     if importlib.util.find_spec("gguf") is None:
-        raise PonderError(
-            "reading a GGUF file needs the package gguf, which is not installed; pip install 'ponder[gguf]'"
-        )
+        raise PonderError(f"reading a GGUF file needs the package gguf, which is not installed; {install('gguf')}")
     if not file.is_file():
         raise PonderError(f"{file}: no such file; give the path of a .gguf file")
     source: dict[str, Any] = {"gguf_file": file.name, "trust_remote_code": False}

@@ -38,7 +38,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Sampling(Strict):
     """How training groups are drawn. `max_tokens` counts the whole response, all of its turns together.
 
-    `draws` says whether a group is plain samples or what a search finishes within a budget.
+    `draws` says whether a group is plain samples or what a search finishes within a budget. `top_p` below 1 goes with
+    losses that imitate (cloning, dpo) alone: a ratio to the sampler would need the nucleus of every token.
     """
 
     temperature: Rate = 1.0

@@ -1,9 +1,10 @@
 """Which problems come next: harder when solved, kept where the policy neither always solves nor never solves.
 
-Each family has an open range of levels. A level's weight is p(1-p), the variance of one verdict at its running solve
-rate p: the level where a group is most likely to hold both right and wrong answers, and so a gradient, is drawn most.
-When the hardest open level is solved often enough the next one opens. Levels never close; a level that is solved
-nearly always is simply drawn rarely.
+Each family has an open range of levels. A level's weight is the running mean of r(1-r) over its groups, r being the
+solve rate of a group: the chance of two of its answers to differ, and so to give a gradient. The solve rate p of the
+whole level would not do: a level of which half is always solved and half never has the largest p(1-p) there is and
+not one group to learn from. When the hardest open level is solved often enough the next one opens. Levels never close;
+a level that is solved nearly always is simply drawn rarely.
 
 Families take turns and each counts its own problems, so every problem of each family is drawn. A family with a last
 problem (`protocols.Finite`: a file) is taken row by row, those that are answered both ways more often
@@ -35,10 +36,11 @@ class Curriculum:
         floor: float = 0.05,
         most_levels: int = 3,
     ) -> None:
-        """`memory` is the weight of the past in a running solve rate; `floor` the least weight of an open level."""
+        """`memory` is the weight of the past in a running mean; `floor` the least weight of an open level."""
         self.families = {family.name: family for family in families}
         self.seed, self.unlock, self.memory, self.floor, self.most_levels = seed, unlock, memory, floor, most_levels
         self.rates: dict[str, dict[int, float | None]] = {f.name: {f.level: None} for f in families}
+        self.signals: dict[str, dict[int, float]] = {f.name: {} for f in families}  # levels that were not tried: none
         self.drawn = {f.name: 0 for f in families}
         self.rows = {f.name: Rows(_all(f, seed), seed=seed, memory=memory, floor=floor) for f in families if _finite(f)}
 
@@ -50,18 +52,22 @@ class Curriculum:
         return [self._draw(names[(turn + i) % len(names)], rng) for i in range(count)]
 
     def observe(self, groups: Sequence[Group]) -> None:
-        """Update running solve rates from judged groups, then open levels that have been earned."""
+        """Update running solve rates and signals from judged groups, then open levels that have been earned."""
         seen: dict[tuple[str, int], list[float]] = {}
         for group in groups:
             if group.solve_rate is not None:
                 seen.setdefault((group.problem.family, group.problem.level), []).append(group.solve_rate)
         for (name, level), rates in seen.items():
-            now, before = sum(rates) / len(rates), self.rates[name].get(level)
-            self.rates[name][level] = now if before is None else self.memory * before + (1 - self.memory) * now
+            self.rates[name][level] = self._running(self.rates[name].get(level), rates)
+            self.signals[name][level] = self._running(self.signals[name].get(level), [r * (1 - r) for r in rates])
         for name in self.rates:
             self._open_next(name)
         for rows in self.rows.values():
             rows.observe(groups)
+
+    def _running(self, before: float | None, some: list[float]) -> float:
+        now = sum(some) / len(some)
+        return now if before is None else self.memory * before + (1 - self.memory) * now
 
     @property
     def levels(self) -> dict[str, int]:
@@ -82,16 +88,17 @@ class Curriculum:
         return self._family(name, rng).problem(self.drawn[name] - 1, split="train", seed=self.seed)
 
     def _family(self, name: str, rng: random.Random) -> Family:
-        family, rates = self.families[name], self.rates[name]
+        family, levels = self.families[name], list(self.rates[name])
         if not isinstance(family, Levelled):
             return family
-        weights = [max(self.floor, 0.25 if p is None else p * (1 - p)) for p in rates.values()]
-        return family.at_level(rng.choices(list(rates), weights=weights)[0])
+        weights = [max(self.floor, self.signals[name].get(level, 0.25)) for level in levels]
+        return family.at_level(rng.choices(levels, weights=weights)[0])
 
     def state(self) -> dict[str, Any]:
         return {
             "drawn": dict(self.drawn),
             "rates": {n: {str(k): p for k, p in r.items()} for n, r in self.rates.items()},
+            "signals": {n: {str(k): s for k, s in levels.items()} for n, levels in self.signals.items()},
             "rows": {name: rows.state() for name, rows in self.rows.items()},
         }
 
@@ -102,6 +109,11 @@ class Curriculum:
                 "this checkpoint counts the problems of all families together, as an earlier version did, and cannot "
                 "be continued exactly; start the run anew in another folder"
             )
+        if "signals" not in state:
+            raise PonderError(
+                "this checkpoint does not know how often the groups of a level were mixed, as an earlier version did "
+                "not, and cannot be continued exactly; start the run anew in another folder"
+            )
         self.drawn = {name: int(count) for name, count in state["drawn"].items()}
         if set(state.get("rows", {})) != set(self.rows):
             raise PonderError(
@@ -111,6 +123,7 @@ class Curriculum:
         for name, rows in self.rows.items():
             rows.load_state(state["rows"][name])
         self.rates = {n: {int(k): p for k, p in r.items()} for n, r in state["rates"].items()}
+        self.signals = {n: {int(k): s for k, s in levels.items()} for n, levels in state["signals"].items()}
 
 
 def _finite(family: Family) -> bool:

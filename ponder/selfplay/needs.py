@@ -52,6 +52,13 @@ def _check(config: Run) -> None:
             f"(trainer.lora_rank={config.trainer.lora_rank}) keep them as they are; set trainer.lora_rank=0, or "
             "coupling.weights=dual"
         )
+    if config.sampling.top_p < 1 and config.loss.on_policy:
+        raise PonderError(
+            f"sampling.top_p={config.sampling.top_p:g}: answers drawn from a nucleus are no draws of the whole "
+            f"distribution, which the loss {config.loss.kind} learns: each ratio would be off by the mass of the "
+            "nucleus. Set sampling.top_p=1 and lower sampling.temperature (which the loss knows), or choose "
+            "loss.kind=cloning or dpo, which take answers as they are"
+        )
     # Measuring comes last and searches with this limit, so a limit that no search can work in is refused first.
     most = config.sampling.max_tokens
     make("sample", max_tokens=most, answer_reserve=reserve_within(most))

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from ponder.names import install
 from ponder.plugins import Plugin
 from ponder.types import PonderError
 
@@ -44,8 +45,8 @@ class TrackerSettings(Plugin):
         """PonderError with the extra that installs the package, if it is not there; nothing is imported."""
         if self.package and find_spec(self.package) is None:
             raise PonderError(
-                f"tracking by {self.kind} needs the package {self.package}, which is not installed; install it with "
-                f"`pip install ponder[{self.extra}]`, or take {self.kind} out of `tracking`"
+                f"tracking by {self.kind} needs the package {self.package}, which is not installed; "
+                f"{install(self.extra)}, or take {self.kind} out of `tracking`"
             )
 
     def require(self) -> Any:

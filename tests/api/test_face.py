@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import ponder
+from ponder.tracking import TRACKERS
 
 ROOT = Path(ponder.__file__).parent
 
@@ -56,6 +57,13 @@ def test_every_extra_that_an_error_advises_exists() -> None:
     advised = {
         extra
         for file in ROOT.rglob("*.py")
-        for extra in re.findall(r"pip install '?ponder\[(\w+)\]", file.read_text(encoding="utf-8"))
+        for extra in re.findall(r"\binstall\(['\"](\w+)['\"]\)", file.read_text(encoding="utf-8"))
     }
-    assert {"hub", "pandas"} <= advised <= project["optional-dependencies"].keys()
+    advised |= {tracker.extra for tracker in TRACKERS.classes.values() if tracker.package}
+    assert {"hub", "pandas", "serve", "wandb"} <= advised <= project["optional-dependencies"].keys()
+
+
+def test_no_error_and_no_page_sends_anybody_to_a_package_of_our_name_on_an_index() -> None:
+    files = [*ROOT.rglob("*.py"), *(ROOT.parent / "docs").glob("*.md"), *(ROOT.parent / "recipes").rglob("*.md")]
+    sent = [str(file) for file in files if re.search(r"pip install\s+['\"]?ponder\b", file.read_text(encoding="utf-8"))]
+    assert not sent

@@ -111,6 +111,7 @@ def test_no_strategy_shows_its_transcript_as_the_answer(codec: ponder.Codec) -> 
     some = source(codec, {"": [("3+6=9\n9+1=10\n", 1.0)]})
     thought = ponder.think(MAKE, some, strategy="vote", budget=200, max_tokens=64)
     assert thought.answer is None and thought.text.startswith("3+6=9")
+    assert thought.checked is None and thought.warnings == ()  # no answer is not a wrong one
 
 
 def test_a_folder_with_another_search_is_refused_or_overwritten(codec: ponder.Codec, tmp_path: Path) -> None:

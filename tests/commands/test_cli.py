@@ -167,6 +167,11 @@ def test_version_settings_and_lists(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert entries["beam"]["needs"] == ["verifier"] and entries["vote"]["source"] == "arXiv 2203.11171"
     assert ponder(monkeypatch, "list", "families") == 0
     assert "countdown" in capsys.readouterr().out
+    for columns, line in (("80", "settings: max_tokens: int = 512, answer_reserve: int"), ("140", "arXiv 2203.11171")):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert ponder(monkeypatch, "list", "strategies") == 0
+        shown = capsys.readouterr().out
+        assert line in shown and max(map(len, shown.splitlines())) <= int(columns)
     assert ponder(monkeypatch, "list", "strategy") == 2
     assert "Did you mean 'strategies'" in capsys.readouterr().err
     monkeypatch.setenv("COLUMNS", "160")

@@ -98,6 +98,21 @@ def test_time_left_counts_what_was_done_since_the_start_and_silence_has_a_sign_o
     assert HEARTBEAT_SECONDS == 15
 
 
+def test_work_that_begins_under_the_name_of_work_that_ended_has_a_clock_of_its_own() -> None:
+    now, stream = [100.0], io.StringIO()
+    lines = _Lines(stream, lambda: now[0])
+    lines.tell("control", 1, 100, "cloning")
+    now[0] += 70
+    lines.tell("control", 100, 100, "cloning")
+    lines.tell("control", 1, 100, "rejection sampling")
+    now[0] += 50
+    lines.tell("control", 51, 100, "rejection sampling")
+    assert stream.getvalue().splitlines()[2:] == [
+        "control 1/100, 0:00:00 passed: rejection sampling",
+        "control 51/100, 0:00:50 passed, about 0:00:49 left: rejection sampling",
+    ]
+
+
 def test_the_first_stage_ends_the_start() -> None:
     stream = io.StringIO()
     with Bars(stream=stream) as bars:

@@ -118,7 +118,7 @@ def test_a_log_probability_that_is_no_number_never_passes() -> None:
 
 def test_without_vllm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(PonderError, match=r"pip install 'ponder\[vllm\]'"):
+    with pytest.raises(PonderError, match=r"pip install -e '\.\[vllm\]'"):
         VllmEngine(tmp_path, Codec(load("tiny").tokenizer))
 
 

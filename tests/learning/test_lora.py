@@ -31,7 +31,7 @@ def test_without_peft_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(PonderError, match=r"pip install ponder\[peft\]"):
+    with pytest.raises(PonderError, match=r"pip install -e '\.\[peft\]'"):
         adapters()
 
 

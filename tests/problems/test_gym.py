@@ -169,7 +169,7 @@ def test_a_process_that_cannot_start_is_infrastructure_and_never_wrong(monkeypat
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PonderError, match=r"pip install 'ponder\[gym\]'"):
+    with pytest.raises(PonderError, match=r"pip install -e '\.\[gym\]'"):
         tasks()
 
 

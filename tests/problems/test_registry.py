@@ -88,7 +88,7 @@ def test_one_name_twice_is_refused_because_results_are_kept_by_name() -> None:
 
 def test_the_hub_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PonderError, match=r"pip install 'ponder\[hub\]'"):
+    with pytest.raises(PonderError, match=r"pip install -e '\.\[hub\]'"):
         parse("hf:openai/gsm8k")
 
 

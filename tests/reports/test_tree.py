@@ -136,9 +136,12 @@ def test_remarks_say_what_did_not_go_as_asked() -> None:
     words = visible(page.render(tree(degraded="the verifier failed (gone)")))
     assert "Note. The verifier failed (gone)." in words
     unasked = tree().usage.model_copy(update={"verifier": 0.0, "spent": 42.0, "unsettled": 3.0, "exact": False})
-    words = visible(page.render(tree(usage=unasked, strategy="vote")))
+    unscored = tuple(node.model_copy(update={"score": None, "step_score": None}) for node in NODES)
+    words = visible(page.render(tree(unscored, usage=unasked, strategy="vote")))
     assert "Strategy vote did not ask the verifier." in words and "(tokens partly estimated)" in words
     assert "Calls that were cancelled may have cost up to 3 more." in words
+    words = visible(page.render(tree(usage=unasked, strategy="beam", verifier="self-check")))
+    assert "did not ask the verifier" not in words  # it is free, and the steps have its scores
 
 
 def broken(**changes: Any) -> str:

@@ -49,11 +49,24 @@ def test_no_more_levels_open_than_allowed() -> None:
 
 def test_the_level_whose_verdicts_vary_most_is_drawn_most() -> None:
     some = curriculum()
-    some.rates["arithmetic"] = {6: 0.99, 7: 0.5}
+    some.rates["arithmetic"], some.signals["arithmetic"] = {6: 0.99, 7: 0.5}, {6: 0.0099, 7: 0.25}
     drawn = Counter(p.level for p in some.next(400) if p.family == "arithmetic")
     # Weights are max(0.05, 0.0099) and 0.25: one in six. 200 draws stay within 4 standard deviations (21).
     assert abs(drawn[6] - 200 / 6) < 21
     assert drawn[6] + drawn[7] == 200
+
+
+def test_a_level_of_which_half_is_always_solved_and_half_never_teaches_nothing() -> None:
+    """Both levels are solved in half of all tries; only at level 7 do answers to one problem differ."""
+    some = curriculum(most_levels=2)
+    some.rates["arithmetic"][7] = None
+    at = {level: Arithmetic().at_level(level).problem(0, split="train", seed=0) for level in (6, 7)}
+    for outcomes in ([1.0, 1.0], [0.0, 0.0]):
+        some.observe([group(at[6], outcomes), group(at[7], [1.0, 0.0])])
+    assert some.rates["arithmetic"] == {6: 0.5, 7: 0.5}
+    assert some.signals["arithmetic"] == {6: 0.0, 7: 0.25}
+    drawn = Counter(p.level for p in some.next(400) if p.family == "arithmetic")
+    assert abs(drawn[6] - 200 / 6) < 21  # weights 0.05 (the floor) and 0.25, as above
 
 
 def test_a_running_rate_forgets_by_its_memory() -> None:
@@ -62,6 +75,7 @@ def test_a_running_rate_forgets_by_its_memory() -> None:
     some.observe([group(problem, [1.0, 0.0])])
     some.observe([group(problem, [0.0, 0.0])])
     assert some.rates["arithmetic"][6] == 0.25
+    assert some.signals["arithmetic"][6] == 0.125
 
 
 def test_groups_that_could_not_be_graded_change_nothing() -> None:
@@ -118,3 +132,6 @@ def test_a_state_that_counted_all_families_together_is_refused() -> None:
     state = curriculum().state()
     with pytest.raises(PonderError, match="start the run anew"):
         curriculum().load_state({**state, "drawn": 12})
+    del state["signals"]
+    with pytest.raises(PonderError, match="how often the groups of a level were mixed"):
+        curriculum().load_state(state)

@@ -55,6 +55,7 @@ def _registered() -> Iterator[None]:
         ({"algorithm": "preference"}, "algorithm preference needs a loss that learns from pairs; set loss.kind=dpo"),
         ({"algorithm": "distillation"}, "algorithm distillation needs a teacher; set teacher.model"),
         ({"algorithm": "vineppo", "rewards": [{"kind": "format"}]}, "needs the outcome among the rewards"),
+        ({"sampling": {"top_p": 0.9}}, "sampling.top_p=0.9: answers drawn from a nucleus are no draws of the whole"),
         ({"selection": {"replay": {"rows": 4}}, "loss": "reinforce"}, "takes all rows for draws of the present policy"),
         (
             {"selection": {"rationalise": 2}},
@@ -83,6 +84,7 @@ def test_a_need_that_is_not_met_is_one_sentence(settings: dict[str, Any], senten
         {"algorithm": "gae", "loss": "returning"},
         {"rewards": [{"kind": "outcome"}, {"kind": "process"}]},
         {"algorithm": "rejection", "loss": "cloning"},
+        {"algorithm": "rejection", "loss": "cloning", "sampling": {"top_p": 0.9}},
     ],
 )
 def test_what_fits_together_passes(settings: dict[str, Any]):

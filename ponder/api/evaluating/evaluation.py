@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ponder.evaluation.pools.pool import Pool
+from ponder.names import install
 from ponder.types import PonderError
 
 if TYPE_CHECKING:
@@ -99,5 +100,5 @@ def _pandas() -> Any:
     try:
         import pandas
     except ImportError:
-        raise PonderError("pandas is not installed; pip install 'ponder[pandas]'") from None
+        raise PonderError(f"pandas is not installed; {install('pandas')}") from None
     return pandas

@@ -35,7 +35,7 @@ def checked_first(result: SearchResult, answers: Sequence[str | None]) -> tuple[
                 "taken instead"
             )
             return _choosing(result, trajectory, answer), True, note
-    return result, False, None
+    return result, None if result.answer is None else False, None
 
 
 def _choosing(result: SearchResult, trajectory: Trajectory, answer: str | None) -> SearchResult:

@@ -20,4 +20,8 @@ def list_what(
     from ponder.commands import catalogue as printed
 
     entries = available(what)
-    print_json([entry.as_data() for entry in entries]) if as_json else Terminal().print(printed.table(what, entries))
+    if as_json:
+        print_json([entry.as_data() for entry in entries])
+    else:
+        terminal = Terminal()
+        terminal.print(printed.table(what, entries, terminal.width))

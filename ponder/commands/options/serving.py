@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ponder.commands.options.shared import Device, Json, Threads, print_json
 from ponder.commands.terminal import Terminal
+from ponder.names import install
 from ponder.types import PonderError
 
 if TYPE_CHECKING:
@@ -166,6 +167,4 @@ def _check_extra() -> None:
         import sqlalchemy  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as missing:
-        raise PonderError(
-            f"the server needs {missing.name}, which is not installed; pip install 'ponder[serve]'"
-        ) from None
+        raise PonderError(f"the server needs {missing.name}, which is not installed; {install('serve')}") from None

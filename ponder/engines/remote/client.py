@@ -23,12 +23,13 @@ from typing import Any
 from ponder.engines.remote.events import Body
 from ponder.engines.remote.quoting import Quoting
 from ponder.engines.remote.reply import Reading, Said
+from ponder.names import install
 from ponder.types import EngineError, PonderError
 
 try:
     import httpx2
 except ImportError as missing:
-    raise PonderError("remote models need httpx2, which is not installed; pip install 'ponder[remote]'") from missing
+    raise PonderError(f"remote models need httpx2, which is not installed; {install('remote')}") from missing
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _ERROR_BYTES = 4096

@@ -25,6 +25,7 @@ from transformers import AutoConfig, PretrainedConfig
 from ponder.engines.limits import check_scored, check_tokens, limit_of
 from ponder.engines.vllm.probe import Probe
 from ponder.engines.weights import check_version
+from ponder.names import install
 from ponder.protocols import Completion, Request, Tokenizer, Way, WeightSource
 from ponder.types import PonderError, StopReason
 
@@ -280,7 +281,7 @@ def library() -> Any:
         import vllm
         import vllm.platforms
     except ImportError as error:
-        raise PonderError("the vllm engine needs vllm, which is not installed; pip install 'ponder[vllm]'") from error
+        raise PonderError(f"the vllm engine needs vllm, which is not installed; {install('vllm')}") from error
     except Exception as error:
         raise PonderError(f"vllm is installed but cannot be imported ({error}); `pip check` may say why") from error
     return vllm

@@ -11,7 +11,7 @@ import importlib.util
 import random
 from typing import Any
 
-from ponder.names import known
+from ponder.names import install, known
 from ponder.problems.files.jsonl import INSTRUCTIONS
 from ponder.problems.files.written import answer_text
 from ponder.problems.splits import check_split
@@ -27,7 +27,7 @@ class Hub:
         self, name: str, *, config: str = "", question: str = "question", answer: str = "answer", after: str = ""
     ) -> None:
         if importlib.util.find_spec("datasets") is None:
-            raise PonderError(f"hf:{name} needs the package datasets; install it with: pip install 'ponder[hub]'")
+            raise PonderError(f"hf:{name} needs the package datasets; {install('hub')}")
         self.name, self._question, self._answer, self._after = f"hf:{name}", question, answer, after
         try:
             self._parts: Any = importlib.import_module("datasets").load_dataset(name, config or None)

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from ponder.names import install
 from ponder.types import PonderError
 from ponder.workers.pool import Pool
 
@@ -35,7 +36,7 @@ _owner = 0  # the process id that made it: a forked child must not share the pip
 def call(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """The reply to `request`, within `seconds`. Thread-safe; one call at a time."""
     if importlib.util.find_spec("reasoning_gym") is None:
-        raise PonderError("gym: problems need the package reasoning-gym; install it with: pip install 'ponder[gym]'")
+        raise PonderError(f"gym: problems need the package reasoning-gym; {install('gym')}")
     with _lock:
         (result,) = _ours().map([dict(request)], wall=seconds)
         if result.failure == "infrastructure":

@@ -93,6 +93,8 @@ def remarks(tree: SearchTree) -> list[str]:
     said = [tree.degraded] if tree.degraded else []
     if tree.usage.unsettled:
         said.append(f"calls that were cancelled may have cost up to {amount(tree.usage.unsettled)} more")
-    if tree.verifier is not None and not tree.usage.verifier and not tree.degraded:
+    # A check that costs nothing leaves no bill; its scores tell that it was asked.
+    asked = tree.usage.verifier or any(node.shown_score is not None for node in tree.nodes)
+    if tree.verifier is not None and not asked and not tree.degraded:
         said.append(f"strategy {tree.strategy} did not ask the verifier")
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in map(clean, said)]

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from ponder.names import install
 from ponder.serving.accounts.tables import SCHEMA
 from ponder.types import PonderError
 
@@ -54,7 +55,7 @@ def open_database(url: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise PonderError(
             f"--accounts: not the URL of a database that can be opened ({error}); write sqlite:///FILE or "
-            "postgresql://USER@HOST/NAME (pip install 'ponder[serve]')"
+            f"postgresql://USER@HOST/NAME ({install('serve')})"
         ) from None
     if lite:
         event.listen(engine, "connect", _prepare)

@@ -72,7 +72,7 @@ def test_a_vllm_model_without_vllm_or_without_a_folder_is_one_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
     tiny = importlib.resources.files("ponder") / "assets" / "tiny"
-    for folder, words in ((str(tiny), "pip install 'ponder[vllm]'"), ("/no/such/folder", "no tokenizer")):
+    for folder, words in ((str(tiny), "pip install -e '.[vllm]'"), ("/no/such/folder", "no tokenizer")):
         assert ponder(monkeypatch, "solve", "1+1", "--model", f"vllm:{folder}") == 2
         assert words in " ".join(capsys.readouterr().err.split())
 
@@ -84,4 +84,4 @@ def test_without_its_library_the_extra_is_named(
     for name in ("client", "engine"):
         monkeypatch.delitem(sys.modules, f"ponder.engines.remote.{name}", raising=False)
     assert ponder(monkeypatch, "solve", "1+1", "--model", server.url("good/x")) == 2
-    assert "pip install 'ponder[remote]'" in " ".join(capsys.readouterr().err.split())
+    assert "pip install -e '.[remote]'" in " ".join(capsys.readouterr().err.split())
