@@ -1,6 +1,6 @@
 r"""Known-equal and known-different pairs of answers across the grammar, and what the grader makes of them.
 
-    python -m benchmarks.grading_fuzz [--pairs 100000] [--seed 0] [--workers 2]
+    python -m benchmarks.grading_fuzz [--pairs 100000] [--seed 0] [--workers 2] [--save FOLDER]
 
 A pair is made from one answer (number, fraction, power, root, amount of money, list, interval, matrix, relation, word)
 and another spelling of it, or a change that makes it another one: a digit, a sign, a bracket, a member, a word
@@ -14,15 +14,20 @@ The same pairs are put to the vote: equal answers should be one class and differ
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
 
 from benchmarks.grading_makers import MAKERS
 from benchmarks.grading_numbers import Random
 from ponder.verifiers.rules.mathematics.canonical import canonical
 from ponder.verifiers.rules.mathematics.pool import MathVerifier
+
+PART = 5_000  # pairs of each kind that are judged, told and kept together
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,8 @@ FRAMES = (
 )  # fmt: skip
 
 
-def pairs(seed: int, equal: bool) -> Iterator[Pair]:
-    """Pairs without end, each a function of the seed and its place."""
-    place = 0
+def pairs(seed: int, equal: bool, place: int = 0) -> Iterator[Pair]:
+    """Pairs without end from `place` on, each a function of the seed and its place."""
     while True:
         r = Random(f"{seed}/{equal}/{place}")
         place += 1
@@ -77,6 +81,50 @@ def votes(some: list[Pair]) -> list[Pair]:
     return [p for p in some if (canonical(rf"\boxed{{{p.gold}}}") == canonical(p.response)) != p.equal]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a part of the pairs came to: how many, which were judged the other way, and the same of the votes."""
+
+    pairs: int
+    off: list[Pair]
+    voted: int
+    apart: list[Pair]
+    seconds: float
+
+
+def part(asked: argparse.Namespace, equal: bool, first: int) -> Found:
+    """The pairs from place `first` on, judged; read from `--save` if they were judged before."""
+    kept = None if asked.save is None else asked.save / f"seed {asked.seed} {'equal' if equal else 'different'} {first}"
+    count, voted = min(PART, asked.pairs - first), max(0, min(PART, asked.votes - first))
+    if kept is not None and kept.exists():
+        known = json.loads(kept.read_text(encoding="utf-8"))
+        if (known["pairs"], known["voted"]) == (count, voted):
+            known |= {name: [Pair(**pair) for pair in known[name]] for name in ("off", "apart")}
+            return Found(**known)
+    some = list(islice(pairs(asked.seed, equal, first), count))
+    began = time.perf_counter()
+    off, apart = grade(some, asked.workers), votes(some[:voted])
+    found = Found(count, off, voted, apart, time.perf_counter() - began)
+    if kept is not None:
+        asked.save.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
+def say(equal: bool, parts: list[Found], show: int) -> None:
+    """All parts so far, in a few lines."""
+    count, seconds = sum(p.pairs for p in parts), sum(p.seconds for p in parts)
+    off, apart = [pair for p in parts for pair in p.off], [pair for p in parts for pair in p.apart]
+    name = "known-equal pairs refused" if equal else "known-different pairs taken for right"
+    print(f"{name}: {len(off)} of {count} ({len(off) / count:.3%}), {seconds:.0f} s")
+    print(f"  by kind: {dict(Counter(pair.kind for pair in off).most_common())}")
+    print(f"  in votes: {len(apart)} {'apart' if equal else 'together'} of {sum(p.voted for p in parts)}")
+    for pair in off[:show]:
+        print(f"    {pair.kind}: gold {pair.gold!r}, response {pair.response!r}")
+    for pair in apart[:show]:
+        print(f"    vote, {pair.kind}: gold {pair.gold!r}, response {pair.response!r}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=100_000, help="of each of the two")
@@ -85,24 +133,16 @@ def main() -> None:
     parser.add_argument("--votes", type=int, default=10_000, help="how many of each are put to the vote, too")
     parser.add_argument("--only", choices=("equal", "different"), help="one of the two alone")
     parser.add_argument("--show", type=int, default=20, help="how many of those that are judged wrongly")
-    options = parser.parse_args()
-    for equal in (False, True):
-        if options.only == ("different" if equal else "equal"):
-            continue
-        source = pairs(options.seed, equal)
-        some = [next(source) for _ in range(options.pairs)]
-        began = time.perf_counter()
-        off = grade(some, options.workers)
-        apart = votes(some[: options.votes])
-        kinds = Counter(pair.kind for pair in off)
-        name = "known-equal pairs refused" if equal else "known-different pairs taken for right"
-        print(f"{name}: {len(off)} of {len(some)} ({len(off) / len(some):.3%}), {time.perf_counter() - began:.0f} s")
-        print(f"  by kind: {dict(kinds.most_common())}")
-        print(f"  in votes: {len(apart)} {'apart' if equal else 'together'} of {len(some[: options.votes])}")
-        for pair in off[: options.show]:
-            print(f"    {pair.kind}: gold {pair.gold!r}, response {pair.response!r}")
-        for pair in apart[: options.show]:
-            print(f"    vote, {pair.kind}: gold {pair.gold!r}, response {pair.response!r}")
+    parser.add_argument("--save", type=Path, help="keep every part of 5,000 pairs in this folder, and go on from there")
+    asked = parser.parse_args()
+    sides = [equal for equal in (False, True) if asked.only != ("different" if equal else "equal")]
+    told: dict[bool, list[Found]] = {equal: [] for equal in sides}
+    for first in range(0, asked.pairs, PART):
+        for equal in sides:
+            told[equal].append(part(asked, equal, first))
+        print(f"after {first + told[sides[0]][-1].pairs} pairs of each", flush=True)
+        for equal in sides if asked.save is not None or first + PART >= asked.pairs else ():
+            say(equal, told[equal], asked.show)
 
 
 if __name__ == "__main__":
