@@ -61,7 +61,8 @@ def test_a_level_of_which_half_is_always_solved_and_half_never_teaches_nothing()
     some = curriculum(most_levels=2)
     some.rates["arithmetic"][7] = None
     at = {level: Arithmetic().at_level(level).problem(0, split="train", seed=0) for level in (6, 7)}
-    for outcomes in ([1.0, 1.0], [0.0, 0.0]):
+    alike: tuple[list[float | None], ...] = ([1.0, 1.0], [0.0, 0.0])
+    for outcomes in alike:
         some.observe([group(at[6], outcomes), group(at[7], [1.0, 0.0])])
     assert some.rates["arithmetic"] == {6: 0.5, 7: 0.5}
     assert some.signals["arithmetic"] == {6: 0.0, 7: 0.25}
