@@ -166,7 +166,7 @@ def coverage(summary: Summary) -> str:
     )
     return (
         f"With {say.count(k)} tries a problem the base solves {_with_interval(base)} and the final model "
-        f"{_with_interval(final)} of the same problems ({_points_with_interval(gain)}), {verdict}."
+        f"{_with_interval(final)} of the same problems, a difference of {_points_with_interval(gain)}, {verdict}."
     )
 
 
