@@ -133,7 +133,9 @@ def main() -> None:
     parser.add_argument("--votes", type=int, default=10_000, help="how many of each are put to the vote, too")
     parser.add_argument("--only", choices=("equal", "different"), help="one of the two alone")
     parser.add_argument("--show", type=int, default=20, help="how many of those that are judged wrongly")
-    parser.add_argument("--save", type=Path, help="keep every part of 10,000 pairs in this folder, and go on from there")
+    parser.add_argument(
+        "--save", type=Path, help="keep every part of 10,000 pairs in this folder, and go on from there"
+    )
     asked = parser.parse_args()
     sides = [equal for equal in (False, True) if asked.only != ("different" if equal else "equal")]
     told: dict[bool, list[Found]] = {equal: [] for equal in sides}

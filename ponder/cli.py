@@ -115,7 +115,8 @@ def main() -> None:
     try:
         app()
     except PonderError as error:
-        Terminal(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {_escaped(str(error))}", highlight=False)
+        said = _escaped(str(error) + _and_resume(error))
+        Terminal(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {said}", highlight=False)
         sys.exit(2)
     except SystemExit as error:
         # Typer turns Ctrl-C into an exit of its own, and says nothing. Commands that catch it say their own sentence.
@@ -128,8 +129,19 @@ def main() -> None:
         sys.exit(130)
 
 
+def _resumable() -> bool:
+    """Whether the command that runs can go on with what it left."""
+    return sys.argv[1:2] in (["run"], ["eval"], ["label"]) and "--pool" not in sys.argv
+
+
+def _and_resume(error: PonderError) -> str:
+    from ponder.runlog.files import no_room
+
+    return ", then continue with --resume" if _resumable() and no_room(error) else ""
+
+
 def _say_stopped() -> None:
-    more = "; go on with --resume" if sys.argv[1:2] == ["run"] else ""
+    more = "; go on with --resume" if _resumable() else ""
     Terminal(stderr=True).print(f"stopped; what was finished is saved{more}")
 
 

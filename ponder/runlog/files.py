@@ -21,8 +21,8 @@ from ponder.printable import json_line
 from ponder.types import PonderError
 
 _REMEDIES = {
-    errno.ENOSPC: "the disk is full; free some space or choose another folder (--out), then continue with --resume",
-    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder (--out), then use --resume",
+    errno.ENOSPC: "the disk is full; free some space or choose another folder (--out)",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder (--out)",
     errno.EROFS: "the file system is read-only; choose another folder (--out)",
     errno.EACCES: "there is no permission to write here; choose another folder (--out)",
     errno.ENOENT: "its folder is gone; was the run folder moved or deleted while it was in use?",
@@ -51,6 +51,16 @@ def explained(path: Path) -> Iterator[None]:
         if not any(text in str(error) for text in _FULL):
             raise
         raise PonderError(f"cannot write {path}: {_REMEDIES[errno.ENOSPC]}") from error
+
+
+def no_room(error: BaseException | None) -> bool:
+    """Whether `error` says that a disk or a quota is full, or was raised because of one that does."""
+    while error is not None:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or any(text in str(error) for text in _FULL):
+            return True
+        error = error.__cause__
+    return False
 
 
 @contextmanager

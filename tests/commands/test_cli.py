@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import ponder as package
 from ponder import cli
 from ponder.models.load import load
 from ponder.problems.registry import FAMILIES
+from ponder.runlog.files import explained
 from tests.selfplay.small import model_folder
 
 
@@ -213,6 +215,27 @@ def test_a_device_or_folder_that_cannot_be_is_one_sentence(
     assert ponder(monkeypatch, *command) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert not Path("o").exists()
+
+
+@pytest.mark.parametrize(("command", "goes_on"), [("run", True), ("eval", True), ("label", True), ("solve", False)])
+def test_a_full_disk_and_ctrl_c_advise_resume_where_the_command_has_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, goes_on: bool
+) -> None:
+    def full() -> None:
+        with explained(tmp_path / "out"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", full)
+    assert ponder(monkeypatch, command) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "out: the disk is full; free some space or choose another folder (--out)" in said
+    assert said.endswith("then continue with --resume") is goes_on
+    monkeypatch.setattr(cli, "app", interrupted)
+    assert ponder(monkeypatch, command) == 130
+    assert capsys.readouterr().err.strip().endswith("go on with --resume") is goes_on
 
 
 def test_a_plugin_makes_a_family_of_ones_own_known_to_the_command_line(

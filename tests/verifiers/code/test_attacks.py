@@ -99,3 +99,19 @@ def test_a_box_leaves_the_hosts_null_device_as_it_was():
         assert sandbox.run(TASK, "assert open('/dev/null').read() == ''\n" + HONEST).cause is Cause.RIGHT
     after = Path("/dev/null").stat()
     assert (after.st_mode, after.st_uid, after.st_mtime) == (before.st_mode, before.st_uid, before.st_mtime)
+
+
+def test_a_box_takes_no_slots_of_the_machine_and_opens_no_socket_to_the_machine_below():
+    """`io_setup` counts against all of the machine; AF_VSOCK (40) leaves a private network namespace."""
+    source = """import ctypes, errno, platform, socket
+libc = ctypes.CDLL(None, use_errno=True)
+context, number = ctypes.c_ulong(0), 206 if platform.machine() == "x86_64" else 0
+assert libc.syscall(number, 1, ctypes.byref(context)) == -1 and ctypes.get_errno() == errno.EPERM
+try:
+    socket.socket(40, socket.SOCK_STREAM)
+    raise AssertionError("opened")
+except OSError as error:
+    assert error.errno == errno.EPERM, error
+"""
+    with Sandbox(limits=LIMITS) as sandbox:
+        assert sandbox.run(TASK, source + HONEST).cause is Cause.RIGHT
