@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from ponder.api.policies import Policy
 from ponder.learning.policy import PolicyTrainer
-from ponder.learning.samples import demonstration
+from ponder.learning.samples import demonstration, mask
 from ponder.learning.settings import TrainerSettings
 from ponder.losses.cloning import Cloning
-from ponder.types import PonderError, Question, Sample
+from ponder.types import PonderError, Question, Sample, Step, StopReason, Trajectory
 
 Tell = Callable[[int, int, float | None], None]  # step, steps, loss in nats a token
 
 
 def imitate(
     policy: Policy,
-    shown: Iterator[tuple[Question, str]],
+    shown: Iterator[tuple[Question, str | Sequence[str]]],
     *,
     steps: int,
     batch: int = 64,
@@ -28,6 +28,8 @@ def imitate(
 ) -> PolicyTrainer:
     """Train `policy.model` on `steps` batches of `shown`, each a question and the response after its prompt.
 
+    A response of several turns is a list of turns and replies of an environment by turns, beginning and ending with a
+    turn; replies are read and not imitated.
     The rate falls to zero on a straight line. An end-of-turn token is put behind every response. Returns the trainer,
     whose `weights()` are the new ones; the policy's engine keeps the old. PonderError if `shown` runs dry.
     """
@@ -43,8 +45,10 @@ def imitate(
     return trainer
 
 
-def row(policy: Policy, question: Question, text: str) -> Sample:
-    """`text` as the response to `question`, to be imitated, but for the results of tools that it shows."""
+def row(policy: Policy, question: Question, text: str | Sequence[str]) -> Sample:
+    """`text` as the response to `question`, to be imitated, but for what is read: results of tools, and replies."""
+    if not isinstance(text, str):
+        return episode(policy, question, text)
     codec, tools = policy.codec, policy.propose.tools
     if tools is not None and policy.propose.prompts.tools:
         raise PonderError(
@@ -58,3 +62,19 @@ def row(policy: Policy, question: Question, text: str) -> Sample:
         mask_T += [0.0 if read else 1.0] * len(tokens)
     sample = demonstration(question.id, policy.propose.prompts.tokens(question), (*response, codec.eos_id))
     return replace(sample, mask_T=(*mask_T, 1.0))
+
+
+def episode(policy: Policy, question: Question, said: Sequence[str]) -> Sample:
+    """Turns and replies by turns as one row: the very tokens that an episode in an environment would have."""
+    codec, leaf = policy.codec, None
+    for place, text in enumerate(said):
+        if place % 2 and leaf is not None:
+            leaf = policy.propose.observe(question, leaf, text)
+            continue
+        tokens = (*codec.encode(text), codec.eos_id)
+        leaf = Step(tokens, (0.0,) * len(tokens), text, 0, StopReason.END, leaf)
+    if leaf is None or leaf.forced:
+        raise PonderError(f"{question.id}: {len(said)} texts; an episode begins and ends with a turn of the policy")
+    trajectory = Trajectory(question, leaf)
+    sample = demonstration(question.id, policy.propose.prompts.tokens(question), trajectory.tokens)
+    return replace(sample, mask_T=mask(trajectory))

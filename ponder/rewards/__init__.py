@@ -20,10 +20,11 @@ from ponder.rewards.novelty import Novelty
 from ponder.rewards.outcome import Outcome
 from ponder.rewards.process import Process
 from ponder.rewards.random import Random
+from ponder.rewards.rubric import Rubric
 from ponder.rewards.self_correction import SelfCorrection
 
 REWARDS: Registry[Component] = Registry("reward", Component, default="outcome")
-_OUTCOMES = (Outcome, Process, Format, Random, Majority, SelfCorrection)
+_OUTCOMES = (Outcome, Process, Format, Random, Majority, SelfCorrection, Rubric)
 _PRICES = (RelativeLength, OverlongPenalty, Cosine, L1, KL, Novelty)
 for _settings in (*_OUTCOMES, *_PRICES):
     REWARDS.register(_settings)

@@ -20,6 +20,7 @@ class Graded:
 
     `outcomes_G` are ground truth (1.0 right, 0.0 wrong). `scores_G` are what the verifier of the run says of each: a
     `Verdict` with `score` and `step_scores`; empty where no component asked for a verifier.
+    `judged_G` is what a judging model says of each by a rubric: a `score`, or a failure (empty: nobody asked it).
     `formed` says whether a trajectory has the form that the policy's frame asks for; None: an answer behind thinking.
     `reference_GT` are the log-probabilities of each token under the policy of the start, likewise. Trajectories that
     could not be judged are not here: they earn nothing and are not trained on.
@@ -30,6 +31,7 @@ class Graded:
     outcomes_G: tuple[float, ...]
     scores_G: tuple[Verdict, ...] = ()
     reference_GT: tuple[tuple[float, ...], ...] = ()
+    judged_G: tuple[Verdict, ...] = ()
     formed: Callable[[Trajectory], bool] | None = None
 
     @property

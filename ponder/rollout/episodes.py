@@ -24,6 +24,8 @@ from ponder.seeds import derive_seed
 from ponder.types import EngineError, PonderError, Problem, Trajectory, Verdict
 
 SECONDS = 600.0
+_TOLD = 500  # characters of what went wrong
+CHARACTERS = 100_000  # of one reply: a tokenizer that is handed ten megabytes takes the memory of the run
 
 T = TypeVar("T")
 
@@ -74,6 +76,10 @@ class Episodes:
                         break
                     if not isinstance(said, str):
                         raise EnvironmentFailed(f"it replied with {type(said).__name__} instead of a text or None")
+                    if len(said) > CHARACTERS:
+                        raise EnvironmentFailed(
+                            f"it replied with {len(said)} characters; at most {CHARACTERS} are read"
+                        )
                     longer = await self._turn(problem, trajectory, said, derive_seed("turn", seed, turns))
                     if longer is None:
                         break
@@ -139,7 +145,7 @@ class _Asked:
                 raise EnvironmentFailed(f"no answer within {self.seconds:g} s") from error
             raise EnvironmentFailed(f"TimeoutError: {error}") from error
         except Exception as error:  # a bug in an environment must not end a training, nor become a reward
-            raise EnvironmentFailed(f"{type(error).__name__}: {error}") from error
+            raise EnvironmentFailed(f"{type(error).__name__}: {str(error)[:_TOLD]}") from error
         finally:
             self._clock = None
 

@@ -71,7 +71,7 @@ class Crediting:
         return Credited(credits, means, {**agreed, **found.metrics})
 
     def _scored(self, groups: Sequence[Group], found: Found) -> list[Graded]:
-        reference = iter(found.reference)
+        reference, opinions = iter(found.reference), iter(found.judged)
         judged = [group.judged for group in groups]
         flat = [trajectory for pairs in judged for trajectory, _ in pairs]
         scores = iter(self.score(flat)) if self.score is not None else None
@@ -82,6 +82,7 @@ class Crediting:
                 tuple(outcome for _, outcome in pairs),
                 () if scores is None else tuple(next(scores) for _ in pairs),
                 tuple(next(reference) for _ in pairs) if found.reference else (),
+                tuple(next(opinions) for _ in pairs) if found.judged else (),
                 self.formed,
             )
             for group, pairs in zip(groups, judged, strict=True)

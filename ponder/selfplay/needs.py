@@ -5,6 +5,7 @@
     verifier   the run's process verifier: there unless it is switched off (`verifier.enabled`)
     turns      outcomes of every turn: environments `second_look` and `retry` give them
     rollouts   auxiliary rollouts from the ends of steps, drawn by the loop
+    judge      a judging model: the reward that asks for it names it
     outcome    the reward `outcome` among the rewards
     implicit   an implicit reward model that learns online: every run can have one
     teacher    a teacher: `teacher.model`
@@ -81,9 +82,15 @@ def _check(config: Run) -> None:
 
 
 def asked_for(config: Run) -> set[str]:
-    """What of each update's answers is asked besides: "reference", "teacher", "implicit", "rollouts"."""
+    """What of each update's answers is asked besides: "reference", "teacher", "implicit", "rollouts", "judge"."""
     rules = [plugin for _, plugin in _plugins(config) if plugin is not config.loss]
-    wanted = {need for plugin in rules for need in plugin.needs} & {"reference", "teacher", "implicit", "rollouts"}
+    wanted = {need for plugin in rules for need in plugin.needs} & {
+        "reference",
+        "teacher",
+        "implicit",
+        "rollouts",
+        "judge",
+    }
     return wanted | ({"teacher"} if "teacher_logprobs_T" in config.loss.fields else set())
 
 
@@ -118,7 +125,7 @@ def _plugins(config: Run, rewards: Sequence[Component] | None = None) -> list[tu
 
 def _missing(config: Run, need: str) -> str:
     """What the user must change for this need; empty if it is met."""
-    if need in ("reference", "implicit"):
+    if need in ("reference", "implicit", "judge"):
         return ""
     if need == "verifier":
         return "" if config.verifier.enabled else "the verifier; set verifier.enabled=true"

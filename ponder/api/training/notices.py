@@ -14,4 +14,10 @@ def notices(config: Run, prompts: Prompts) -> list[str]:
         told = rewriting(prompts)
         if told.history in ("thinking", "other"):
             found.append(f"environment {config.environment.kind}: {told.sentence}")
+    paid = [reward.kind for reward in config.rewards if reward.weight]
+    if "rubric" in paid and not {"outcome", "self_correction"} & set(paid):
+        found.append(
+            "reward rubric: a judging model is all that says what is good, and a policy can learn to fool it; keep the "
+            "reward outcome beside it where answers can be graded, and watch judge_agreement"
+        )
     return found

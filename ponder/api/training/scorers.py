@@ -7,8 +7,10 @@ import copy
 from ponder.algorithms.steps.pav import PAV
 from ponder.algorithms.steps.prime import Prime
 from ponder.api.policies import Policy, load_policy
+from ponder.api.verifiers.rubric import judge_by_rubric
 from ponder.labels.rows import fingerprint
 from ponder.models.load import load
+from ponder.rewards import rubric as rewards
 from ponder.selfplay.config import Run
 from ponder.selfplay.needs import asked_for
 from ponder.selfplay.scorers.frozen import FrozenScorer
@@ -16,6 +18,7 @@ from ponder.selfplay.scorers.implicit import ImplicitReward
 from ponder.selfplay.scorers.scorers import Prover, Scorers
 from ponder.selfplay.stages.plan import plan
 from ponder.types import PonderError
+from ponder.verifiers.rubric.judge import Rubric
 
 
 def scorers_of(config: Run, policy: Policy) -> Scorers:
@@ -40,6 +43,13 @@ def scorers_of(config: Run, policy: Policy) -> Scorers:
     prover = next((a.prover for a in algorithms if isinstance(a, PAV) and a.prover), "")
     if prover:
         found.prover = _prover(config, policy, prover)
+    rubrics = [reward for stage in stages for reward in stage.rewards if isinstance(reward, rewards.Rubric)]
+    if len({(r.model, r.criteria, r.weights, r.max_tokens) for r in rubrics}) > 1:
+        raise PonderError("a run has one rubric with one judge; put all criteria, with weights, into one reward rubric")
+    if rubrics:
+        rubric = Rubric(rubrics[0].criteria, rubrics[0].weights)
+        asked = rubrics[0].max_tokens
+        found.judge = judge_by_rubric(rubrics[0].model, rubric, device=config.device, max_tokens=asked)
     return found
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,9 +29,10 @@ INSTRUCTIONS = (
     "%, brackets, comparisons and `a if condition else b`. After your thinking, answer with the formula alone."
 )
 PACES = {"careful": 0.35, "hasty": 0.65}
-MOST, _FEW = 7, 5
+MOST, _FEW, _LINEAR = 7, 5, 3
 HIDDEN = 5
 _LONGEST, _LARGEST = 200, 10**9
+_GROWN = re.compile(r"\d[^\W\d]")
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,12 @@ class Formula:
 
 
 def careful(problem: Problem) -> str:
-    """Differences from example to example, then the formula."""
+    """Differences from example to example, on level 3 what is left of the first, then the formula."""
     tests = problem.key.data["tests"][: problem.key.data["visible"]]
     lines = [f"{after}-{before}={after - before}\n" for (_, before), (_, after) in pairwise(tests)]
+    if problem.level == _LINEAR:  # the first two numbers are neighbours, so their difference is the factor
+        (n, value), (_, after) = tests[0], tests[1]
+        lines.append(f"{value}-{after - value}*{n}={value - (after - value) * n}\n")
     return f"{''.join(lines)}</think>{problem.key.answer}"
 
 
@@ -134,6 +139,8 @@ def value_of(expression: str, n: int) -> int:
     """What `expression` gives for `n`. ValueError with a sentence for people if it is no such formula."""
     if len(expression) > _LONGEST:
         raise ValueError(f"the formula has {len(expression)} characters; at most {_LONGEST} are read")
+    if _GROWN.search(expression):  # a number grown together with a word, of which the parser warns
+        raise ValueError("this is no formula")
     try:
         tree = ast.parse(expression.strip(), mode="eval")
         return int(_value(tree.body, n))

@@ -14,8 +14,9 @@ from ponder.protocols import Grade, Propose, WeightedEngine
 from ponder.selfplay.accounts import Meter, Part
 from ponder.selfplay.scorers.frozen import FrozenScorer
 from ponder.selfplay.scorers.implicit import ImplicitReward
+from ponder.selfplay.scorers.judging import JudgeOf, agreement, judged
 from ponder.selfplay.scorers.rollouts import Outcomes, rolled_out
-from ponder.types import Group
+from ponder.types import Group, Verdict
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Found:
     implicit: list[tuple[float, ...]] = field(default_factory=list)
     teacher: list[tuple[float, ...]] = field(default_factory=list)
     reference: list[tuple[float, ...]] = field(default_factory=list)
+    judged: list[Verdict] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
 
 
@@ -49,6 +51,7 @@ class Scorers:
     teacher: FrozenScorer | None = None
     implicit: ImplicitReward | None = None
     prover: Prover | None = None
+    judge: JudgeOf | None = None
 
     def ask(
         self,
@@ -67,8 +70,8 @@ class Scorers:
 
         `wanted` names what the present rules ask for (`needs.asked_for`); `settings` None: no rollouts.
         """
-        judged = [pair for group in groups for pair in group.judged]
-        trajectories = [trajectory for trajectory, _ in judged]
+        judged_pairs = [pair for group in groups for pair in group.judged]
+        trajectories = [trajectory for trajectory, _ in judged_pairs]
         found = Found()
         if settings is not None:
             propose = policy if self.prover is None else self.prover.propose
@@ -85,10 +88,15 @@ class Scorers:
                 into.extend(logprobs)
                 did(f"{name}_scoring", part)
         if self.implicit is not None and "implicit" in wanted:
-            rewards, part, metrics = self.implicit(trajectories, [outcome for _, outcome in judged])
+            rewards, part, metrics = self.implicit(trajectories, [outcome for _, outcome in judged_pairs])
             found.implicit.extend(rewards)
             found.metrics.update(metrics)
             did("implicit_reward", part)
+        if self.judge is not None and "judge" in wanted:
+            verdicts = run(judged(self.judge(policy), policy, trajectories))
+            found.judged.extend(verdicts)
+            found.metrics.update(agreement(verdicts, [outcome for _, outcome in judged_pairs]))
+            did("judging", None)
         return found
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:

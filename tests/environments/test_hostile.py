@@ -1,0 +1,122 @@
+"""Hostile environments: whatever one of them does is a typed failure of its own episode, and the others go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import pytest
+
+from ponder.engines.scripted import ScriptedEngine
+from ponder.environments.environment import EnvironmentSettings
+from ponder.models.load import load
+from ponder.policy.codec import Codec
+from ponder.policy.propose import PolicyPropose
+from ponder.protocols import Check
+from ponder.rollout import episodes
+from ponder.rollout.collect import collect
+from ponder.types import Key, Problem, Question, Trajectory, Verdict
+from ponder.verifiers.votes import canonical_answer
+
+CODEC = Codec(load("tiny").tokenizer)
+
+
+class Deep(Exception):
+    """An exception with a megabyte to say."""
+
+    def __str__(self) -> str:
+        return "x" * 10**6
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+# What an environment does in `reply`, and a word of the failure that it becomes.
+REPLIES: dict[str, tuple[Callable[[], Any], str]] = {
+    "ten megabytes": (lambda: "a" * 10**7, "10000000 characters"),
+    "one long line": (lambda: "7 " * 60_000, "120000 characters"),
+    "a number": (lambda: 7, "int instead of a text"),
+    "bytes": (lambda: b"again", "bytes instead of a text"),
+    "a list": (lambda: ["again"], "list instead of a text"),
+    "an exception": (lambda: _raise(OSError("the cable is out")), "the cable is out"),
+    "a flood of words": (lambda: _raise(Deep()), "Deep: xxx"),
+    "memory": (lambda: _raise(MemoryError()), "MemoryError"),
+    "a timeout of its own": (lambda: _raise(TimeoutError("its server")), "its server"),
+    "stop iteration": (lambda: _raise(StopAsyncIteration()), "StopAsyncIteration"),
+}
+VERDICTS: dict[str, Any] = {
+    "none": None,
+    "a number": 1.0,
+    "neither": Verdict(),
+    "both": Verdict(outcome=1.0, failure="x"),
+}
+
+
+class Hostile(EnvironmentSettings):
+    """Good to the problem `good`; to another it does what its id says."""
+
+    kind: Literal["hostile"] = "hostile"
+
+    @property
+    def most_turns(self) -> int:
+        return 2
+
+    @asynccontextmanager
+    async def episode(self, problem: Problem, check: Check, *, seed: int) -> AsyncIterator[Hostile.Episode]:
+        if problem.id == "reset":
+            raise ConnectionError("no reset")
+        if problem.id == "slow reset":
+            await asyncio.Event().wait()
+        yield Hostile.Episode(problem.id)
+        if problem.id == "close":
+            raise ConnectionError("no close")
+
+    class Episode:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def reply(self, trajectory: Trajectory) -> str | None:
+            if self.name == "silent":
+                await asyncio.Event().wait()
+            return REPLIES[self.name][0]() if self.name in REPLIES else "again"
+
+        async def verdict(self, trajectory: Trajectory) -> Verdict:
+            if self.name.startswith("verdict: "):
+                return VERDICTS[self.name.removeprefix("verdict: ")]  # type: ignore[no-any-return]
+            return Verdict(outcome=1.0)
+
+
+def played(*names: str) -> dict[str, Verdict]:
+    propose = PolicyPropose(ScriptedEngine(CODEC, {"": [("so\n</think>4", 1.0)]}), CODEC, canonical_answer)
+    problems = [Problem(Question(name, "toy", "2+2?"), Key("4")) for name in names]
+    grade = lambda some, said: [Verdict(outcome=1.0) for _ in said]  # noqa: E731
+    some = collect(problems, propose, grade, group_size=1, max_tokens=200, seed=0, environment=Hostile())
+    return {group.problem.id: group.verdicts[0] for group in asyncio.run(some)}
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for an answer ends soon; what is asked first here answers at once and is far from that."""
+    monkeypatch.setattr(episodes.Episodes, "seconds", 3.0)
+    monkeypatch.setattr(episodes.Episodes.__init__, "__defaults__", (3.0,))
+
+
+def test_each_reply_is_a_failure_of_its_own_and_the_others_go_on() -> None:
+    found = played("good", *REPLIES, "reset", "close", "good too", *(f"verdict: {name}" for name in VERDICTS))
+    assert found["good"].outcome == found["good too"].outcome == 1.0
+    for name, (_, words) in REPLIES.items():
+        assert (found[name].outcome, found[name].failure) == (None, "environment"), name
+        assert words in found[name].detail and len(found[name].detail) < 2000
+    for name in ("reset", "close", *(f"verdict: {name}" for name in VERDICTS)):
+        assert (found[name].outcome, found[name].failure) == (None, "environment"), name
+
+
+def test_who_never_answers_is_given_up_while_the_others_are_judged() -> None:
+    found = played("silent", "slow reset", "good")
+    assert found["good"].outcome == 1.0
+    assert all(
+        found[name].failure == "environment" and "within 3 s" in found[name].detail for name in ("silent", "slow reset")
+    )
