@@ -19,6 +19,7 @@ from ponder.problems.families.arithmetic import Arithmetic
 from ponder.problems.families.cipher import Cipher
 from ponder.problems.families.countdown import Countdown
 from ponder.problems.families.formula import Formula
+from ponder.problems.files.corpus import Corpus
 from ponder.problems.files.hub import Hub
 from ponder.problems.files.jsonl import Jsonl
 from ponder.problems.games.kuhn import Kuhn
@@ -69,6 +70,7 @@ FAMILIES: dict[str, Entry] = {
     "nim": _generated(Nim),
     "tictactoe": _generated(TicTacToe),
     "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),
+    "corpus": Entry("Questions about the passages of a file, which are not shown.", Corpus, {}, "PATH"),
     "jsonl": Entry("The rows of a file, one JSON object a line.", Jsonl, {"split": "", "verifier": ""}, "PATH"),
     "hf": Entry("A data set of the Hugging Face hub.", Hub, _COLUMNS, "DATASET"),
 }

@@ -1,9 +1,10 @@
 """A base that knows the rules of the games: the embedded model, cloned on demonstrations of uneven care. See README.md.
 
-    python recipes/games/base.py --out build/games/base [--games nim,tictactoe,kuhn] [--steps 160]
+    python recipes/games/base.py --out build/games/base [--games nim,tictactoe,kuhn] [--steps 400]
 
 About a third of the demonstrators reason and move perfectly, the others make any legal move at once; what pays is for
-self-play to find out.
+self-play to find out. `--also` names families that the model knows already: a fifth of the rows are of them, so that
+they are not forgotten (`recipes/transfer`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from ponder.models.load import save
 from ponder.protocols import Demonstrated
 from ponder.types import Question
 
+ALSO = 5
+
 
 def main() -> None:
     options = _options()
@@ -30,7 +33,7 @@ def main() -> None:
     policy = load_policy("tiny")
     trainer = imitate(
         policy,
-        demonstrations(options.games, options.seed),
+        demonstrations(options.games, options.also, options.seed),
         steps=options.steps,
         batch=options.batch,
         learning_rate=options.rate,
@@ -40,13 +43,15 @@ def main() -> None:
     save(policy.model, policy.tokenizer, options.out, weights=trainer.weights())
 
 
-def demonstrations(games: str, seed: int) -> Iterator[tuple[Question, str]]:
-    """Positions of the games in turn, with what a demonstrator says there."""
-    families = load_families(games)
+def demonstrations(games: str, also: str, seed: int) -> Iterator[tuple[Question, str]]:
+    """Positions of the games in turn, with what a demonstrator says there; every fifth row is of `also`, if any."""
+    families, known = load_families(games), load_families(also) if also else []
     for at in count():
-        family = families[at % len(families)]
+        some = known if known and at % ALSO == 0 else families
+        turn = at // ALSO if some is known else at
+        family = some[turn % len(some)]
         assert isinstance(family, Demonstrated), family.name
-        problem = family.problem(at // len(families), split="train", seed=seed)
+        problem = family.problem(at, split="train", seed=seed)
         yield problem.question, family.demonstration(problem, seed)
 
 
@@ -54,7 +59,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Clone the embedded model on game demonstrations.")
     parser.add_argument("--out", type=Path, default=Path("build/games/base"))
     parser.add_argument("--games", default="nim,tictactoe,kuhn")
-    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--also", default="", help="families to keep, for example arithmetic,cipher,countdown")
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,17 +1,16 @@
 """Problems that the policy proposes against problems that a curriculum generates, for equal work. See README.md.
 
-    python recipes/proposer/measure.py --base build/proposer/base --out runs/proposer [--seeds 2] [--rounds 4]
+    python recipes/proposer/base.py --out build/proposer/base
+    python -m recipes.proposer.measure --base build/proposer/base --out runs/proposer [--seeds 5] [--rounds 4]
 
 For each seed the curriculum plays `--rounds` rounds; the proposer plays rounds until it has done as many floating-point
 operations (its proposals included), so it may end up to one round above. Measured on test problems at the families' own
-level, one and two levels up. A finished cell is a file and is not run again. Written: `results.json`.
+level, one and two levels up. A finished cell is a file and is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,13 @@ from ponder.evaluation.intervals import paired_interval
 from ponder.evaluation.suite import build_suite
 from ponder.protocols import Levelled
 from ponder.rollout.collect import collect
-from ponder.runlog import environment
-from ponder.runlog.files import write_json
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
 from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.loop import SelfPlay
 from ponder.selfplay.proposer.make import source_of
-from ponder.selfplay.roles import Generator, Verifier, policy_trainer
+from ponder.selfplay.roles import Generator, NoVerifier, policy_trainer
+from recipes import arms
 
 FAMILIES = "arithmetic,cipher,countdown"
 ARMS = ("curriculum", "proposer")
@@ -42,30 +40,19 @@ def main() -> None:
     options = _options()
     set_threads(options.threads)
     cells: list[dict[str, Any]] = []
-    for seed in range(options.seeds):
-        work = None
-        for arm in ARMS:
-            cells.append(_cell(arm, seed, work, options))
-            work = cells[-1]["flops"] if arm == "curriculum" else work
-    results = {
-        "settings": {name: str(value) for name, value in vars(options).items()},
-        "cells": cells,
-        "revision": environment.revision(),
-        "machine": environment.machine("cpu"),
-    }
-    write_json(options.out / "results.json", results)
+    for seed in arms.seeds(options):
+        cells.append(_cell("curriculum", seed, None, options))
+        cells.append(_cell("proposer", seed, cells[-1]["flops"], options))
+    arms.leave(options, table(cells), cells=cells)
     print(table(cells))
 
 
 def _cell(arm: str, seed: int, work: float | None, options: argparse.Namespace) -> dict[str, Any]:
-    file = options.out / f"{arm}-seed{seed}.json"
-    if not file.exists():
-        started = time.monotonic()
-        found = _play(arm, seed, work, options)
-        write_json(file, {"arm": arm, "seed": seed, "seconds": time.monotonic() - started, **found})
-        print(f"{file.name}: {time.monotonic() - started:.0f} s", flush=True)
-    cell: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return cell
+    return arms.once(
+        options.out / f"{arm}-{seed}.json",
+        lambda: {"arm": arm, "seed": seed, **_play(arm, seed, work, options)},
+        lambda found: str([round(_mean(_pooled([level])), 3) for level in found["final"]]),
+    )
 
 
 def _play(arm: str, seed: int, work: float | None, options: argparse.Namespace) -> dict[str, Any]:
@@ -78,12 +65,12 @@ def _play(arm: str, seed: int, work: float | None, options: argparse.Namespace) 
             "updates": options.updates,
             "source": {"kind": arm, **({"share": options.share} if arm == "proposer" else {})},
             "sampling": {"problems": options.problems},
-            "verifier": {"groups": 1, "rollouts": 1, "most_steps": 1},  # it has no part in this measurement
+            "trainer": {"learning_rate": options.rate},
+            "verifier": {"enabled": False},
         }
     )
     families = load_families(FAMILIES)
     policy = load_policy(str(options.base))
-    verifier = Verifier(policy.model, policy.propose, config)
     generator = Generator(policy_trainer(policy.model, config), policy.propose, policy.engine, policy.model)
     rest = Curriculum(families, seed=seed, **config.curriculum.model_dump())
     source = source_of(config.source, families, policy.propose, rest, seed=seed, other=lambda _: policy.propose)
@@ -100,8 +87,8 @@ def _play(arm: str, seed: int, work: float | None, options: argparse.Namespace) 
                 found.setdefault(group.problem.family, []).append(group.solve_rate or 0.0)
             return found
 
-        base = [measured(up) for up in UP]
-        play = SelfPlay(config, generator, verifier, source, truth.grade, ladder, run_async, lambda *_: None)
+        base = [measured(up) for up in UP] if arm == "curriculum" else []
+        play = SelfPlay(config, generator, NoVerifier(), source, truth.grade, ladder, run_async, lambda *_: None)
         rows: list[dict[str, Any]] = []
         while len(rows) < options.rounds if work is None else play.ledger.flops < work:
             rows.append(play.play(len(rows)))
@@ -114,20 +101,38 @@ def _play(arm: str, seed: int, work: float | None, options: argparse.Namespace) 
 
 
 def table(cells: Sequence[dict[str, Any]]) -> str:
-    """Means over families and seeds, and the difference on the same problems with its interval over problems."""
-    lines = ["| level | base | curriculum | proposer | proposer less curriculum |", "|---|---|---|---|---|"]
+    """By level: accuracy over seeds, and the difference on the same problems with its interval over problems.
+
+    Below: what became of the proposals, from the first round to the last.
+    """
+    rows = []
     for at, up in enumerate(UP):
-        found = {arm: _pooled([c["final"][at] for c in cells if c["arm"] == arm]) for arm in ARMS}
-        base = _mean(_pooled([c["base"][at] for c in cells if c["arm"] == "curriculum"]))
-        gap = paired_interval(found["curriculum"], found["proposer"])
+        found = {arm: [c["final"][at] for c in cells if c["arm"] == arm] for arm in ARMS}
+        base = [c["base"][at] for c in cells if c["arm"] == "curriculum"]
+        gap = paired_interval(_pooled(found["curriculum"]), _pooled(found["proposer"]))
         assert gap is not None
-        both = " | ".join(f"{100 * _mean(found[arm]):.1f}" for arm in ARMS)
-        lines.append(
-            f"| +{up} | {100 * base:.1f} | {both} | {100 * gap.y:+.1f} ({100 * gap.low:.1f} to {100 * gap.high:.1f}) |"
-        )
+        shares = [[_mean(_pooled([one])) for one in some] for some in (base, *found.values())]
+        told = "" if gap.low > 0 or gap.high < 0 else " (not told from 0)"
+        difference = f"{100 * gap.y:+.1f} ({100 * gap.low:.1f} to {100 * gap.high:.1f}){told}"
+        rows.append([f"+{up}", *(arms.percent(arms.over_seeds(some)) for some in shares), difference])
     work = {arm: sum(c["flops"] for c in cells if c["arm"] == arm) for arm in ARMS}
-    lines.append(f"\nwork of the proposer over the curriculum's: {work['proposer'] / work['curriculum']:.3f}")
-    return "\n".join(lines)
+    header = ["level", "base, %", "curriculum, %", "proposer, %", "proposer less curriculum"]
+    return (
+        f"{arms.markdown(header, rows)}\nWork of the proposer over the curriculum's: "
+        f"{work['proposer'] / work['curriculum']:.3f}.\n\n{_proposals(cells)}"
+    )
+
+
+def _proposals(cells: Sequence[dict[str, Any]]) -> str:
+    """One line a round: shares of proposals, pay and the solver's rate, means over seeds that came so far."""
+    played = [c["rounds"] for c in cells if c["arm"] == "proposer"]
+    names = ("solvable", "unparsable", "duplicate", "held_out", "unsolvable", "pay", "rate", "levels")
+    rows = []
+    for at in range(max(map(len, played), default=0)):
+        here = [some[at]["metrics"] for some in played if at < len(some)]
+        found = [arms.mean([one.get(f"proposer/{name}") for one in here]) for name in names]
+        rows.append([str(at + 1), *(arms.number(value, "{:.2f}") for value in found)])
+    return arms.markdown(["round", *names], rows)
 
 
 def _pooled(found: Sequence[dict[str, list[float]]]) -> list[list[float]]:
@@ -141,17 +146,17 @@ def _mean(values: Sequence[Sequence[float]]) -> float:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="A proposer against a level curriculum.")
-    parser.add_argument("--out", type=Path, default=Path("runs/proposer"))
+    parser = arms.parser(__doc__, out="runs/proposer", seeds=5)
     parser.add_argument("--base", type=Path, default=Path("build/proposer/base"))
-    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--updates", type=int, default=3)
     parser.add_argument("--problems", type=int, default=24)
     parser.add_argument("--share", type=float, default=0.5)
     parser.add_argument("--test", type=int, default=100, help="test problems a family and level")
-    parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    parser.add_argument("--rate", type=float, default=3e-4)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    return options
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """A prover-verifier game on the embedded model: who wins, and what the verifier learns. See README.md.
 
-    python recipes/prover_verifier/measure.py --out runs/provers [--seeds 1] [--rounds 5] [--reward cgc]
+    python -m recipes.prover_verifier.measure --out runs/provers [--seeds 5] [--rounds 5] [--reward cgc]
 
-A seed is one `ponder run` with `provers.enabled=true`; a finished one is not run again. Written: `results.json`.
+A seed is a training with `provers.enabled=true`; a finished one is a file and is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import ponder
 from ponder.api.machine import set_threads
-from ponder.runlog import environment
-from ponder.runlog.files import write_json
+from ponder.api.training.bare import play_until
+from ponder.config import load
+from ponder.selfplay.config import Run
+from recipes import arms
 
 SHOWN = ("prover/helpful_right", "prover/sneaky_wrong", "prover/unseen")
 
@@ -23,82 +23,73 @@ SHOWN = ("prover/helpful_right", "prover/sneaky_wrong", "prover/unseen")
 def main() -> None:
     options = _options()
     set_threads(options.threads)
-    runs = [_run(options, seed) for seed in range(options.seeds)]
-    results = {
-        "settings": {name: str(value) for name, value in vars(options).items()},
-        "runs": runs,
-        "revision": environment.revision(),
-        "machine": environment.machine("cpu"),
-    }
-    write_json(options.out / "results.json", results)
-    print(table(runs))
+    cells = [_cell(seed, options) for seed in arms.seeds(options)]
+    arms.leave(options, said(cells), cells=cells)
+    print(said(cells))
 
 
-def _run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
-    folder: Path = options.out / f"{options.reward}-seed{seed}"
-    settings = [
-        f"seed={seed}",
-        f"problems={options.problems.split(',')}",
-        "provers.enabled=true",
-        f"provers.reward={options.reward}",
-        f"rounds={options.rounds}",
-        f"updates={options.updates}",
-        f"sampling.problems={options.asked}",
-        "control.enabled=false",
-        "control.rejection=false",
-        "keep_policies=false",
-        "evaluation.problems=100",
-        "evaluation.pool_problems=8",
-        "evaluation.pool_samples=4",
-        "evaluation.beam_problems=2",
-        "evaluation.unsolved_problems=8",
-        "evaluation.unsolved_tries=2",
-        "evaluation.budgets=[128]",
-    ]
-    if not (folder / "summary.json").exists():
-        begun = (folder / "config.toml").exists()
-        ponder.train(out=folder, settings=() if begun else settings, resume=begun)
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    kept = [{"validation": row["validation"], "metrics": row["metrics"]} for row in rows if row["round"] >= 0]
-    return {"seed": seed, "rounds": kept}
+def _cell(seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One seed, played or read."""
+
+    def work() -> dict[str, Any]:
+        families = ", ".join(f"'{family}'" for family in options.problems.split(","))
+        settings = [
+            f"seed={seed}",
+            f"problems=[{families}]",
+            "provers.enabled=true",
+            f"provers.reward={options.reward}",
+            f"rounds={options.rounds}",
+            f"updates={options.updates}",
+            f"sampling.problems={options.asked}",
+            f"trainer.learning_rate={options.rate}",
+            "verifier.groups=1",
+            "verifier.rollouts=1",
+            "verifier.most_steps=1",
+            f"evaluation.ladder={options.ladder}",
+            "parity.every=0",
+        ]
+        played = play_until(load(Run, None, settings))
+        rows = [{"validation": row["validation"], "metrics": row["metrics"]} for row in played.rows]
+        return {"seed": seed, "rows": rows, "flops": played.flops}
+
+    return arms.once(
+        options.out / f"{options.reward}-{seed}.json", work, lambda found: str(found["rows"][-1]["validation"])
+    )
 
 
-def table(runs: list[dict[str, Any]]) -> str:
-    """One line a round, means over seeds; the last columns say how the newest verifier does on each round's provers."""
-    rounds = len(runs[0]["rounds"])
-    lines = [
-        "| round | validation | helpful right | sneaky wrong | unseen provers | newest verifier by provers of round |",
-        "|---|---|---|---|---|---|",
-    ]
+def said(cells: Sequence[dict[str, Any]]) -> str:
+    """One line a round, means over seeds; the last column says how the newest verifier does on each round's provers."""
+    rounds, rows = len(cells[0]["rows"]), []
     for at in range(rounds):
-        rows = [run["rounds"][at] for run in runs]
-        cells = [_mean([row["validation"]["mean"] for row in rows])]
-        cells += [_mean([row["metrics"][name] for row in rows if name in row["metrics"]]) for name in SHOWN]
-        pairs = [_mean([r["metrics"].get(f"prover/pairs of round {k}") for r in rows]) for k in range(at + 1)]
-        lines.append(f"| {at} | {' | '.join(map(_shown, cells))} | {', '.join(map(_shown, pairs))} |")
-    return "\n".join(lines)
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+        here = [cell["rows"][at] for cell in cells]
+        right = [arms.mean([y for name, y in row["validation"].items() if name != "mean"]) for row in here]
+        shares = [[row["metrics"].get(name) for row in here] for name in SHOWN]
+        cells_of = [arms.percent(arms.over_seeds(some)) for some in (right, *shares)]
+        pairs = [arms.mean([row["metrics"].get(f"prover/pairs of round {k}") for row in here]) for k in range(at)]
+        rows.append([str(at), *cells_of, ", ".join(map(arms.percent, pairs))])
+    header = [
+        "after round",
+        "validation, %",
+        "helpful right, %",
+        "sneaky wrong, %",
+        "unseen provers, %",
+        "newest verifier by provers of round, %",
+    ]
+    return arms.markdown(header, rows)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="A prover-verifier game.")
-    parser.add_argument("--out", type=Path, default=Path("runs/provers"))
+    parser = arms.parser(__doc__, out="runs/provers", seeds=5)
     parser.add_argument("--problems", default="arithmetic,countdown")
     parser.add_argument("--reward", choices=("cgc", "src"), default="cgc")
-    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=4)
     parser.add_argument("--asked", type=int, default=24, help="questions an update, both roles together")
-    parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--ladder", type=int, default=64, help="validation problems a family")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    return options
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from ponder.evaluation.suite import build_suite
 from ponder.selfplay import needs
 from ponder.selfplay.config import Run
 from ponder.selfplay.loop import SelfPlay
+from ponder.selfplay.roles import VerifierRole
 from ponder.types import Group
 
 
@@ -37,9 +38,16 @@ class Played:
 
 
 def play_until(
-    config: Run, *, flops: float = math.inf, tell: Callable[[dict[str, Any]], None] = lambda _: None
+    config: Run,
+    *,
+    flops: float = math.inf,
+    tell: Callable[[dict[str, Any]], None] = lambda _: None,
+    verifier: Callable[[Start], VerifierRole] | None = None,
 ) -> Played:
-    """Play `config.rounds` rounds, or fewer: the one that passes `flops` is the last."""
+    """Play `config.rounds` rounds, or fewer: the one that passes `flops` is the last.
+
+    `verifier` makes what takes the place of the run's own verifier, for example a reward model that stands still.
+    """
     needs.check(config)
     families = load_families(config.problems)
     start = prepared(config, families)
@@ -49,7 +57,7 @@ def play_until(
         play = SelfPlay(
             config,
             start.generator,
-            start.verifier,
+            start.verifier if verifier is None else verifier(start),
             curriculum(config, families),
             truth.grade,
             ladder,

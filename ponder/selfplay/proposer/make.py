@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from ponder.problems.families.arithmetic import Arithmetic
 from ponder.problems.families.cipher import Cipher
 from ponder.problems.families.countdown import Countdown
+from ponder.problems.files.corpus import Corpus
 from ponder.protocols import Family, ProblemSource, Propose
 from ponder.selfplay.proposer.forms.arithmetic import ArithmeticForm
 from ponder.selfplay.proposer.forms.cipher import CipherForm
+from ponder.selfplay.proposer.forms.corpus import CorpusForm
 from ponder.selfplay.proposer.forms.countdown import CountdownForm
 from ponder.selfplay.proposer.forms.form import Form
 from ponder.selfplay.proposer.settings import FromProposer, SourceSettings
@@ -29,9 +31,11 @@ def _form(family: Family) -> Form:
         return CountdownForm(family, largest=max(99, family.largest), most_target=max(999, family.target))
     if isinstance(family, Cipher):
         return CipherForm(family)
+    if isinstance(family, Corpus):
+        return CorpusForm(family)
     raise PonderError(
         f"source.kind=proposer: problems of {family.name} cannot be proposed, since there is no grammar and no solver "
-        "for them; it takes arithmetic, countdown and cipher, or set source.kind=curriculum"
+        "for them; it takes arithmetic, countdown, cipher and corpus:PATH, or set source.kind=curriculum"
     )
 
 

@@ -18,7 +18,7 @@ from ponder.protocols import ProblemSource, Propose
 from ponder.rollout.sources import take
 from ponder.search.common import together
 from ponder.seeds import derive_seed
-from ponder.selfplay.proposer.forms.form import REFUSALS, Draft, Form, Refused, asked, made
+from ponder.selfplay.proposer.forms.form import REFUSALS, Draft, Form, Refused, asked, drafted, made
 from ponder.selfplay.proposer.pay import pay, repetitions
 from ponder.selfplay.proposer.settings import FromProposer
 from ponder.thinking import final_answer, reading_of
@@ -114,7 +114,7 @@ class ProposerSource:
         try:
             if text is None or not trajectory.finished:
                 raise Refused("no_answer")
-            draft = form.read(text)
+            draft = drafted(form, trajectory.question, text)
             content = f"{form.family.name} {draft.content}"
             if content in self.known:
                 raise Refused("duplicate", draft.content)

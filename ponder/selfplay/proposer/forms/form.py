@@ -10,18 +10,32 @@ answer is computed here and never taken from the model. What is wrong is one of 
     unsolvable  there is no answer, or none of the type that is asked for
     held_out    the problem belongs to the validation or test split
     duplicate   the same problem was proposed before (asked of the source, which remembers)
+    ungrounded  the answer does not stand in the passage that was shown (`corpus`, as the next two)
+    leaked      the question holds its own answer
+    dependent   the question points at the passage, which the solver does not see
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ponder.problems.splits import split_of
 from ponder.protocols import Family
 from ponder.types import Key, Problem, Question
 
-REFUSALS = ("no_answer", "unparsable", "too_large", "trivial", "unsolvable", "held_out", "duplicate")
+REFUSALS = (
+    "no_answer",
+    "unparsable",
+    "too_large",
+    "trivial",
+    "unsolvable",
+    "held_out",
+    "duplicate",
+    "ungrounded",
+    "leaked",
+    "dependent",
+)
 
 
 class Refused(Exception):
@@ -64,8 +78,28 @@ class Form(Protocol):
         ...
 
 
+@runtime_checkable
+class Grounded(Protocol):
+    """A form whose proposals are about something that the proposer is shown."""
+
+    def ask(self, number: int, seed: int) -> Question:
+        """The question to the proposer."""
+        ...
+
+    def read_about(self, asked: Question, text: str) -> Draft:
+        """The problem that `text` is as a reply to `asked`. Raises `Refused`."""
+        ...
+
+
+def drafted(form: Form, question: Question, text: str) -> Draft:
+    """The problem that `text` is as a reply to `question`. Raises `Refused`."""
+    return form.read_about(question, text) if isinstance(form, Grounded) else form.read(text)
+
+
 def asked(form: Form, number: int, seed: int) -> Question:
     """The question to the proposer: an example of the form, as it stands in the training split, to go on from."""
+    if isinstance(form, Grounded):
+        return form.ask(number, seed)
     example = form.family.problem(number, split="train", seed=seed)
     return Question(
         id=f"propose-{form.family.name}-{seed}-{number}",
