@@ -42,7 +42,7 @@ ARMS: dict[str, tuple[str, ...]] = {
 }
 AFTER = ("none", "rejection alone", "all")  # arms that learn on by reinforcement
 # Training problems a family, response tokens that an arm imitates, test problems a family.
-SIZES = {"full": (240, 300_000, 200), "quick": (40, 40_000, 60)}
+SIZES = {"full": (240, 300_000, 200), "quick": (24, 25_000, 60)}
 
 
 def main() -> None:

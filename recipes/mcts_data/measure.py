@@ -48,7 +48,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "search at test time": (*_SEARCH, "trainer.learning_rate=1e-12"),
 }
 # Rounds, updates, problems an update, validation problems a family, test problems a family, of them searched.
-SIZES = {"full": (8, 4, 24, 64, 300, 60), "quick": (3, 2, 9, 24, 60, 16)}
+SIZES = {"full": (8, 4, 24, 64, 300, 60), "quick": (2, 2, 9, 16, 60, 12)}
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ class RewardModel:
         learned = [c for c in comparisons if derive_seed("held out", c.problem) % HELD_OUT]
         examples = [self._example(c) for c in learned]
         settings = JudgeTraining(learning_rate=rate, warmup_steps=0)
-        learner = ExampleLearner(self.model, Preference(), settings, batch=16)
+        learner = ExampleLearner(self.model, Preference(), settings, batch=8)
         generator = torch.Generator().manual_seed(derive_seed("reward model", seed) % 2**31)
         loss = learner.fit_examples(examples, generator, epochs=epochs).loss
         lengths = [len(row) for example in examples for row in example.rows]

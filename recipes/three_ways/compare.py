@@ -62,8 +62,8 @@ LEARNS_FROM = {
     "cloning": "demonstrations",
 }
 # Rounds, updates, problems an update, validation problems a family, test problems a family, compared problems.
-SIZES = {"full": (8, 4, 36, 64, 300, 240), "quick": (5, 2, 18, 24, 100, 90)}
-COMPARED = (6, 3)  # answers to each compared problem, and pairs of them
+SIZES = {"full": (8, 4, 36, 64, 300, 240), "quick": (4, 2, 12, 14, 60, 60)}
+COMPARED = (4, 3)  # answers to each compared problem, and pairs of them
 
 
 def main() -> None:

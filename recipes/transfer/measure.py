@@ -34,7 +34,7 @@ from recipes import arms
 FAMILIES = ("arithmetic", "cipher", "countdown", "nim", "tictactoe", "kuhn")
 SIZES = {
     "full": (6, 4, 24, 200),
-    "quick": (4, 2, 12, 60),
+    "quick": (3, 2, 8, 60),
 }  # rounds, updates, problems an update, test problems a family
 Outcomes = dict[str, list[float]]  # by family, one for each test problem
 
