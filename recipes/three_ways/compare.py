@@ -10,6 +10,7 @@ reward model, its scores and the updates. A finished arm is a file and is not ru
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,11 @@ def _work(name: str, seed: int, options: argparse.Namespace, budget: float | Non
         if name == "cloning":
             policy, found = _cloned(config, truth.grade, budget or 0.0)
         else:
-            limits = {} if budget is None else {"flops": budget}
             judge = Judged(config, truth.grade, options, seed) if name == "RLHF" else None
-            if judge is not None:
-                limits["flops"] = limits.get("flops", float("inf")) - judge.flops
-            played = play_until(config, **limits, verifier=None if judge is None else judge.role)
-            policy, before = played.start.policy, 0.0 if judge is None else judge.flops
+            before = 0.0 if judge is None else judge.flops
+            left = (math.inf if budget is None else budget) - before
+            played = play_until(config, flops=left, verifier=None if judge is None else judge.role)
+            policy = played.start.policy
             found = {"rows": [_row(row, before) for row in played.rows], "labels": _labels(config, played.rows)}
             if judge is not None:
                 found |= {"reward_model": judge.report, "labels": judge.report["comparisons"]}
