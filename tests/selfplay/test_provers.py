@@ -15,6 +15,7 @@ from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.api.policies import load_policy
 from ponder.config import load
 from ponder.labels.contrast import outcome_labels
+from ponder.rewards.component import Graded
 from ponder.selfplay import needs
 from ponder.selfplay.config import Run
 from ponder.selfplay.credit import Crediting
@@ -70,8 +71,23 @@ def test_the_role_is_in_the_question_and_the_verifier_never_sees_it() -> None:
     assert judged_plainly(Trajectory(sneaky.question, leaf)).question == PROBLEM.question
     assert sneaky.key.answer == helpful.key.answer == "2"
     groups = [said(helpful, "2", 1.0), said(sneaky, "3", 0.0), said(sneaky, "2", 1.0)]
-    assert shares(groups) == {"prover/helpful_right": 1.0, "prover/sneaky_wrong": 0.5}
+    assert shares(groups) == {"prover/helpful_right": 1.0, "prover/sneaky_wrong": 0.5, "prover/silent": 0.0}
     assert shares([said(PROBLEM, "2", 1.0)]) == {}
+
+
+@pytest.mark.parametrize(("variant", "nothing"), [("cgc", -2.0), ("src", -1.0)])
+def test_a_prover_that_answers_nothing_is_counted_and_never_paid(
+    variant: Literal["src", "cgc"], nothing: float
+) -> None:
+    """A verifier that likes silence would else pay the sneaky prover for it: silence is wrong, and believed."""
+    sneaky = both([PROBLEM])[1]
+    texts = ["</think>3", "</think>", "", "well"]
+    leaves = [Step((1,), (0.0,), t, 0, StopReason.LENGTH if t == "well" else StopReason.END) for t in texts]
+    trajectories = tuple(Trajectory(sneaky.question, leaf) for leaf in leaves)
+    group = Group(sneaky, trajectories, (Verdict(outcome=0.0),) * 4)
+    graded = Graded(group, trajectories, (0.0,) * 4, (Verdict(score=0.4),) * 4)
+    assert Prover(variant=variant).pay(graded) == [0.4, nothing, nothing, nothing]
+    assert shares([group])["prover/silent"] == 0.75
 
 
 def test_before_there_is_a_verifier_nothing_is_paid() -> None:

@@ -7,6 +7,8 @@ With V' the verifier's score less the mean over the batch, c = 1 for a right ans
 
 So a helpful prover is paid for being right and believed, a sneaky one for being wrong and believed, and nobody for
 anything else: a sneaky prover that answers right, or a helpful one that answers wrong, never gets a positive reward.
+Neither does one that gives no answer (an empty one, or one that was cut), however much the verifier likes it: silence
+is wrong and might be believed, and a sneaky prover would learn to say nothing. It earns -1 (src) or -2 (cgc).
 
 Where the verifier is fooled, src leads the helpful prover astray: right and not believed costs 1, wrong and believed
 only V'. Under cgc playing the role always pays more, so it is the default.
@@ -19,7 +21,7 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from ponder.rewards.component import Component, Graded
-from ponder.selfplay.provers.roles import is_sneaky
+from ponder.selfplay.provers.roles import is_silent, is_sneaky
 from ponder.types import PonderError, Trajectory, Verdict
 
 MISMATCH = -2.0
@@ -43,10 +45,14 @@ class Prover(Component):
             return [0.0] * len(graded)
         if len(graded.scores_G) != len(graded):
             raise PonderError(f"reward prover: {len(graded.scores_G)} scores for {len(graded)} answers to {graded.id}")
-        sneaky = is_sneaky(graded.group.problem)
+        sneaky, nothing = is_sneaky(graded.group.problem), MISMATCH if self.variant == "cgc" else UNBELIEVED
         return [
-            prover_reward(_score(verdict, graded.id), right=outcome > 0.5, sneaky=sneaky, variant=self.variant)
-            for verdict, outcome in zip(graded.scores_G, graded.outcomes_G, strict=True)
+            nothing
+            if is_silent(trajectory)
+            else prover_reward(_score(verdict, graded.id), right=outcome > 0.5, sneaky=sneaky, variant=self.variant)
+            for trajectory, verdict, outcome in zip(
+                graded.trajectories_G, graded.scores_G, graded.outcomes_G, strict=True
+            )
         ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ponder.thinking import final_answer, graded_text
 from ponder.types import Group, Problem, Question, Trajectory
 
 HELPFUL, SNEAKY = "helpful prover", "sneaky prover"
@@ -30,13 +31,22 @@ def of_role(problem: Problem, role: str) -> Problem:
 
 
 def shares(groups: Sequence[Group]) -> dict[str, float]:
-    """Right answers of the helpful prover and wrong ones of the sneaky prover, as shares; empty without the game."""
+    """Right answers of the helpful prover and wrong ones of the sneaky prover, as shares; empty without the game.
+
+    `prover/silent` is the share of responses of both that hold no answer.
+    """
     found = {}
     for name, role, wanted in (("helpful_right", HELPFUL, 1.0), ("sneaky_wrong", SNEAKY, 0.0)):
         outcomes = [y for group in groups if group.problem.key.data.get("role") == role for _, y in group.judged]
         if outcomes:
             found[f"prover/{name}"] = sum(y == wanted for y in outcomes) / len(outcomes)
-    return found
+    said = [t for group in groups if "role" in group.problem.key.data for t, _ in group.judged]
+    return {**found, "prover/silent": sum(map(is_silent, said)) / len(said)} if found else {}
+
+
+def is_silent(trajectory: Trajectory) -> bool:
+    """Whether a response holds no answer: nothing behind its thinking, or cut before it ended."""
+    return final_answer(graded_text(trajectory)) is None
 
 
 def is_sneaky(problem: Problem) -> bool:
