@@ -41,6 +41,11 @@ from ponder.verifiers.learned.preference.objective import Preference
 HELD_OUT = 5  # one problem in so many is kept from the reward model, to say how good it is
 
 
+def logistic(x: float) -> float:
+    """1 / (1 + exp(-x)), for any x."""
+    return 0.5 * (1.0 + math.tanh(x / 2))
+
+
 @dataclass(frozen=True)
 class Annotator:
     """See the module."""
@@ -56,7 +61,7 @@ class Annotator:
         return rng.random() < self.chance(first, second)
 
     def chance(self, first: tuple[float, int], second: tuple[float, int]) -> float:
-        return 1 / (1 + math.exp((self.utility(*second) - self.utility(*first)) / self.noise))
+        return logistic((self.utility(*first) - self.utility(*second)) / self.noise)
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ class RewardModel:
 
     def score(self, trajectories: Sequence[Trajectory]) -> list[Verdict]:
         """The bounded reward of each answer; it has one opinion of all steps, for it judges whole answers."""
-        bounded = [1 / (1 + math.exp((self._mean - r) / self._deviation)) for r in self.rewards(trajectories)]
+        bounded = [logistic((r - self._mean) / self._deviation) for r in self.rewards(trajectories)]
         return [Verdict(score=y, step_scores=(y,) * len(t.steps)) for y, t in zip(bounded, trajectories, strict=True)]
 
     def train(self, labelled: Sequence[Labelled], round_number: int) -> tuple[float | None, float]:
