@@ -41,6 +41,7 @@ def round_row(
 ) -> dict[str, Any]:
     """The row of round `number`, counted from 0. Means over updates leave out those that did not measure."""
     groups = [group for update in updates for group in update.groups]
+    learned = len(groups) + sum(len(update.proposals) for update in updates)  # dead ones are counted among both
     reports = [update.report for update in updates]
     skipped = [r.skipped for r in reports if r.skipped]
     failures = Counter(v.failure for group in groups for v in group.verdicts if v.failure)
@@ -59,7 +60,7 @@ def round_row(
         "updates": sum(r.steps for r in reports),
         "skipped": len(skipped),
         "skip_reasons": skipped,
-        "dead_groups": sum(u.dead for u in updates) / max(1, len(groups)),
+        "dead_groups": sum(u.dead for u in updates) / max(1, learned),
         "kl_mismatch": mean([abs(r.kl_mismatch) for r in reports if r.kl_mismatch is not None]),
         "entropy": mean([r.entropy for r in reports if r.entropy is not None]),
         "grad_norm": mean([r.grad_norm for r in reports if r.grad_norm is not None]),

@@ -149,3 +149,16 @@ def test_a_round_of_the_loop_learns_from_questions_about_passages(family: Corpus
     learned = {sample.id.partition("#")[0] for update in loop.recorded(play).updates for sample in update}
     assert any(id.startswith("propose-facts") for id in learned)
     assert {"proposer/ungrounded", "proposer/leaked", "proposer/pay"} <= set(row["metrics"])
+
+
+def test_a_round_in_which_every_proposal_is_refused_has_no_more_dead_groups_than_groups(family: Corpus) -> None:
+    play = loop.play(script=lambda *_: "no idea", sampling={"problems": 4, "group_size": 2, "max_tokens": 40})
+    play.grade = lambda some, said: [family.grade(p, s) for p, s in zip(some, said, strict=True)]
+    play.watch.grade = play.grade
+    rest = Curriculum([family], seed=0)
+    settings = FromProposer(share=1.0, attempts=3.0)
+    play.source = ProposerSource(settings, forms_of([family]), play.generator.propose, rest, seed=0)
+    play.ladder = [family.problem(0, split="validation")]
+    row = play.play(0)
+    assert row["dead_groups"] == 1.0  # it was 1.5: dead groups of proposals were counted, the groups were not
+    assert row["metrics"]["proposer/unparsable"] == 1.0

@@ -293,4 +293,5 @@ def test_a_round_of_the_loop_learns_to_propose_and_to_answer() -> None:
     assert any("-proposed-" in id for id in learned)
     assert {"proposer/pay", "proposer/solvable", "proposer/unparsable"} <= set(row["metrics"])
     assert set(row["solve_rate"]) == {"arithmetic"}  # proposals are no answers to problems
+    assert 0.0 <= row["dead_groups"] <= 1.0  # of answers and proposals together
     assert any(g.problem.family == "propose arithmetic" for update in made.played for g in update)

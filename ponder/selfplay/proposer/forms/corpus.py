@@ -3,10 +3,10 @@ r"""Proposed questions about a passage: the proposer sees it, the solver does no
     Question: Which river flows through Cairo?
     Answer: Nile
 
-The answer must stand in the passage word for word; nothing else makes it gold. A question that holds the answer leaks
-it, and one that points at the passage ("according to the text") cannot be answered without it. Whether the question has
-this answer and no other is not checked: a solver who says something else that is true gets nothing, and a question that
-nobody answers earns its proposer nothing.
+It is shown one example, as a turn before. The answer must stand in the passage word for word; nothing else makes it
+gold. A question that holds the answer leaks it, and one that points at the passage ("according to the text") cannot be
+answered without it. Whether the question has this answer and no other is not checked: a solver who says something else
+that is true gets nothing, and a question that nobody answers earns its proposer nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ _POINTS = re.compile(
 )
 _EMPTY = {"", "yes", "no", "true", "false", "it", "he", "she", "they", "this", "that", "and", "of", "in", "is"}
 SHOWN = "Passage: "
+# One turn before the question that shows the form: a small model does not follow the instructions alone.
+EXAMPLE = (
+    (
+        "user",
+        f"{SHOWN}The Eiffel Tower was built for the World Fair of 1889. It is 330 metres high and stands in Paris.",
+    ),
+    ("assistant", "Question: In which city does the Eiffel Tower stand?\nAnswer: Paris"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class CorpusForm:
             family=f"propose {self.family.name}",
             text=f"{SHOWN}{passage.text}",
             instructions=self.instructions,
+            history=EXAMPLE,
         )
 
     def read(self, text: str) -> Draft:
