@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponder.api.problems import ground_truth, load_families
-from ponder.api.training.stage import Start, curriculum, prepared
+from ponder.api.training.stage import Start, curriculum, prepared, proposing
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.suite import build_suite
 from ponder.selfplay import needs
 from ponder.selfplay.config import Run
 from ponder.selfplay.loop import SelfPlay
+from ponder.selfplay.proposer.make import source_of
 from ponder.selfplay.roles import VerifierRole
 from ponder.types import Group
 
@@ -58,7 +59,14 @@ def play_until(
             config,
             start.generator,
             start.verifier if verifier is None else verifier(start),
-            curriculum(config, families),
+            source_of(
+                config.source,
+                families,
+                start.generator.propose,
+                curriculum(config, families),
+                seed=config.seed,
+                other=lambda name: proposing(config, name),
+            ),
             truth.grade,
             ladder,
             run_async,
