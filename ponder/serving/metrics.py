@@ -38,6 +38,7 @@ _HELP = {
     "weights_version": "Version of the weights.",
     "trees_kept": "Finished searches that can be looked at.",
     "circuit_open": "1 while the engine is not asked.",
+    "engine_seconds_busy_total": "Seconds that the engine worked.",
     "unsettled": "Requests whose account waits for the database.",
 }
 

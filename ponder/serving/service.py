@@ -24,11 +24,12 @@ from ponder.serving.settings import Limits
 from ponder.serving.store import Store
 from ponder.serving.thinking.ask import Ask
 from ponder.serving.thinking.bill import Bill
-from ponder.serving.thinking.reply import Reply
+from ponder.serving.thinking.reply import Reply, failed
 from ponder.serving.thinking.running import Running
 from ponder.serving.thinking.thinker import Thinker
 
 _TOTAL_WAIT = 10.0  # seconds beyond a deadline in which a search must have told its end
+_LAST_WAIT = 60.0  # seconds that a search which was told to stop may take to tell its bill
 
 
 @dataclass(eq=False)
@@ -96,6 +97,7 @@ class Service:
             "circuit_open": int(self.circuit.is_open),
             "unsettled": 0 if self.book is None else self.book.unsettled,
             **engine,
+            "engine_seconds_busy_total": self.thinker.seconds_busy,
         }
 
     @asynccontextmanager
@@ -119,10 +121,14 @@ class Service:
 
     async def _end(self, exchange: Exchange, kind: str) -> None:
         """Whatever still runs is stopped for nobody waits for it; then the request is accounted."""
+        open_now = [each.done for each in exchange.searches if not each.done.done()]
         for each in exchange.searches:
             if not each.done.done():
                 each.cancel()
-        exchange.replies = tuple(await asyncio.gather(*(each.done for each in exchange.searches)))
+        if open_now:
+            await asyncio.wait(open_now, timeout=_LAST_WAIT)
+        replies = [each.done.result() if each.done.done() else _silent(each.ask) for each in exchange.searches]
+        exchange.replies = tuple(replies or map(_silent, exchange.asks))
         await self.settle(exchange, kind)
 
     async def settle(self, exchange: Exchange, kind: str) -> None:
@@ -143,6 +149,12 @@ class Service:
             if reply.tree is not None:
                 text = json.dumps(reply.tree.as_data())
                 self.trees.put(tree_id(exchange.id, number), exchange.caller.id, text, len(text))
+
+
+def _silent(ask: Ask) -> Reply:
+    """Of a search that does not answer even to its end: its bill is not known, and nothing is charged."""
+    error = ApiError(502, "the engine does not answer", code="engine_error", retry=True)
+    return failed(error, Bill(limit=ask.budget.tokens), ask.strategy)
 
 
 def new_id(kind: str) -> str:

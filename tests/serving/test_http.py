@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from ponder.api.policies import load_policy, source_of
 from ponder.learning.checkpoints.checkpoints import Checkpoints
 from ponder.serving import follow
 from ponder.serving.http.app import build
-from ponder.serving.http.connections import bounded
-from ponder.serving.settings import Limits
 from ponder.serving.thinking.thinker import Thinker
 from ponder.types import PonderError
 from tests.serving.asgi import Answer, Client
-from tests.serving.toys import server
+from tests.serving.toys import listening, server
 
 CHAT = "/v1/chat/completions"
 
@@ -94,19 +91,9 @@ def test_what_the_server_says_of_itself():
     assert {"messages", "reasoning_effort", "ponder"} <= fields.keys()
 
 
-async def _listening(limits: Limits, app: Any) -> tuple[uvicorn.Server, asyncio.Task[None], int]:
-    config = uvicorn.Config(app, port=0, lifespan="off", log_level="error", http=bounded(limits))
-    running = uvicorn.Server(config)
-    task = asyncio.create_task(running.serve())
-    while not running.started:
-        await asyncio.sleep(0.01)
-    return running, task, running.servers[0].sockets[0].getsockname()[1]
-
-
 def test_connections_are_bounded_and_half_a_request_is_not_waited_for():
     async def asked() -> tuple[list[bytes], bytes, bytes]:
-        async with server() as (client, _):
-            running, task, port = await _listening(Limits(connections=5, upload=1.0), client.app)
+        async with server() as (client, _), listening(client.app, connections=5, upload=1.0) as port:
             held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
             held[0][1].write(b"GET /health HTTP/1.1\r\nhost: lo")  # and never the rest
             await asyncio.sleep(0.05)
@@ -119,8 +106,6 @@ def test_connections_are_bounded_and_half_a_request_is_not_waited_for():
             answered = await asyncio.wait_for(reader.read(), 60)
             for _, each in (*held, *beyond):
                 each.close()
-            running.should_exit = True
-            await task
             return refused, rest, answered
 
     refused, rest, answered = run(asked())

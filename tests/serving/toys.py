@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from transformers import AutoTokenizer
 
 from ponder.api.policies import Codec, source_from_engine
@@ -19,6 +20,7 @@ from ponder.serving.accounts.book import Book
 from ponder.serving.accounts.database import open_database, sqlite_url
 from ponder.serving.accounts.offer import Offer
 from ponder.serving.http.app import build
+from ponder.serving.http.connections import bounded
 from ponder.serving.service import Service
 from ponder.serving.settings import Limits
 from ponder.serving.thinking.thinker import Thinker
@@ -80,3 +82,26 @@ async def server(
         await asyncio.to_thread(thinker.close)
         if book is not None:
             await asyncio.to_thread(book.close)
+
+
+@contextlib.asynccontextmanager
+async def listening(app: Any, **limits: Any) -> AsyncIterator[int]:
+    """The port on which an application answers over real connections."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        lifespan="off",
+        log_level="critical",
+        http=bounded(Limits(**limits)),
+        h11_max_incomplete_event_size=16_000,
+        timeout_graceful_shutdown=5,
+    )
+    running = uvicorn.Server(config)
+    task = asyncio.create_task(running.serve())
+    while not running.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield running.servers[0].sockets[0].getsockname()[1]
+    finally:
+        running.should_exit = True
+        await task

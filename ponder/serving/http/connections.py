@@ -1,7 +1,8 @@
 """Connections before there is a request on them: not more than so many, and none that says nothing for long.
 
 What is beyond the bound is refused with a status and closed at once, so that ten thousand connections cost a moment
-each and the requests under way nothing.
+each and the requests under way nothing. A client that does not take what was written for it is cut off: closing alone
+would wait for it to read.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from ponder.serving.errors import ApiError
 from ponder.serving.settings import Limits
 
 _FULL = ApiError(503, "this server holds as many connections as it takes", code="overloaded", wait=1.0)
+_MALFORMED = ApiError(400, "this is no HTTP request, or its head is too large", code="invalid_http")
 
 
 def bounded(limits: Limits) -> type[H11Protocol]:
     """The protocol of one server: it counts its own connections."""
     open_now: set[Any] = set()
-    body = json.dumps(_FULL.as_data()).encode()
-    head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    refusal = head.encode() + b"retry-after: 1\r\nconnection: close\r\n\r\n" + body
+    refusal, malformed = _closing(_FULL, "Service Unavailable"), _closing(_MALFORMED, "Bad Request")
 
     class Bounded(H11Protocol):
-        """H11 with a bound on connections and on the time in which a request's head must come."""
+        """H11 with a bound on connections, on the time in which a request's head must come, and on slow readers."""
 
         _late: asyncio.TimerHandle | None = None
+        _stuck: asyncio.TimerHandle | None = None
         _refused = False
 
         def connection_made(self, transport: Any) -> None:
@@ -39,13 +40,12 @@ def bounded(limits: Limits) -> type[H11Protocol]:
                 return
             open_now.add(self)
             super().connection_made(transport)
-            self._late = self.loop.call_later(limits.upload, self._too_late)
+            self._expect()
 
         def data_received(self, data: bytes) -> None:
             if not self._refused:
                 super().data_received(data)
-                if self._asked and self._late is not None:
-                    self._late.cancel()
+                self._expect()
 
         def eof_received(self) -> None:
             if not self._refused:
@@ -53,18 +53,66 @@ def bounded(limits: Limits) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             open_now.discard(self)
-            if self._late is not None:
-                self._late.cancel()
+            for timer in (self._late, self._stuck):
+                if timer is not None:
+                    timer.cancel()
             if not self._refused:
                 super().connection_lost(exc)
 
+        def pause_writing(self) -> None:
+            if not self._refused:
+                super().pause_writing()
+                self._watch()
+
+        def resume_writing(self) -> None:
+            if self._stuck is not None and not self.transport.is_closing():
+                self._stuck.cancel()
+                self._stuck = None
+            if not self._refused:
+                super().resume_writing()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.transport.is_closing():
+                self._watch()
+
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP at all is told so in our form, unless it comes in the middle of an answer."""
+            if not self._handling:
+                self.transport.write(malformed)
+            self.transport.close()
+            self._watch()
+
+        def _expect(self) -> None:
+            """Wait for a request's head only so long; the next one on this connection too, once it has begun."""
+            if self._handling:
+                if self._late is not None:
+                    self._late.cancel()
+                    self._late = None
+            elif self._late is None:
+                self._late = self.loop.call_later(limits.upload, self._too_late)
+
+        def _watch(self) -> None:
+            if self._stuck is None:
+                self._stuck = self.loop.call_later(limits.slow_reader, self.transport.abort)
+
         def _too_late(self) -> None:
-            if not self._asked and not self.transport.is_closing():
+            if not self._handling and not self.transport.is_closing():
                 self.transport.close()
+                self._watch()
 
         @property
-        def _asked(self) -> bool:
-            """Whether the head of a request was read; uvicorn's own type says that it always was."""
-            return getattr(self, "cycle", None) is not None
+        def _handling(self) -> bool:
+            """Whether a request was read and is being answered."""
+            cycle: Any = getattr(self, "cycle", None)  # uvicorn's own type says that there always is one
+            return cycle is not None and not cycle.response_complete
 
     return Bounded
+
+
+def _closing(error: ApiError, phrase: str) -> bytes:
+    """A whole answer, after which the connection ends."""
+    body = json.dumps(error.as_data()).encode()
+    lines = [f"HTTP/1.1 {error.status} {phrase}", "content-type: application/json", f"content-length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in error.headers.items()]
+    return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body

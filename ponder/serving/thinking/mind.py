@@ -44,6 +44,11 @@ class Mind:
         return {name: int(getattr(engine, name)) for name in names if hasattr(engine, name)}
 
     @property
+    def seconds_busy(self) -> float:
+        """Seconds that the engine worked since it was made; 0 where it does not tell."""
+        return float(getattr(self.propose.engine, "seconds_busy", 0.0))
+
+    @property
     def active(self) -> int | None:
         """Draws that hold a row of the engine now; None where it does not tell."""
         return getattr(self.propose.engine, "active", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -100,5 +101,5 @@ class Running:
             if self.task is not None:
                 self.task.cancel()
 
-        if not self.worker.is_closed():
+        with suppress(RuntimeError):  # the thinking loop is closed: nothing runs any more
             self.worker.call_soon_threadsafe(on_worker)

@@ -7,6 +7,7 @@ two sides go only `Running` handles.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -14,12 +15,16 @@ from typing import Any, TypeVar
 
 from ponder.api.policies import Source
 from ponder.protocols import Judge
+from ponder.serving.errors import ApiError
 from ponder.serving.thinking import work
 from ponder.serving.thinking.ask import Ask
+from ponder.serving.thinking.bill import Bill
 from ponder.serving.thinking.mind import Mind
+from ponder.serving.thinking.reply import failed
 from ponder.serving.thinking.running import Running
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Thinker(Mind):
@@ -48,7 +53,9 @@ class Thinker(Mind):
             self._thread.join(timeout=60)
 
     def think(self, ask: Ask) -> Running:
-        """Begin one search; called on the loop that will wait for it."""
+        """Begin one search; called on the loop that will wait for it. ApiError 503 if nothing can be run any more."""
+        if not self.alive:
+            raise _dead()
         running = Running(ask, asyncio.get_running_loop(), self._loop)
         self.running.add(running)
         running.done.add_done_callback(lambda _: self.running.discard(running))
@@ -68,7 +75,11 @@ class Thinker(Mind):
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
+        except BaseException:
+            _log.exception("the thinking loop broke; nothing can be asked until the server is started again")
         finally:
+            for running in list(self.running):  # nobody waits for what no longer runs
+                running.finish(failed(_dead(), Bill(limit=running.ask.budget.tokens), running.ask.strategy))
             self._loop.close()
 
     async def _ended(self) -> None:
@@ -76,3 +87,7 @@ class Thinker(Mind):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _dead() -> ApiError:
+    return ApiError(503, "the model of this server has stopped; it must be started again", code="engine_down")
