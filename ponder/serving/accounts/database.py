@@ -6,13 +6,14 @@ database of a newer version than this Ponder knows is refused and left alone.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from ponder.names import install
 from ponder.serving.accounts.tables import SCHEMA
@@ -51,7 +52,7 @@ def open_database(url: str) -> Engine:
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise PonderError(f"--accounts {parsed.drivername}: the book is kept in SQLite or PostgreSQL")
         lite = parsed.get_backend_name() == "sqlite"
-        engine = create_engine(parsed, poolclass=NullPool if lite else QueuePool, **({} if lite else _PATIENCE))
+        engine = create_engine(parsed, poolclass=QueuePool, **(_ONE_FILE if lite else _PATIENCE))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise PonderError(
             f"--accounts: not the URL of a database that can be opened ({error}); write sqlite:///FILE or "
@@ -59,6 +60,7 @@ def open_database(url: str) -> Engine:
         ) from None
     if lite:
         event.listen(engine, "connect", _prepare)
+        event.listen(engine, "checkout", partial(_same_file, parsed.database or ""))
     try:
         with engine.begin() as connection:
             _migrate(connection)
@@ -78,6 +80,8 @@ def reason(error: BaseException) -> str:
     return f"the database refused ({(str(cause).splitlines() or [type(cause).__name__])[0][:200]})"
 
 
+# A connection is kept: closing the last one of a file copies its log into it, which takes as long as a commit.
+_ONE_FILE: dict[str, Any] = {"pool_size": 1, "max_overflow": 2, "pool_timeout": 5}
 _PATIENCE: dict[str, Any] = {
     "pool_size": 1,
     "max_overflow": 2,
@@ -102,7 +106,24 @@ def _migrate(connection: Connection) -> None:
         connection.execute(SCHEMA.insert().values(version=version))
 
 
-def _prepare(connection: Any, _: Any) -> None:
+def _prepare(connection: Any, record: Any) -> None:
     """SQLite: readers beside a writer, every commit on the disk, a wait instead of an error when another one writes."""
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
         connection.execute(f"PRAGMA {pragma}")
+    (_, _, file), *_ = connection.execute("PRAGMA database_list").fetchall()
+    record.info["file"] = _identity(file)
+
+
+def _same_file(path: str, _: Any, record: Any, __: Any) -> None:
+    """A kept connection to a file that was moved away or replaced would write where nobody reads: open it anew."""
+    if _identity(path) != record.info.get("file"):
+        raise DisconnectionError("the file of the account book is another one now")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells one file from another; None for a book that is in memory, or is not there."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
