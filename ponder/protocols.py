@@ -11,9 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ponder.types import Group, Problem, Question, SearchResult, Step, StopReason, Trajectory, Usage, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Until = Literal["step", "end", "answer", "think"]
 # How an engine takes new weights: tensors of this process, or the path of a checkpoint folder that it reads itself.
@@ -42,12 +46,23 @@ class Drawn:
         self.reused += reused
 
 
+class Walk(Protocol):
+    """Which tokens may come next in one text that must have a form; it is told each token that was drawn."""
+
+    def allowed(self) -> NDArray[np.bool_] | None:
+        """[V], true where a token may be drawn; None: any may."""
+        ...
+
+    def take(self, token: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One generation. `stop` are strings that end it (the string is kept in the output); `seed` fixes the draw.
 
     `max_tokens` counts new tokens. `temperature` 0 is greedy. The same request with the same weights gives the same
     tokens, alone or in any batch. `drawn`, if given, is told what the request cost when it is over, however it ends.
+    `walk`, if given, makes the walk that bounds the draw; only an engine that says `constrains` may be asked so.
     """
 
     prompt: tuple[int, ...]
@@ -57,15 +72,16 @@ class Request:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     drawn: Drawn | None = field(default=None, compare=False, repr=False)
+    walk: Callable[[], Walk] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
     """The tokens that were drawn, their log-probabilities under the sampler, why it ended and by which weights.
 
-    A log-probability is that of the distribution which the token was drawn from: at the request's temperature, and
-    within the nucleus if `top_p` is below 1 (renormalised). A greedy one is given at temperature 1, over the whole
-    vocabulary.
+    A log-probability is that of the distribution which the token was drawn from: at the request's temperature, within
+    the nucleus if `top_p` is below 1, and among the tokens that a walk allowed (renormalised). A greedy one is given
+    at temperature 1, over the whole vocabulary.
 
     `version` is that of the weights that drew the first token. `versions` has one for each token if the weights
     changed on the way, and is empty otherwise. `computed` and `reused` count prompt tokens that went through the model

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ponder.api.policies import load_policy
 from tests.serving.asgi import Answer
 from tests.serving.toys import CODEC, PacedEngine, says, server
 
@@ -261,9 +262,38 @@ def test_json_answers_are_checked_and_tried_again_within_the_budget():
     good, bad = run(asked())
     assert json.loads(good.data["choices"][0]["message"]["content"]) == {"x": 5}
     assert usage(good)["ponder"]["calls"] == 4 and usage(good)["completion_tokens"] <= 320
+    assert good.data["ponder"]["form"] == "checked"  # a script cannot be bounded
     message = bad.data["choices"][0]["message"]
     assert message["content"] is None and "form" in message["refusal"]
     assert usage(bad)["completion_tokens"] <= 41
+
+
+def test_json_answers_of_the_local_engine_are_bounded_while_they_are_drawn():
+    """The embedded model has never seen JSON; its first answer matches all the same, whatever the strategy."""
+    policy = load_policy("tiny")
+    properties = {"x": {"type": "integer", "minimum": 0, "maximum": 99}, "y": {"enum": ["a", "b"]}}
+    schema = {"type": "object", "properties": properties, "required": ["x", "y"], "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    broken = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"$ref": "#/$defs/none"}}}
+
+    async def asked() -> list[Answer]:
+        async with server(engine=policy.engine, max_tokens=200) as (client, _):
+            vote = {"strategy": "vote"}
+            return [
+                await client.chat(response_format=form, ponder={"strategy": "sample"}, seed=2),
+                await client.chat(response_format=form, ponder=vote, thinking_token_budget=800, seed=3),
+                await client.chat(response_format={"type": "json_object"}, reasoning_effort="none", seed=4),
+                await client.chat(response_format=broken, reasoning_effort="none"),
+            ]
+
+    first, voted, free, checked = run(asked())
+    for answer in (first, voted):
+        value = json.loads(answer.data["choices"][0]["message"]["content"])
+        assert value.keys() == {"x", "y"} and value["y"] in ("a", "b") and 0 <= value["x"] <= 99
+        assert answer.data["ponder"]["form"] == "bounded"
+    assert usage(first)["ponder"]["calls"] <= 2  # it was not tried again
+    assert free.data["choices"][0]["message"]["content"][:1] in ("{", "") and free.data["ponder"]["form"] == "bounded"
+    assert checked.status == 200 and checked.data["ponder"]["form"] == "checked"
 
 
 def test_a_client_that_leaves_frees_the_engine_and_pays_for_what_was_drawn():

@@ -176,12 +176,17 @@ class LocalEngine:
         self._decoder.reset()
         return True
 
+    @property
+    def constrains(self) -> bool:
+        """Whether requests may carry a walk."""
+        return True
+
     async def generate(self, request: Request) -> Completion:
         limit, cut = limit_of(request, self._context)
         check_tokens(request.prompt, self._vocabulary)
         if limit == 0:
             return Completion((), (), cut, self.version)
-        job = Job(request, limit, cut)
+        job = Job(request, limit, cut, walk=None if request.walk is None else request.walk())
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._waiters[job] = future
         self._scheduler.submit(job)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ponder.engines.local.sampling import stream
-from ponder.protocols import Request
+from ponder.protocols import Request, Walk
 from ponder.types import StopReason
 
 Indices = NDArray[np.int64]
@@ -32,6 +32,7 @@ class Job:
     said: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     versions: tuple[int, ...] = ()
+    walk: Walk | None = None
 
     @property
     def text(self) -> tuple[int, ...]:
@@ -58,6 +59,7 @@ class Rows:
     def __init__(self) -> None:
         self.running: Indices = np.zeros(0, dtype=np.int64)
         self.jobs: list[Job | None] = []
+        self.walks: dict[int, Walk] = {}  # of the requests whose text must have a form
         self._free: list[int] = []
         self.slot = np.zeros(0, dtype=np.int64)
         self.last = np.zeros(0, dtype=np.int64)  # the token drawn last, not yet in the cache
@@ -88,6 +90,8 @@ class Rows:
         for index, job, slot, stop in zip(indices.tolist(), jobs, slots, stops, strict=True):
             request = job.request
             self.jobs[index] = job
+            if job.walk is not None:
+                self.walks[index] = job.walk
             self.slot[index], self.stops[index] = slot, stop
             self.lengths[index], self.drawn[index] = len(job.text), 0
             self.limits[index], self.needs[index] = job.left, job.need
@@ -108,6 +112,7 @@ class Rows:
     def leave(self, indices: Sequence[int]) -> None:
         for index in indices:
             self.jobs[index] = None
+            self.walks.pop(index, None)
         self.running = self.running[~np.isin(self.running, indices)]
         self._free.extend(indices)
 

@@ -8,6 +8,7 @@ same seed goes on as if it had not been cut.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ponder.engines.cpu.draw import draw as native
+from ponder.protocols import Walk
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -62,6 +64,27 @@ def drawn(
         logits_BV, on(uniforms_N), on(temperatures_N) if hot else None, None if plain else on(top_p_N)
     )
     return tokens_N.cpu().numpy(), logprobs_N.cpu().numpy()
+
+
+def bounded(
+    logits_BV: Tensor, rows_N: NDArray[np.int64], walks_N: Sequence[Walk | None]
+) -> tuple[Tensor, NDArray[np.int64]]:
+    """The logits with a row of its own for each request whose walk bounds it, and the rows that are then named.
+
+    Such a row is the one that the request named, with minus infinity where a token is not allowed; the others stay as
+    they are, for the requests that share them. A walk that allows nothing bounds nothing: the text is lost anyway.
+    """
+    rows, more = rows_N.copy(), list[Tensor]()
+    for place, walk in enumerate(walks_N):
+        allowed = None if walk is None else walk.allowed()
+        if allowed is None or not allowed.any():
+            continue
+        wide = np.zeros(logits_BV.shape[1], dtype=np.bool_)
+        wide[: len(allowed)] = allowed[: len(wide)]
+        shut = torch.from_numpy(~wide).to(logits_BV.device)
+        more.append(logits_BV[int(rows_N[place])].masked_fill(shut, -torch.inf))
+        rows[place] = len(logits_BV) + len(more) - 1
+    return (torch.cat([logits_BV, torch.stack(more)]), rows) if more else (logits_BV, rows_N)
 
 
 def draw(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ponder.engines.local.decoder import Decoder
 from ponder.engines.local.rows import Job, Rows
-from ponder.engines.local.sampling import drawn, uniforms
+from ponder.engines.local.sampling import bounded, drawn, uniforms
 from ponder.engines.local.stopping import Stops
 from ponder.protocols import Completion
 from ponder.types import PonderError, StopReason
@@ -189,6 +189,8 @@ class Scheduler:
         self, indices: NDArray[np.int64], logits_BV: Tensor, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         state = self._rows
+        if state.walks:
+            logits_BV, rows = bounded(logits_BV, rows, [state.walks.get(index) for index in indices.tolist()])
         tokens, logprobs = drawn(
             logits_BV,
             rows,
@@ -201,6 +203,10 @@ class Scheduler:
                 f"the model gave log-probabilities that are not finite (weights version {self.version}); "
                 "load an earlier checkpoint or lower the learning rate"
             )
+        if state.walks:
+            for index, token in zip(indices.tolist(), tokens.tolist(), strict=True):
+                if (walk := state.walks.get(index)) is not None:
+                    walk.take(token)
         return tokens, logprobs
 
     def _ending(self, row: int, job: Job) -> StopReason | None:

@@ -94,6 +94,7 @@ def told(exchange: Exchange, number: int) -> dict[str, Any]:
         "score": reply.score if visible else None,
         "notes": list(reply.notes),
         "tree": tree_id(exchange.id, number) if visible else None,
+        "form": reply.form,
         "weights": reply.version,
         "seed": ask.seed,
     }

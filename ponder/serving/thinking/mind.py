@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import json
+import logging
+from functools import cached_property, lru_cache
 
 from ponder.api.policies import Source
 from ponder.policy.chat import TextPropose
+from ponder.policy.grammar import Grammar, Vocabulary
 from ponder.policy.prompts import Prompts
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Judge
+from ponder.serving.thinking.schema import Form
 from ponder.types import PonderError
 
+_GRAMMARS = 32  # schemas that are remembered
+_log = logging.getLogger(__name__)
 _PROMPTS = 256  # prompts that are remembered: the texts of a server's users do not come back
 
 
@@ -22,6 +30,7 @@ class Mind:
             raise PonderError(f"{source.name} cannot be served: its searches cannot be counted")
         self.source, self.judge, self.name, self.verifier = source, judge, name, verifier
         self.propose: PolicyPropose | TextPropose = copy.copy(source.propose)
+        self._grammar = lru_cache(maxsize=_GRAMMARS)(self._compiled)
         if isinstance(self.propose, PolicyPropose):
             known = self.propose.prompts
             self.propose.prompts = Prompts(known.codec, known.briefing, _PROMPTS, known.frame)
@@ -35,6 +44,27 @@ class Mind:
     def gives_logprobs(self) -> bool:
         """Whether the engine tells log-probabilities."""
         return isinstance(self.propose, PolicyPropose)
+
+    async def grammar(self, form: Form | None) -> Grammar | None:
+        """What bounds answers of this form while they are drawn; None where nothing can, so that they are checked."""
+        if form is None or not isinstance(self.propose, PolicyPropose):
+            return None
+        if not getattr(self.propose.engine, "constrains", False):
+            return None
+        return await asyncio.to_thread(self._grammar, json.dumps(form.schema or {"type": "object"}))
+
+    def _compiled(self, schema: str) -> Grammar | None:
+        assert isinstance(self.propose, PolicyPropose)
+        try:
+            return Grammar(self._vocabulary, json.loads(schema), self.propose.frame.close)
+        except PonderError as error:
+            _log.warning("answers of a schema are checked and not bounded: %s", error)
+            return None
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        assert isinstance(self.propose, PolicyPropose)
+        return Vocabulary(self.propose.codec)
 
     @property
     def counters(self) -> dict[str, int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from ponder.reports.tree import plan as tree_plan
 from ponder.reports.tree.data import SearchTree
@@ -29,7 +29,8 @@ class Said:
 class Reply:
     """`content` is what the client reads, `refusal` why there is none, `finish` as the protocol calls it.
 
-    `ending` says how the search ended; `error` is there where it failed and there is no answer at all.
+    `ending` says how the search ended; `error` is there where it failed and there is no answer at all. `form` says of
+    an answer that must have one whether it was bounded while it was drawn, or checked afterwards only.
     """
 
     content: str
@@ -47,7 +48,7 @@ class Reply:
     notes: tuple[str, ...] = ()
     error: ApiError | None = None
     version: int = 0
-    more: dict[str, Any] = field(default_factory=dict)
+    form: Literal["bounded", "checked"] | None = None
 
 
 def visible(trajectory: Trajectory | None, stop: Sequence[str] = ()) -> tuple[str, str, bool]:

@@ -17,6 +17,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from ponder.serving.errors import refused
+from ponder.thinking import final_answer
+from ponder.types import Question
 
 MOST = 64 << 10  # characters of a schema
 _DEEPEST = 64
@@ -35,6 +37,13 @@ class Form:
         if self.schema is None:
             return "Answer with one JSON object and nothing else."
         return f"Answer with one JSON value and nothing else. It must match this schema:\n{json.dumps(self.schema)}"
+
+    def answer(self, question: Question, response: str) -> str | None:
+        """What votes count: the JSON in one spelling; None for an answer that is not what was asked for."""
+        text = final_answer(response) or ""
+        if self.problem(text) is not None:
+            return None
+        return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False)
 
     def problem(self, text: str) -> str | None:
         """Why a text is not what was asked for, in a sentence; None: it is."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from ponder.api.thinking.answers import marked_answer
 from ponder.api.thinking.asked import Asked
 from ponder.api.thinking.search import LiveSearch, Thought
+from ponder.policy.grammar import Grammar
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Drawn
 from ponder.search.registry import make, needs_judge
@@ -71,9 +72,11 @@ async def _reply(thinker: Mind, ask: Ask, running: Running) -> Reply:
     """The reply; where it must have a form, searches until an answer has it or the budget is spent."""
     before = Bill(limit=ask.budget.tokens)
     asked = question(ask, thinker.source.name)
+    grammar = await thinker.grammar(ask.form)
     number = 0
     while True:
-        attempt = Attempt(thinker, ask, running, asked, ask.budget.tokens - math.ceil(before.spent), ask.seed + number)
+        limit = ask.budget.tokens - math.ceil(before.spent)
+        attempt = Attempt(thinker, ask, running, asked, limit, ask.seed + number, grammar)
         reply = replies.with_bill(await attempt.reply(), before)
         left = ask.budget.tokens - math.ceil(reply.bill.spent + reply.bill.unsettled)
         if ask.form is None or reply.error is not None or reply.ending != "answered":
@@ -103,6 +106,7 @@ class Attempt:
     question: Question
     limit: int
     seed: int
+    grammar: Grammar | None = None
     drawn: Drawn = field(default_factory=Drawn)
     late: str | None = None
 
@@ -113,7 +117,8 @@ class Attempt:
         self.name, strategy = strategy_of(ask, self.limit, judged)
         propose = thinker.propose.counted(self.drawn, ask.temperature, ask.top_p)
         if isinstance(propose, PolicyPropose):
-            propose.canonical = marked_answer
+            propose.canonical = marked_answer if ask.form is None else ask.form.answer
+            propose.form = self.grammar
         asked = Asked(
             self.question.text,
             thinker.name,
@@ -263,6 +268,7 @@ class Attempt:
             notes=tuple(note for note in said if note),
             error=error if not content else None,
             version=self.thinker.version,
+            form=None if ask.form is None else "checked" if self.grammar is None else "bounded",
         )
 
     def _asked(self) -> int:
