@@ -39,7 +39,7 @@ class PolicyPropose:
     `frame` says how questions are put and where thinking ends.
     `after` are tokens between the question's prompt and the response: earlier attempts and requests to revise them.
     `drawn` is told what the engine does for this policy and its views.
-    `form` is what its answers must be, where the engine can be bounded to it (`grammar.Grammar`).
+    `grammar` is what its answers must be, where the engine can be bounded to it (`grammar.Grammar`).
     """
 
     engine: Engine
@@ -53,7 +53,7 @@ class PolicyPropose:
     tools: ToolUse | None = None
     drawn: Drawn | None = None
     frame: Frame = field(default_factory=Opened)
-    form: Grammar | None = None
+    grammar: Grammar | None = None
     prompts: Prompts = field(init=False)
     _splitter: Splitter = field(init=False)
 
@@ -86,7 +86,8 @@ class PolicyPropose:
         async def once(came: list[int], after: Step | None, stop: tuple[str, ...], most: int, draw: int) -> Step:
             path = () if after is None else after.path
             prompt = self.prompts.tokens(question) + self.after + tuple(t for step in path for t in step.tokens)
-            walk = None if self.form is None else partial(self.form.walk, [t for step in path for t in step.tokens])
+            said = [t for step in path for t in step.tokens]
+            walk = None if self.grammar is None else partial(self.grammar.walk, said)
             asked = Request(prompt, most, draw, self.temperature, self.top_p, stop, self.drawn, walk)
             c = await self.engine.generate(asked)
             came.append(len(c.tokens))

@@ -43,7 +43,7 @@ def policy() -> Policy:
 @pytest.fixture(scope="module")
 def bounded(policy: Policy) -> PolicyPropose:
     made = copy.copy(policy.propose)
-    made.form = Grammar(Vocabulary(policy.codec), SCHEMA, policy.propose.frame.close)
+    made.grammar = Grammar(Vocabulary(policy.codec), SCHEMA, policy.propose.frame.close)
     return made
 
 

@@ -118,7 +118,7 @@ class Attempt:
         propose = thinker.propose.counted(self.drawn, ask.temperature, ask.top_p)
         if isinstance(propose, PolicyPropose):
             propose.canonical = marked_answer if ask.form is None else ask.form.answer
-            propose.form = self.grammar
+            propose.grammar = self.grammar
         asked = Asked(
             self.question.text,
             thinker.name,
