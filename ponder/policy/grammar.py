@@ -1,4 +1,4 @@
-"""Answers that must match a JSON schema, bounded while they are drawn: the thinking is free, the answer is not.
+"""Answers that must match a JSON schema or call a tool, bounded while they are drawn; the thinking before is free.
 
 Which tokens may follow is worked out by llguidance (MIT): it keeps a parser of the schema for each text and tells after
 every token which ones can still lead to a match (constrained decoding).
@@ -7,7 +7,7 @@ every token which ones can still lead to a match (constrained decoding).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ponder.policy.codec import Codec
+from ponder.policy.native.formats import Kind
 from ponder.types import PonderError
 
 _FRAGMENT = "\ufffd"  # what decoders put where a token holds part of a character's bytes
 # Some room before the answer, as models write it, and one space at most inside of it: none without end.
-_LARK = "start: lead body\nlead: /[ \\n]{{0,2}}/\nbody: %json {schema}"
+_LEAD = "lead: /[ \\n]{0,2}/"
 _OPTIONS = {"whitespace_pattern": "[ ]?", "lenient": True}
 
 
@@ -41,18 +42,38 @@ class Vocabulary:
             return guidance.LLTokenizer(_Wrapped(self.codec), eos_token=list(self.codec.end_ids))
 
 
-class Grammar:
-    """A JSON schema, compiled. `close` is the mark that ends the thinking; without one all of the text is the answer.
+def json_rules(schema: Mapping[str, Any]) -> str:
+    """Rules (Lark, as llguidance reads it) of one JSON value that matches a schema."""
+    return f"start: lead body\n{_LEAD}\nbody: %json {_schema(schema)}"
 
-    PonderError where the schema or the tokenizer is beyond what can be compiled. Keywords that the library does not
-    know are left out of the bound, so that an answer must still be checked.
+
+def call_rules(tools: Sequence[tuple[str, Mapping[str, Any]]], kind: Kind) -> str:
+    """Rules of one call of one of the tools (name and schema of the arguments), as the model's format writes it."""
+    before, after = ("<tool_call>\n", "\n</tool_call>") if kind == "hermes" else ("", "")
+    key = "arguments" if kind == "hermes" else "parameters"
+    lines = [f"start: lead ({' | '.join(f'call{place}' for place in range(len(tools)))})", _LEAD]
+    for place, (name, schema) in enumerate(tools):
+        head = f'{before}{{"name": {json.dumps(name)}, "{key}": '
+        lines.append(f"call{place}: {json.dumps(head)} args{place} {json.dumps('}' + after)}")
+        lines.append(f"args{place}: %json {_schema({'type': 'object', **schema})}")
+    return "\n".join(lines)
+
+
+def _schema(schema: Mapping[str, Any]) -> str:
+    return json.dumps({**schema, "x-guidance": _OPTIONS})
+
+
+class Grammar:
+    """Rules, compiled. `close` is the mark that ends the thinking; without one all of the text is the answer.
+
+    PonderError where the rules or the tokenizer are beyond what can be compiled. Keywords of a schema that the library
+    does not know are left out of the bound, so that an answer must still be checked.
     """
 
-    def __init__(self, vocabulary: Vocabulary, schema: dict[str, Any], close: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, rules: str, close: str) -> None:
         self._tokens, self._codec, self._close = vocabulary.tokens, vocabulary.codec, close
         matcher = _library().LLMatcher
-        grammar = _LARK.format(schema=json.dumps({**schema, "x-guidance": _OPTIONS}))
-        self._start = matcher(self._tokens, matcher.grammar_from_lark(grammar), log_level=0)
+        self._start = matcher(self._tokens, matcher.grammar_from_lark(rules), log_level=0)
         if self._start.is_error():
             raise PonderError(f"the schema cannot be compiled ({self._start.get_error().splitlines()[0][:200]})")
 

@@ -172,8 +172,8 @@ class Prompts:
         instructions = self._system(question)
         tools = [*self.tools, *map(conversation.table, question.tools)]
         native = self.chat and self.codec.tool_format is not None
-        if tools and not native:
-            described = self._harmless.hide(generic.briefing(tools))
+        described = self._harmless.hide(generic.briefing(tools)) if tools and not native else ""
+        if described:
             instructions, tools = "\n\n".join(filter(None, (instructions, described))), []
         said = conversation.said(question, written=None if native else generic.FORMAT.written)
         turns = conversation.messages(said, native=native)
@@ -182,8 +182,15 @@ class Prompts:
         else:
             try:
                 rendered = self._chat(instructions, turns, tools)
-            except PonderError:  # the template may refuse a system message: it then stands before the user's words
-                rendered = self._chat(instructions, conversation.without_system(turns), tools)
+                kept = all(turn["content"] in rendered for turn in turns if turn["role"] == "system")
+            except PonderError:
+                kept = False
+            if not kept:  # the template refuses or drops a system message: it then stands before the user's words
+                turns = conversation.without_system(turns)
+                rendered = self._chat(instructions, turns, tools)
+            if described not in rendered:
+                told = [{"role": "system", "content": described}, *turns]
+                rendered = self._chat("", conversation.without_system(told), tools)
         return conversation.filled(self._harmless.show(rendered), said)
 
     def _filled(self, ours: tuple[str, ...], outside: str) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 
 from ponder.api.policies import Policy, load_policy
 from ponder.engines.local import sampling
-from ponder.policy.grammar import Grammar, Vocabulary
+from ponder.policy.grammar import Grammar, Vocabulary, call_rules, json_rules
+from ponder.policy.native.formats import ToolFormat
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Completion, Request
 from ponder.thinking import THINK_CLOSE, final_answer
@@ -43,7 +44,7 @@ def policy() -> Policy:
 @pytest.fixture(scope="module")
 def bounded(policy: Policy) -> PolicyPropose:
     made = copy.copy(policy.propose)
-    made.grammar = Grammar(Vocabulary(policy.codec), SCHEMA, policy.propose.frame.close)
+    made.grammar = Grammar(Vocabulary(policy.codec), json_rules(SCHEMA), policy.propose.frame.close)
     return made
 
 
@@ -100,7 +101,7 @@ def test_an_answer_drawn_in_parts_goes_on_where_it_stands(bounded: PolicyPropose
 
 def test_a_log_probability_is_that_among_the_allowed_tokens(policy: Policy):
     """After `{` only the name of the first property may follow: its tokens are certain."""
-    grammar = Grammar(Vocabulary(policy.codec), SCHEMA, "")
+    grammar = Grammar(Vocabulary(policy.codec), json_rules(SCHEMA), "")
     said = policy.codec.encode('{"')
     request = Request(policy.codec.encode("1+2"), 3, 0, walk=lambda: grammar.walk(said))
     found: Completion = asyncio.run(policy.engine.generate(request))
@@ -109,7 +110,7 @@ def test_a_log_probability_is_that_among_the_allowed_tokens(policy: Policy):
 
 
 def test_a_walk_that_left_the_schema_bounds_nothing(policy: Policy):
-    grammar = Grammar(Vocabulary(policy.codec), SCHEMA, THINK_CLOSE)
+    grammar = Grammar(Vocabulary(policy.codec), json_rules(SCHEMA), THINK_CLOSE)
     walk = grammar.walk(policy.codec.encode(f"1+2\n{THINK_CLOSE}no"))
     assert walk.allowed() is None
     inside = grammar.walk(policy.codec.encode(f"1+2\n{THINK_CLOSE}"))
@@ -120,7 +121,7 @@ def test_a_walk_that_left_the_schema_bounds_nothing(policy: Policy):
 
 def test_a_schema_that_cannot_be_compiled_is_an_error(policy: Policy):
     with pytest.raises(PonderError, match="compiled"):
-        Grammar(Vocabulary(policy.codec), {"$ref": "#/$defs/none"}, THINK_CLOSE)
+        Grammar(Vocabulary(policy.codec), json_rules({"$ref": "#/$defs/none"}), THINK_CLOSE)
 
 
 def test_shared_rows_of_logits_are_bounded_for_one_request_alone():
@@ -134,3 +135,19 @@ def test_shared_rows_of_logits_are_bounded_for_one_request_alone():
     wide, rows = sampling.bounded(logits, np.array([0, 0]), [None, First()])
     assert rows.tolist() == [0, 1] and wide[0].tolist() == [1.0, 2.0, 3.0]
     assert wide[1].tolist() == [1.0, -math.inf, -math.inf]
+
+
+@pytest.mark.parametrize("kind", ["hermes", "llama"])
+def test_a_call_is_one_of_the_tools_in_the_models_own_format(policy: Policy, kind: Any):
+    tools = [
+        ("add", {"properties": {"x": {"enum": [1, 2]}}, "required": ["x"]}),
+        ("now", {"additionalProperties": False}),
+    ]
+    propose = copy.copy(policy.propose)
+    propose.grammar = Grammar(Vocabulary(policy.codec), call_rules(tools, kind), policy.propose.frame.close)
+    said = [ToolFormat(kind).parse(t.text) for t in drawn(propose, "answer", tokens=150) if t.stop is StopReason.END]
+    assert said
+    for turn in said:
+        (call,) = turn.calls
+        assert not call.broken and not turn.content
+        assert (call.name == "add" and call.arguments["x"] in (1, 2)) or (call.name == "now" and call.arguments == {})

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from ponder.policy.native.formats import ToolCall
 from ponder.serving.chat.request import ChatRequest
 from ponder.serving.errors import as_api_error
 from ponder.serving.service import Exchange, Service, tree_id
@@ -48,9 +49,11 @@ def choice(exchange: Exchange, number: int, reply: Reply) -> dict[str, Any]:
     thinking = thinking_of(exchange, number, reply)
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if reply.refusal is not None else reply.content,
+        "content": None if reply.refusal is not None or (reply.calls and not reply.content) else reply.content,
         "refusal": reply.refusal,
     }
+    if reply.calls:
+        message["tool_calls"] = tool_calls(reply)
     if thinking is not None:
         message |= {"reasoning": thinking, "reasoning_content": thinking}
     shown = {"ponder": told(exchange, number)} if number else {}
@@ -61,6 +64,19 @@ def choice(exchange: Exchange, number: int, reply: Reply) -> dict[str, Any]:
         "finish_reason": reply.finish,
         **shown,
     }
+
+
+def tool_calls(reply: Reply) -> list[dict[str, Any]]:
+    """The calls of an answer; their arguments are JSON as text."""
+    return [
+        {"id": id, "type": "function", "function": {"name": call.name, "arguments": arguments(call)}}
+        for id, call in zip(reply.call_ids, reply.calls, strict=True)
+    ]
+
+
+def arguments(call: ToolCall) -> str:
+    """The arguments of a call as the protocols write them."""
+    return json.dumps(dict(call.arguments), ensure_ascii=False)
 
 
 def thinking_of(exchange: Exchange, number: int, reply: Reply) -> str | None:
@@ -160,6 +176,12 @@ def _pieces(exchange: Exchange, number: int, reply: Reply) -> list[dict[str, Any
         if exchange.asks[number].logprobs and not start:
             piece["logprobs"] = logprobs(reply.tokens)
         found.append(piece)
+    for place, call in enumerate(tool_calls(reply)):
+        said, begun = call["function"], {**call["function"], "arguments": ""}
+        found.append(delta(number, {"tool_calls": [{"index": place, **call, "function": begun}]}))
+        for start in range(0, len(said["arguments"]), _PIECE):
+            more = {"arguments": said["arguments"][start : start + _PIECE]}
+            found.append(delta(number, {"tool_calls": [{"index": place, "function": more}]}))
     return found
 
 

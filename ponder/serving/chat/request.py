@@ -7,12 +7,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ponder.policy.native.formats import ToolFormat
 from ponder.serving.caller import Caller
 from ponder.serving.dial import Budget, Dial
 from ponder.serving.errors import ApiError, refused
 from ponder.serving.settings import Limits
 from ponder.serving.thinking.ask import Ask, Show, Turn
 from ponder.serving.thinking.schema import Form, form_of
+from ponder.serving.tools import (
+    MOST,
+    Called,
+    Function,
+    Piece,
+    Result,
+    ending_with_the_user,
+    form_with,
+    toolset,
+    woven,
+)
 from ponder.serving.wanted import (
     Effort,
     Metadata,
@@ -36,9 +48,12 @@ class TextPart(Wire):
 
 
 class Message(Wire):
-    """A turn. The thinking of earlier answers is taken under both of its names, and not shown to the model again."""
+    """A turn, or what a tool gave.
 
-    role: Literal["system", "developer", "user", "assistant"]
+    The thinking of earlier answers is taken under both of its names, and not shown to the model again.
+    """
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Annotated[list[TextPart], Field(min_length=1)] | None = None
     name: str | None = None
     refusal: str | None = None
@@ -47,7 +62,8 @@ class Message(Wire):
     annotations: list[Any] | None = Field(default=None, max_length=0)
     audio: None = None
     function_call: None = None
-    tool_calls: list[Any] | None = Field(default=None, max_length=0)
+    tool_calls: Annotated[list[Called], Field(max_length=MOST)] | None = None
+    tool_call_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -95,6 +111,13 @@ class Thinking(Wire):
     type: Literal["enabled", "disabled"]
 
 
+class Tool(Wire):
+    """A function that the model may call."""
+
+    type: Literal["function"]
+    function: Function
+
+
 class ChatRequest(Wire):
     """See `docs/serving.md` for each field. What is not listed here is refused."""
 
@@ -129,7 +152,7 @@ class ChatRequest(Wire):
     presence_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
     modalities: list[str] | None = None
-    tools: list[Any] | None = None
+    tools: list[Tool] | None = None
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
     functions: list[Any] | None = None
@@ -146,9 +169,6 @@ _USUAL: dict[str, tuple[Any, ...]] = {
     "presence_penalty": (0,),
     "logit_bias": ({},),
     "modalities": (["text"],),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "parallel_tool_calls": (True, False),
     "functions": ([],),
     "function_call": ("none", "auto"),
     "verbosity": ("medium",),
@@ -176,8 +196,13 @@ def refuse_unsupported(request: ChatRequest, model: str, logprobs: bool) -> None
         raise refused("stop", f"stop holds {len(request.stop)} strings; at most 4 are taken")
 
 
-def asks(request: ChatRequest, dial: Dial, caller: Caller, limits: Limits) -> tuple[Ask, ...]:
-    """One ask for each choice. The budget is that of the whole request, shared out equally over its choices."""
+def asks(
+    request: ChatRequest, dial: Dial, caller: Caller, limits: Limits, format: ToolFormat | None = None
+) -> tuple[Ask, ...]:
+    """One ask for each choice. The budget is that of the whole request, shared out equally over its choices.
+
+    `format` is how the model writes calls of tools (None: it cannot be told of any).
+    """
     n = request.n or 1
     if n > limits.choices:
         raise refused("n", f"n={n}: this server makes at most {limits.choices} choices")
@@ -189,6 +214,9 @@ def asks(request: ChatRequest, dial: Dial, caller: Caller, limits: Limits) -> tu
     if each < 1:
         raise refused("n", f"n={n}: a budget of {budget.tokens} token-equivalents is too small for so many choices")
     show = _show(request, caller, limits)
+    functions = [tool.function for tool in request.tools or []]
+    tools = toolset(functions, request.tool_choice, request.parallel_tool_calls, format)
+    form = form_with(_form(request.response_format), tools, "response_format")
     seed = seed_of(request.seed)
     given = Ask(
         turns=_turns(request.messages),
@@ -201,7 +229,8 @@ def asks(request: ChatRequest, dial: Dial, caller: Caller, limits: Limits) -> tu
         longest=limits.max_tokens,
         stop=(request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ()),
         logprobs=bool(request.logprobs),
-        form=_form(request.response_format),
+        form=form,
+        tools=tools,
         show=show,
         progress=bool(request.stream),
         settings=request.ponder.settings,
@@ -237,12 +266,18 @@ def _show(request: ChatRequest, caller: Caller, limits: Limits) -> Show:
 
 
 def _turns(messages: list[Message]) -> tuple[Turn, ...]:
-    turns = tuple((_ROLES[message.role], message.text) for message in messages)
-    if turns[-1][0] != "user":
-        raise refused("messages", "the last message must be the user's")
-    if not turns[-1][1].strip():
-        raise refused("messages", "the last message is empty")
-    return turns
+    pieces = list[Piece]()
+    for place, message in enumerate(messages):
+        if message.role == "tool":
+            if message.tool_call_id is None:
+                raise refused(f"messages.{place}.tool_call_id", "what a tool gave needs the tool_call_id of its call")
+            pieces.append(Result(message.tool_call_id, message.text))
+            continue
+        pieces.append((_ROLES[message.role], message.text))
+        if message.tool_calls and message.role != "assistant":
+            raise refused(f"messages.{place}.tool_calls", "only the assistant calls tools")
+        pieces += message.tool_calls or []
+    return ending_with_the_user(woven(pieces, (), "messages"), "messages")
 
 
 def _form(given: ResponseFormat | None) -> Form | None:

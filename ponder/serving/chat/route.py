@@ -23,7 +23,7 @@ async def chat(service: Service, request: Request, caller: Caller) -> Response:
     limits = service.limits
     body = await read(request, ChatRequest, most=limits.body_bytes, seconds=limits.upload)
     refuse_unsupported(body, service.thinker.name, service.thinker.gives_logprobs)
-    wanted = asks(body, service.dial, caller, limits)
+    wanted = asks(body, service.dial, caller, limits, service.thinker.tool_format)
     if body.stream:
         return await begun(request, _events(service, body, caller, wanted), limits.slow_reader)
     return JSONResponse(await while_present(request, _whole(service, body, caller, wanted)))

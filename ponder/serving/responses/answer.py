@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from ponder.serving.chat.answer import comment, news, summary, told
+from ponder.serving.chat.answer import arguments, comment, news, summary, told
 from ponder.serving.errors import as_api_error
 from ponder.serving.responses.request import ResponsesRequest
 from ponder.serving.service import Exchange, Service, new_id
@@ -45,15 +45,15 @@ def frame(service: Service, request: ResponsesRequest, exchange: Exchange, creat
         "metadata": request.metadata or {},
         "model": service.thinker.name,
         "output": [],
-        "parallel_tool_calls": False,
+        "parallel_tool_calls": request.parallel_tool_calls is not False,
         "previous_response_id": request.previous_response_id,
         "reasoning": {"effort": ask.budget.effort, "summary": "detailed" if ask.show != "hidden" else None},
         "service_tier": "default",
         "store": request.store is not False,
         "temperature": ask.temperature,
         "text": text,
-        "tool_choice": "none",
-        "tools": [],
+        "tool_choice": request.tool_choice or "auto",
+        "tools": [tool.model_dump(exclude_none=True) for tool in request.tools or []],
         "top_p": ask.top_p,
         "truncation": "disabled",
         "usage": None,
@@ -113,6 +113,21 @@ def message_item(id: str, reply: Reply, status: str = "completed") -> dict[str, 
     return {"id": id, "type": "message", "role": "assistant", "status": status, "content": [content(reply)]}
 
 
+def call_items(reply: Reply) -> list[dict[str, Any]]:
+    """The calls of an answer as items."""
+    return [
+        {
+            "id": new_id("fc"),
+            "type": "function_call",
+            "status": "completed",
+            "call_id": id,
+            "name": call.name,
+            "arguments": arguments(call),
+        }
+        for id, call in zip(reply.call_ids, reply.calls, strict=True)
+    ]
+
+
 def content(reply: Reply) -> dict[str, Any]:
     """The one part of the answer."""
     if reply.refusal is not None:
@@ -126,7 +141,8 @@ def _output(exchange: Exchange, reply: Reply) -> list[dict[str, Any]]:
     if show != "hidden":
         parts = [summary(reply)]
         found.append(reasoning_item(new_id("rs"), parts, reply.thinking if show == "full" else None))
-    return [*found, message_item(new_id("msg"), reply)]
+    said = [message_item(new_id("msg"), reply)] if reply.content or not reply.calls else []
+    return [*found, *said, *call_items(reply)]
 
 
 class Events:
@@ -152,7 +168,10 @@ class Events:
             await settle()
             async for piece in self._ended_thinking():
                 yield piece
-            for piece in self._answered(self._exchange.replies[0]):
+            reply = self._exchange.replies[0]
+            for piece in self._answered(reply) if reply.content or not reply.calls else []:
+                yield piece
+            for piece in self._called(reply):
                 yield piece
             whole = finished(self._service, self._request, self._exchange, self._created, self._output)
             keep(whole)
@@ -230,6 +249,23 @@ class Events:
         done = message_item(id, reply, "incomplete" if reply.finish == "length" else "completed")
         self._output.append(done)
         found.append(self._event("response.output_item.done", output_index=index, item=done))
+        return found
+
+    def _called(self, reply: Reply) -> list[bytes]:
+        """The calls of tools."""
+        found = []
+        for item in call_items(reply):
+            index, said = len(self._output), item["arguments"]
+            where = {"item_id": item["id"], "output_index": index}
+            begun = {**item, "status": "in_progress", "arguments": ""}
+            found.append(self._event("response.output_item.added", output_index=index, item=begun))
+            for start in range(0, len(said), _PIECE):
+                piece = said[start : start + _PIECE]
+                found.append(self._event("response.function_call_arguments.delta", **where, delta=piece))
+            whole = {"name": item["name"], "arguments": said}
+            found.append(self._event("response.function_call_arguments.done", **where, **whole))
+            self._output.append(item)
+            found.append(self._event("response.output_item.done", output_index=index, item=item))
         return found
 
     def _event(self, type: str, **what: Any) -> bytes:

@@ -6,12 +6,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ponder.policy.native.formats import ToolFormat
 from ponder.serving.caller import Caller
 from ponder.serving.dial import Budget, Dial
 from ponder.serving.errors import ApiError, refused
 from ponder.serving.settings import Limits
 from ponder.serving.thinking.ask import Ask, Show, Turn
 from ponder.serving.thinking.schema import Form, form_of
+from ponder.serving.tools import (
+    Called,
+    CalledFunction,
+    Function,
+    Piece,
+    Result,
+    ending_with_the_user,
+    form_with,
+    toolset,
+    woven,
+)
 from ponder.serving.wanted import Effort, Metadata, Own, Wire, budget_of, check_strategy, deadline_of, seed_of, shown
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
@@ -52,6 +64,38 @@ class ReasoningItem(Wire):
     status: str | None = None
 
 
+class CallItem(Wire):
+    """A call of an earlier answer; its arguments are a JSON object as text."""
+
+    type: Literal["function_call"]
+    call_id: str
+    name: str
+    arguments: str
+    id: str | None = None
+    status: str | None = None
+
+
+class OutputItem(Wire):
+    """What a tool gave."""
+
+    type: Literal["function_call_output"]
+    call_id: str
+    output: str | list[Part]
+    id: str | None = None
+    status: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What it gave."""
+        return self.output if isinstance(self.output, str) else "".join(part.text for part in self.output)
+
+
+class Tool(Function):
+    """A function that the model may call."""
+
+    type: Literal["function"]
+
+
 class Reasoning(Wire):
     """The dial, and how much of the thinking is summarised."""
 
@@ -85,7 +129,7 @@ class StreamOptions(Wire):
     include_obfuscation: Literal[False] = False
 
 
-Item = MessageItem | ReasoningItem
+Item = MessageItem | ReasoningItem | CallItem | OutputItem
 
 
 class ResponsesRequest(Wire):
@@ -114,7 +158,7 @@ class ResponsesRequest(Wire):
     background: bool | None = None
     truncation: str | None = None
     service_tier: str | None = None
-    tools: list[Any] | None = None
+    tools: list[Tool] | None = None
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
     max_tool_calls: int | None = None
@@ -128,9 +172,6 @@ _USUAL: dict[str, tuple[Any, ...]] = {
     "background": (False,),
     "truncation": ("disabled",),
     "service_tier": ("auto", "default"),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "parallel_tool_calls": (True, False),
     "top_logprobs": (0,),
     "include": ([],),
     "max_tool_calls": (),
@@ -152,8 +193,15 @@ def refuse_unsupported(request: ResponsesRequest, model: str) -> None:
             raise refused(name, why, "unsupported_parameter")
 
 
-def ask_of(request: ResponsesRequest, before: tuple[Turn, ...], dial: Dial, caller: Caller, limits: Limits) -> Ask:
-    """What is asked for, after the turns `before` of the stored conversation."""
+def ask_of(
+    request: ResponsesRequest,
+    before: tuple[Turn, ...],
+    dial: Dial,
+    caller: Caller,
+    limits: Limits,
+    format: ToolFormat | None = None,
+) -> Ask:
+    """What is asked for, after the turns `before` of the stored conversation. `format`: as for a chat."""
     reasoning = request.reasoning or Reasoning()
     budget, _ = budget_of(
         dial,
@@ -163,9 +211,13 @@ def ask_of(request: ResponsesRequest, before: tuple[Turn, ...], dial: Dial, call
     )
     if request.max_output_tokens is not None and request.max_output_tokens < budget.tokens:
         budget = Budget(request.max_output_tokens, budget.effort, "max_output_tokens")
-    turns = (*before, *_turns(request.input))
-    if not turns or turns[-1][0] != "user" or not turns[-1][1].strip():
-        raise refused("input", "the input must end with words of the user")
+    turns = ending_with_the_user(said(request, before), "input")
+    tools = toolset(
+        [Function(**tool.model_dump(exclude={"type"})) for tool in request.tools or []],
+        request.tool_choice,
+        request.parallel_tool_calls,
+        format,
+    )
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     return Ask(
         turns=((("system", request.instructions),) if request.instructions else ()) + turns,
@@ -177,22 +229,27 @@ def ask_of(request: ResponsesRequest, before: tuple[Turn, ...], dial: Dial, call
         top_p=1.0 if request.top_p is None else request.top_p,
         longest=limits.max_tokens,
         stop=stop,
-        form=_form(request.text),
+        form=form_with(_form(request.text), tools, "text.format"),
+        tools=tools,
         show=_show(request, reasoning, caller, limits),
         progress=bool(request.stream),
         settings=request.ponder.settings,
     )
 
 
-def said(request: ResponsesRequest) -> tuple[Turn, ...]:
-    """The turns of this request, for the stored conversation; its instructions are not carried on."""
-    return _turns(request.input)
-
-
-def _turns(given: str | list[Item]) -> tuple[Turn, ...]:
-    if isinstance(given, str):
-        return (("user", given),)
-    return tuple((_ROLES[item.role], item.text) for item in given if isinstance(item, MessageItem))
+def said(request: ResponsesRequest, before: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The turns up to this request's last; its instructions are not carried on."""
+    if isinstance(request.input, str):
+        return woven([("user", request.input)], before, "input")
+    pieces = list[Piece]()
+    for item in request.input:
+        if isinstance(item, MessageItem):
+            pieces.append((_ROLES[item.role], item.text))
+        elif isinstance(item, CallItem):
+            pieces.append(Called(id=item.call_id, function=CalledFunction(name=item.name, arguments=item.arguments)))
+        elif isinstance(item, OutputItem):
+            pieces.append(Result(item.call_id, item.text))
+    return woven(pieces, before, "input")
 
 
 def _show(request: ResponsesRequest, reasoning: Reasoning, caller: Caller, limits: Limits) -> Show:

@@ -25,6 +25,7 @@ from ponder.serving.responses.request import ResponsesRequest, ask_of, refuse_un
 from ponder.serving.service import Exchange, Service, new_id
 from ponder.serving.store import Store
 from ponder.serving.thinking.ask import Ask, Turn
+from ponder.serving.tools import calls_turn
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ class Conversations:
         """Store a finished response, unless its request says not to."""
         if request.store is False:
             return
-        turns = (*before, *said(request), ("assistant", exchange.replies[0].content))
+        reply = exchange.replies[0]
+        turns = (*said(request, before), ("assistant", reply.content))
+        if reply.calls:
+            turns += (calls_turn(reply.calls, reply.call_ids),)
         size = len(json.dumps(data)) + sum(len(text) for _, text in turns)
         self._store.put(exchange.id, exchange.caller.id, Kept(turns, data), size)
 
@@ -91,7 +95,7 @@ async def respond(conversations: Conversations, service: Service, request: Reque
     body = await read(request, ResponsesRequest, most=limits.body_bytes, seconds=limits.upload)
     refuse_unsupported(body, service.thinker.name)
     before = conversations.before(body, caller)
-    ask = ask_of(body, before, service.dial, caller, limits)
+    ask = ask_of(body, before, service.dial, caller, limits, service.thinker.tool_format)
     work = _Work(conversations, service, body, caller, before, ask)
     if body.stream:
         return await begun(request, work.events(), limits.slow_reader)

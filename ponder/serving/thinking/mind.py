@@ -10,11 +10,13 @@ from functools import cached_property, lru_cache
 
 from ponder.api.policies import Source
 from ponder.policy.chat import TextPropose
-from ponder.policy.grammar import Grammar, Vocabulary
+from ponder.policy.grammar import Grammar, Vocabulary, call_rules, json_rules
+from ponder.policy.native.formats import ToolFormat
 from ponder.policy.prompts import Prompts
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Judge
 from ponder.serving.thinking.schema import Form
+from ponder.serving.thinking.toolset import MustCall
 from ponder.types import PonderError
 
 _GRAMMARS = 32  # schemas that are remembered
@@ -45,20 +47,27 @@ class Mind:
         """Whether the engine tells log-probabilities."""
         return isinstance(self.propose, PolicyPropose)
 
-    async def grammar(self, form: Form | None) -> Grammar | None:
+    @property
+    def tool_format(self) -> ToolFormat | None:
+        """How the model writes calls of tools; None where it cannot be told of any."""
+        return self.propose.prompts.tool_format if isinstance(self.propose, PolicyPropose) else None
+
+    async def grammar(self, form: Form | MustCall | None) -> Grammar | None:
         """What bounds answers of this form while they are drawn; None where nothing can, so that they are checked."""
         if form is None or not isinstance(self.propose, PolicyPropose):
             return None
         if not getattr(self.propose.engine, "constrains", False):
             return None
-        return await asyncio.to_thread(self._grammar, json.dumps(form.schema or {"type": "object"}))
+        return await asyncio.to_thread(self._grammar, form.grammar)
 
-    def _compiled(self, schema: str) -> Grammar | None:
+    def _compiled(self, grammar: str) -> Grammar | None:
         assert isinstance(self.propose, PolicyPropose)
+        told = json.loads(grammar)
         try:
-            return Grammar(self._vocabulary, json.loads(schema), self.propose.frame.close)
+            rules = json_rules(told["schema"]) if "schema" in told else call_rules(told["calls"], told["kind"])
+            return Grammar(self._vocabulary, rules, self.propose.frame.close)
         except PonderError as error:
-            _log.warning("answers of a schema are checked and not bounded: %s", error)
+            _log.warning("answers are checked and not bounded: %s", error)
             return None
 
     @cached_property

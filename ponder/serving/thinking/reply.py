@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
+from ponder.policy.native.formats import ToolCall
 from ponder.reports.tree import plan as tree_plan
 from ponder.reports.tree.data import SearchTree
 from ponder.serving.errors import ApiError
@@ -29,16 +32,19 @@ class Said:
 class Reply:
     """`content` is what the client reads, `refusal` why there is none, `finish` as the protocol calls it.
 
-    `ending` says how the search ended; `error` is there where it failed and there is no answer at all. `form` says of
-    an answer that must have one whether it was bounded while it was drawn, or checked afterwards only.
+    `calls` are of the caller's tools, `call_ids` their ids, and `visible` the whole of what follows the thinking, calls
+    included. `ending` says how the search ended; `error` is there where it failed and there is no answer at all. `form`
+    says of an answer that must have one whether it was bounded while it was drawn, or checked afterwards only.
     """
 
     content: str
     thinking: str
-    finish: Literal["stop", "length"]
+    finish: Literal["stop", "length", "tool_calls"]
     ending: Ending
     bill: Bill
     strategy: str
+    calls: tuple[ToolCall, ...] = ()
+    visible: str = ""
     why: tuple[str, ...] = ()
     tree: SearchTree | None = None
     tokens: tuple[Said, ...] = ()
@@ -49,6 +55,11 @@ class Reply:
     error: ApiError | None = None
     version: int = 0
     form: Literal["bounded", "checked"] | None = None
+
+    @cached_property
+    def call_ids(self) -> tuple[str, ...]:
+        """One for each call, made when it is first asked for."""
+        return tuple(f"call_{secrets.token_hex(12)}" for _ in self.calls)
 
 
 def visible(trajectory: Trajectory | None, stop: Sequence[str] = ()) -> tuple[str, str, bool]:

@@ -32,6 +32,11 @@ class Form:
     schema: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
+    def grammar(self) -> str:
+        """The schema, for `policy.grammar`."""
+        return json.dumps({"schema": self.schema or {"type": "object"}})
+
+    @property
     def instructions(self) -> str:
         """What the model is told."""
         if self.schema is None:
@@ -68,6 +73,12 @@ class Form:
 
 def form_of(schema: Any, param: str) -> Form:
     """A checked form. ApiError, naming `param`, for a schema that is none or that is not taken."""
+    check_schema(schema, param)
+    return Form(schema)
+
+
+def check_schema(schema: Any, param: str) -> None:
+    """ApiError, naming `param`, for a schema that is none or that is not taken."""
     if not isinstance(schema, dict):
         raise refused(param, f"{param} must be a JSON schema, an object", "invalid_schema")
     if len(json.dumps(schema)) > MOST:
@@ -82,7 +93,6 @@ def form_of(schema: Any, param: str) -> Form:
     except (SchemaError, RecursionError) as error:
         why = str(error).splitlines()[0][:200]
         raise refused(param, f"{param} is no JSON schema: {why}", "invalid_schema") from None
-    return Form(schema)
 
 
 def _pairs(value: Any, param: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from ponder.api.thinking.answers import marked_answer
 from ponder.api.thinking.asked import Asked
 from ponder.api.thinking.search import LiveSearch, Thought
 from ponder.policy.grammar import Grammar
+from ponder.policy.native.formats import Said
 from ponder.policy.propose import PolicyPropose
 from ponder.protocols import Drawn
 from ponder.search.registry import make, needs_judge
@@ -81,7 +82,7 @@ async def _reply(thinker: Mind, ask: Ask, running: Running) -> Reply:
         left = ask.budget.tokens - math.ceil(reply.bill.spent + reply.bill.unsettled)
         if ask.form is None or reply.error is not None or reply.ending != "answered":
             break
-        if ask.form.problem(reply.content) is None or left < _LEAST:
+        if ask.form.problem(reply.visible) is None or left < _LEAST:
             break
         number += 1
         before = replace(reply.bill, limit=ask.budget.tokens)
@@ -89,11 +90,11 @@ async def _reply(thinker: Mind, ask: Ask, running: Running) -> Reply:
 
 
 def _in_form(ask: Ask, reply: Reply, tries: int) -> Reply:
-    wrong = None if ask.form is None or reply.error is not None else ask.form.problem(reply.content)
+    wrong = None if ask.form is None or reply.error is not None else ask.form.problem(reply.visible)
     if wrong is None:
         return reply
     why = f"no answer within the budget had the form that was asked for ({tries} tries; of the last: {wrong})"
-    return replace(reply, content="", tokens=(), refusal=why, notes=(*reply.notes, why))
+    return replace(reply, content="", calls=(), tokens=(), refusal=why, notes=(*reply.notes, why))
 
 
 @dataclass
@@ -117,7 +118,8 @@ class Attempt:
         self.name, strategy = strategy_of(ask, self.limit, judged)
         propose = thinker.propose.counted(self.drawn, ask.temperature, ask.top_p)
         if isinstance(propose, PolicyPropose):
-            propose.canonical = marked_answer if ask.form is None else ask.form.answer
+            decided = ask.form or ask.tools
+            propose.canonical = marked_answer if decided is None else decided.answer
             propose.grammar = self.grammar
         asked = Asked(
             self.question.text,
@@ -250,13 +252,16 @@ class Attempt:
         tokens: tuple[replies.Said, ...] = ()
         if ask.logprobs and result.trajectory is not None:
             tokens = replies.tokens_of(result.trajectory, content, self.thinker.source.decode)
+        said = Said(content) if ask.tools is None or stopped else ask.tools.said(content)
         if not content and ending != "cancelled" and error is None:
             self.late = "the budget or the deadline left no room for an answer"
-        said = [result.degraded, self.late, *thought.warnings]
+        notes = [result.degraded, self.late, *thought.warnings]
         return Reply(
-            content=content,
+            content=said.content if said.calls else content,
+            calls=said.calls,
+            visible=content,
             thinking=thinking,
-            finish=replies.ended_at(result.trajectory, stopped),
+            finish="tool_calls" if said.calls else replies.ended_at(result.trajectory, stopped),
             ending=ending,
             bill=bill,
             strategy=self.name,
@@ -265,7 +270,7 @@ class Attempt:
             tokens=tokens,
             checked=thought.checked,
             score=thought.score,
-            notes=tuple(note for note in said if note),
+            notes=tuple(note for note in notes if note),
             error=error if not content else None,
             version=self.thinker.version,
             form=None if ask.form is None else "checked" if self.grammar is None else "bounded",
