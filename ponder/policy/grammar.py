@@ -37,7 +37,8 @@ class Vocabulary:
         try:
             from llguidance.hf import from_tokenizer
 
-            return from_tokenizer(self.codec.tokenizer, eos_token=list(self.codec.end_ids))
+            tokenizer: Any = self.codec.tokenizer  # any other kind than a fast one is refused there
+            return from_tokenizer(tokenizer, eos_token=list(self.codec.end_ids))
         except ValueError:
             return guidance.LLTokenizer(_Wrapped(self.codec), eos_token=list(self.codec.end_ids))
 
