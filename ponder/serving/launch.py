@@ -40,7 +40,10 @@ _LAST = 0.75  # the share of the grace after which what still thinks is ended
 
 @dataclass(frozen=True)
 class Wanted:
-    """What `ponder serve` was asked for. `data` holds the account book and what belongs to it."""
+    """What `ponder serve` was asked for. `data` holds the account book and what belongs to it.
+
+    `runs` is a folder of training runs for the page.
+    """
 
     model: str = "tiny"
     host: str = "127.0.0.1"
@@ -52,6 +55,7 @@ class Wanted:
     tiers: Path | None = None
     open: bool = False
     follow: bool = False
+    runs: Path | None = None
     device: str = "cpu"
     limits: Limits = field(default_factory=Limits)
 
@@ -77,6 +81,8 @@ class Prepared:
 def prepare(wanted: Wanted) -> Prepared:
     """Load the model and the verifier, open the account book. PonderError for what does not go together."""
     offer = read_offer(wanted.tiers)
+    if wanted.runs is not None and not wanted.runs.is_dir():
+        raise PonderError(f"--runs {wanted.runs}: this is no folder; name the one that holds the run folders")
     parts = parts_of(wanted.model)
     with explained(wanted.data):
         wanted.data.mkdir(parents=True, exist_ok=True)
@@ -100,7 +106,7 @@ def prepare(wanted: Wanted) -> Prepared:
     service = Service(thinker, wanted.limits, book=Book(database, offer, wanted.data), price=offer.price)
     state = State()
     hosts = (*LOOPBACK, wanted.host) if wanted.host in LOOPBACK and not keyed else ()
-    app = build(service, keys=keyed, hosts=hosts, ready=lambda: not state.draining)
+    app = build(service, keys=keyed, hosts=hosts, ready=lambda: not state.draining, runs=wanted.runs)
     follower = Follower(thinker, parts.checkpoints) if wanted.follow and parts.checkpoints is not None else None
     if wanted.follow and follower is None:
         raise PonderError(f"--follow: {wanted.model} is not the folder of a run with checkpoints")

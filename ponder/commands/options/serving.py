@@ -24,32 +24,46 @@ Tiers = Annotated[Path | None, typer.Option(help="TOML file of tiers and prices.
 _DATA = Path("runs/serve")
 
 
+Model = Annotated[
+    str, typer.Argument(help="tiny, a folder, a hub id, a run folder (with its verifier), or http://HOST/v1#NAME.")
+]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
+Name = Annotated[str | None, typer.Option(help="What clients call the model.")]
+Verifier = Annotated[str | None, typer.Option(help="Folder of a trained verifier, or self-check.")]
+Longest = Annotated[int, typer.Option(help="Most tokens of one chain of thought; efforts count in it.", min=41)]
+Budget = Annotated[
+    int | None, typer.Option(help="Most token-equivalents of one request; 64 longest chains unless given.", min=1)
+]
+Seconds = Annotated[float, typer.Option(help="Longest that a request may take, its wait included.")]
+Searches = Annotated[int, typer.Option(help="Searches at once.", min=1)]
+Waiting = Annotated[int, typer.Option(help="Requests that may wait in line.", min=0)]
+Grace = Annotated[float, typer.Option(help="Seconds that requests may go on after SIGTERM.")]
+Hide = Annotated[bool, typer.Option("--hide-thinking", help="Show nobody anything of the thinking.")]
+Open = Annotated[bool, typer.Option("--open", help="Ask nobody for a key.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Take the newer weights of a run while it trains.")]
+RunsFolder = Annotated[Path | None, typer.Option("--runs", help="Folder of training runs that the page shows.")]
+
+
 def serve(
-    model: Annotated[
-        str, typer.Argument(help="tiny, a folder, a hub id, a run folder (with its verifier), or http://HOST/v1#NAME.")
-    ] = "tiny",
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
-    name: Annotated[str | None, typer.Option(help="What clients call the model.")] = None,
-    verifier: Annotated[str | None, typer.Option(help="Folder of a trained verifier, or self-check.")] = None,
-    max_tokens: Annotated[
-        int, typer.Option(help="Most tokens of one chain of thought; efforts count in it.", min=41)
-    ] = 400,
-    budget: Annotated[
-        int | None, typer.Option(help="Most token-equivalents of one request; 64 longest chains unless given.", min=1)
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="Longest that a request may take, its wait included.")] = 120.0,
-    searches: Annotated[int, typer.Option(help="Searches at once.", min=1)] = 64,
-    waiting: Annotated[int, typer.Option(help="Requests that may wait in line.", min=0)] = 256,
-    grace: Annotated[float, typer.Option(help="Seconds that requests may go on after SIGTERM.")] = 20.0,
-    hide_thinking: Annotated[
-        bool, typer.Option("--hide-thinking", help="Show nobody anything of the thinking.")
-    ] = False,
+    model: Model = "tiny",
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    name: Name = None,
+    verifier: Verifier = None,
+    max_tokens: Longest = 400,
+    budget: Budget = None,
+    seconds: Seconds = 120.0,
+    searches: Searches = 64,
+    waiting: Waiting = 256,
+    grace: Grace = 20.0,
+    hide_thinking: Hide = False,
     data: Data = _DATA,
     accounts: Accounts = None,
     tiers: Tiers = None,
-    open_to_all: Annotated[bool, typer.Option("--open", help="Ask nobody for a key.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Take the newer weights of a run while it trains.")] = False,
+    open_to_all: Open = False,
+    follow: Follow = False,
+    runs: RunsFolder = None,
     device: Device = "cpu",
     threads: Threads = 0,
 ) -> None:
@@ -80,6 +94,7 @@ def serve(
         tiers=tiers,
         open=open_to_all,
         follow=follow,
+        runs=runs,
         device=device,
         limits=limits,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,25 +20,34 @@ from ponder.serving.chat.request import ChatRequest
 from ponder.serving.chat.route import chat
 from ponder.serving.errors import ApiError, as_api_error
 from ponder.serving.http import description
-from ponder.serving.http.guard import Guard
+from ponder.serving.http.boards import Boards
+from ponder.serving.http.guard import PAGE_CSP, Guard
 from ponder.serving.http.presence import ClientLeftError
 from ponder.serving.http.who import caller_of
 from ponder.serving.responses.request import ResponsesRequest
 from ponder.serving.responses.route import Conversations, respond
+from ponder.serving.runs import Runs
 from ponder.serving.service import Service
 from ponder.version import VERSION
 
 Handler = Callable[[Service, Request, Caller], Awaitable[Response]]
-_TREE_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'"
-_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
+_FILES = {"page.js": "text/javascript", "runs.js": "text/javascript", "page.css": "text/css"}
 _HISTORY = 100
 _log = logging.getLogger(__name__)
 
 
 def build(
-    service: Service, *, keys: bool = False, hosts: tuple[str, ...] = (), ready: Callable[[], bool] = lambda: True
+    service: Service,
+    *,
+    keys: bool = False,
+    hosts: tuple[str, ...] = (),
+    ready: Callable[[], bool] = lambda: True,
+    runs: Path | None = None,
 ) -> Guard:
-    """The application over a service. `keys`: requests need a key; `ready` false takes the server out of rotation."""
+    """The application over a service. `keys`: requests need a key; `ready` false takes the server out of rotation.
+
+    `runs` is the folder whose training runs the page shows.
+    """
     app = FastAPI(title="Ponder", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     conversations = Conversations(service.limits.responses << 20)
 
@@ -61,6 +71,10 @@ def build(
     route("/v1/thinking/{id}", "GET", _tree, summary="The tree of a search, as JSON or (Accept: text/html) as a page.")
     route("/v1/account", "GET", _account, summary="The tier of the key, and what it used.")
     route("/v1/account/requests", "GET", _history, summary="The last requests of the key.")
+    boards = Boards(Runs(runs))
+    route("/v1/runs", "GET", boards.listed, summary="The training runs that this server shows.")
+    route("/v1/runs/{name}", "GET", boards.told, summary="One of them, round by round.")
+    route("/v1/runs/{name}/report", "GET", boards.report, summary="The report of a finished one, as a page.")
     _open_routes(app, service, ready)
     _errors(app)
     return Guard(app, service.metrics.refused, hosts)
@@ -161,7 +175,7 @@ async def _tree(service: Service, request: Request, caller: Caller) -> Response:
     if text is None or not (service.limits.show_thinking and caller.tier.show_thinking):
         raise ApiError(404, "there is no such search, or it is not kept any more", code="not_found")
     if "text/html" in request.headers.get("accept", ""):
-        headers = {"content-security-policy": _TREE_CSP}
+        headers = {"content-security-policy": PAGE_CSP}
         return HTMLResponse(tree_page.render(validated(text, "the search")), headers=headers)
     return Response(text, media_type="application/json")
 

@@ -19,6 +19,8 @@ _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# Of whole pages that were made here, with styles inside of them: nothing in them may run or be fetched.
+PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'"
 _SAFE = {
     "content-security-policy": _CSP,
     "x-content-type-options": "nosniff",

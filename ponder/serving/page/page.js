@@ -147,7 +147,7 @@ class Result {
     if (own.tree) {
       const link = made("a", "The whole tree");
       link.href = "#";
-      link.addEventListener("click", (event) => { event.preventDefault(); openTree(own.tree); });
+      link.addEventListener("click", (event) => { event.preventDefault(); opened(`/v1/thinking/${encodeURIComponent(own.tree)}`, "this search is not kept any more"); });
       this.part(".links").append(link);
     }
   }
@@ -169,10 +169,10 @@ class Result {
   }
 }
 
-// The page of a tree wants the key in a header, so it is fetched and opened from memory.
-async function openTree(id) {
-  const answer = await fetch(`/v1/thinking/${encodeURIComponent(id)}`, { headers: { ...headers(), accept: "text/html" } });
-  if (!answer.ok) return say("this search is not kept any more", true);
+// A page of the server wants the key in a header, so it is fetched and opened from memory.
+async function opened(path, missing) {
+  const answer = await fetch(path, { headers: { ...headers(), accept: "text/html" } });
+  if (!answer.ok) return say(missing, true);
   const url = URL.createObjectURL(await answer.blob());
   window.open(url, "_blank", "noopener");
   setTimeout(() => URL.revokeObjectURL(url), 60000);
@@ -205,6 +205,7 @@ async function ask(effort, question, signal) {
     if (!answer.ok) throw new Error((await answer.json()).error.message);
     for await (const event of events(answer.body)) {
       if (event.error) throw new Error(event.error.message);
+      if (event.id) result.id = event.id;
       if (event.ponder && event.ponder.progress) result.progress(event.ponder.progress);
       for (const choice of event.choices || []) if (choice.delta.content) result.write(choice.delta.content);
       if (event.ponder && event.ponder.strategy) result.told(event.ponder);
@@ -239,13 +240,33 @@ async function send(event) {
 
 function remember(result) {
   const bill = result.usage.ponder;
-  state.past.unshift([new Date().toLocaleTimeString(), result.question, result.own ? result.own.strategy : "", bill.prompt, amount(bill.spent), bill.seconds.toFixed(1), bill.price || 0]);
+  state.past.unshift({
+    id: result.id, when: new Date(), question: result.question, strategy: result.own ? result.own.strategy : "",
+    prompt: bill.prompt, spent: bill.spent, seconds: bill.seconds, cost: bill.price || 0,
+  });
   state.past.length = Math.min(state.past.length, 50);
-  at("history").replaceChildren(...state.past.map((row) => {
+  list(state.past);
+}
+
+function list(rows) {
+  at("history").replaceChildren(...rows.map((row) => {
     const line = made("tr");
-    line.append(...row.map((value) => made("td", String(value))));
+    const values = [row.when.toLocaleTimeString(), row.question, row.strategy, row.prompt, amount(row.spent), row.seconds.toFixed(1), row.cost];
+    line.append(...values.map((value) => made("td", String(value))));
     return line;
   }));
+}
+
+// With a key the history is the server's, which knows every request and no question; this tab adds those that it knows.
+async function history() {
+  const known = new Map(state.past.map((row) => [row.id, row.question]));
+  const rows = (await fetched("/v1/account/requests")).data;
+  if (rows.length) {
+    list(rows.map((row) => ({
+      when: new Date(1000 * row.created), question: known.get(row.id) || `(${row.state}, not kept)`, strategy: row.strategy || "",
+      prompt: row.prompt || 0, spent: (row.kept || 0) + (row.discarded || 0) + (row.verifier || 0), seconds: row.seconds || 0, cost: (row.micros || 0) / 1e6,
+    })));
+  }
 }
 
 async function account() {
@@ -255,6 +276,7 @@ async function account() {
     const month = mine.tier.month ? ` of ${amount(mine.tier.month)}` : "";
     at("account").textContent = used.month === undefined ? "" :
       `Account ${mine.key}, tier ${mine.tier.name}: ${used.month_requests} requests and ${amount(used.month)}${month} token-equivalents this month, cost ${mine.cost}.`;
+    if (headers().authorization && used.month !== undefined) await history();
   } catch (error) {
     at("account").textContent = "";
   }
