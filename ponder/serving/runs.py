@@ -92,7 +92,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _numbers(value: object) -> dict[str, float]:
-    """What a metric says by family; one number is that of all. What is no number (NaN) is left out, as JSON has none."""
+    """What a metric says by family (one number: of all); what is no number is left out, as JSON has none."""
     given = value if isinstance(value, Mapping) else {"all": value}
     return {str(name): float(v) for name, v in given.items() if isinstance(v, int | float) and math.isfinite(v)}
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,28 @@ def test_newer_weights_of_a_run_are_taken_without_a_restart(tmp_path: Path):
     (empty / "config.toml").write_text("")
     with pytest.raises(PonderError, match="saved nothing"):
         follow.parts_of(str(empty))
+
+
+def test_only_run_folders_that_the_operator_named_are_seen(tmp_path: Path):
+    shown, other = tmp_path / "shown", tmp_path / "other"
+    for folder in (shown / "one", shown / "no run", other):
+        folder.mkdir(parents=True)
+    for folder in (shown / "one", other):
+        (folder / "config.toml").write_text("")
+        (folder / "report.html").write_text("<h1>secret</h1>")
+    (shown / "link").symlink_to(other)
+    row = {"round": 0, "validation": {"a": 0.5, "b": float("nan")}, "solve_rate": 0.25, "ladder": [1, 2]}
+    (shown / "one" / "metrics.jsonl").write_text(json.dumps({"round": None}) + "\n" + json.dumps(row) + "\ntorn")
+
+    async def asked() -> list[Answer]:
+        paths = ["/v1/runs", "/v1/runs/one", "/v1/runs/one/report", "/v1/runs/link", "/v1/runs/../other/report"]
+        paths += ["/v1/runs/no run", "/v1/runs/.", "/v1/runs/%2e%2e/report", "/v1/runs/link/report"]
+        async with server(runs=shown) as (client, _), server() as (bare, _):
+            return [*[await client.get(path) for path in paths], await bare.get("/v1/runs")]
+
+    listed, one, report, *others, none = run(asked())
+    assert [each["name"] for each in listed.data["data"]] == ["one"] and none.data["data"] == []
+    assert one.data["rows"] == [{"round": 0, "validation": {"a": 0.5}, "solve_rate": {"all": 0.25}}]
+    assert one.data["rounds"] == 1 and not one.data["finished"] and report.body == b"<h1>secret</h1>"
+    assert "script-src" not in report.headers["content-security-policy"]
+    assert [answer.status for answer in others] == [404] * 6

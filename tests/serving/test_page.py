@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from ponder.serving.accounts import keys
+from ponder.serving.accounts.database import open_database, sqlite_url
 from ponder.serving.http.connections import bounded
 from ponder.serving.settings import Limits
 from tests.serving.toys import says, server
@@ -126,6 +130,70 @@ def test_what_a_model_writes_is_text_and_nothing_else(browser: Any):
         tree = popup.value
         tree.wait_for_load_state()
         assert "owned" not in tree.title() and tree.locator("img").count() == 0
+        page.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_training_runs_are_drawn_and_go_on(browser: Any, size: str, tmp_path: Path):
+    """A run that is under way gets a new round while the page is open; hostile names stay text."""
+    runs = {"demo": tmp_path / "demo", "new": tmp_path / "<img src=x onerror=document.title='owned'>"}
+    for folder in runs.values():
+        folder.mkdir()
+        (folder / "config.toml").write_text("")
+    rounds(runs["demo"], 3)
+    (runs["demo"] / "report.html").write_text(f"<h1>All of it</h1>{HOSTILE}")
+    with served(runs=tmp_path) as url:
+        page, complaints = opened(browser, url, size)
+        page.click("text=demo")
+        charts = page.locator("#run svg.chart")
+        charts.first.wait_for()
+        assert charts.count() == 2 and page.locator("#run-list tr").count() == 2
+        told = charts.first.get_attribute("aria-label")
+        assert "round 0 to 2" in told and "countdown: 10.0 % to 50.0 %" in told
+        rounds(runs["demo"], 4)
+        page.locator("#run svg.chart[aria-label*='round 0 to 3']").first.wait_for()
+        assert page.locator("main img").count() == 0 and page.title() == "Ponder"
+        wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide[0] <= wide[1], wide
+        for each in ("light", "dark"):
+            page.emulate_media(color_scheme=each)
+            assert accessible(page) == []
+            if folder := os.environ.get("PONDER_TEST_PICTURES"):
+                page.locator("#runs").screenshot(path=f"{folder}/runs_{size}_{each}.png")
+        assert complaints == []
+        with page.expect_popup() as popup:
+            page.click("text=Its report")
+        popup.value.wait_for_load_state()
+        assert "owned" not in popup.value.title() and popup.value.locator("h1").text_content() == "All of it"
+        page.close()
+
+
+def rounds(folder: Path, number: int) -> None:
+    rows = [
+        {"round": at, "validation": {"countdown": 0.1 + 0.2 * at, "mean": 0.2}, "solve_rate": {"countdown": 0.3}}
+        for at in range(number)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_the_history_of_a_key_is_the_servers(browser: Any, tmp_path: Path):
+    database = open_database(sqlite_url(tmp_path))
+    secret = keys.add(database, "alice", "standard")[1]
+    database.dispose()
+    with served(folder=tmp_path, keys=True) as url:
+        page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        for _ in range(2):  # the second time in a tab that has asked nothing
+            page.goto(url)
+            page.locator("#access[open]").wait_for()
+            page.fill("#key", secret)
+            page.keyboard.press("Tab")
+            page.locator("#strategy option").nth(1).wait_for(state="attached")
+            if not page.locator("#history td >> text=not kept").count():
+                ask(page, "What is 3 + 4?")
+        page.locator("#history td >> text=not kept").wait_for()
+        assert page.locator("#history tr").count() >= 1
+        assert "Account alice" in page.locator("#account").text_content()
         page.close()
 
 

@@ -64,6 +64,7 @@ async def server(
     folder: Path | None = None,
     offer: Offer | None = None,
     keys: bool = False,
+    runs: Path | None = None,
     **limits: Any,
 ) -> AsyncIterator[tuple[Client, Service]]:
     """A client and what it asks. With `folder` there is an account book in it."""
@@ -77,7 +78,7 @@ async def server(
     service = Service(thinker, Limits(**{"max_tokens": 80, "budget": 5120, **limits}), book=book, price=price)
     thinker.start()
     try:
-        yield Client(build(service, keys=keys)), service
+        yield Client(build(service, keys=keys, runs=runs)), service
     finally:
         await asyncio.to_thread(thinker.close)
         if book is not None:
