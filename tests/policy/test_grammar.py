@@ -139,7 +139,7 @@ def test_shared_rows_of_logits_are_bounded_for_one_request_alone():
 
 @pytest.mark.parametrize("kind", ["hermes", "llama"])
 def test_a_call_is_one_of_the_tools_in_the_models_own_format(policy: Policy, kind: Any):
-    tools = [
+    tools: list[tuple[str, dict[str, Any]]] = [
         ("add", {"properties": {"x": {"enum": [1, 2]}}, "required": ["x"]}),
         ("now", {"additionalProperties": False}),
     ]
