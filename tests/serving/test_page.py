@@ -158,8 +158,8 @@ def test_training_runs_are_drawn_and_go_on(browser: Any, size: str, tmp_path: Pa
         for each in ("light", "dark"):
             page.emulate_media(color_scheme=each)
             assert accessible(page) == []
-            if folder := os.environ.get("PONDER_TEST_PICTURES"):
-                page.locator("#runs").screenshot(path=f"{folder}/runs_{size}_{each}.png")
+            if pictures := os.environ.get("PONDER_TEST_PICTURES"):
+                page.locator("#runs").screenshot(path=f"{pictures}/runs_{size}_{each}.png")
         assert complaints == []
         with page.expect_popup() as popup:
             page.click("text=Its report")
