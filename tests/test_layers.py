@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "verifiers",
         "tracking",
     },
-    "distributed": {"engines", "rollout", "learning", "losses", "selfplay"},
+    "distributed": {"engines", "policy", "models", "verifiers", "rollout", "learning", "losses", "selfplay"},
     "serving": {"api", "engines", "policy", "search", "models", "learning", "reports"},
 }
 # The public layer puts the rooms together, so it may import every one of them but those that are built on it.

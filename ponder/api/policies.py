@@ -100,14 +100,16 @@ def load_policy(
     engine: EngineSettings | None = None,
     tools: ToolUse | None = None,
     frame: str | Frame = "auto",
+    opened: Callable[[Codec, Loaded], WeightedEngine] | None = None,
 ) -> Policy:
     """Load `name` (tiny, a folder or a hub id) and put an engine in front of it.
 
-    `device` is cpu, cuda or cuda:N; float32 on the CPU, bfloat16 on a GPU. `temperature` 0 is greedy. `separator` is
-    the text that ends a step. `engine` are the settings of what samples (None: the embedded engine, with a copy of the
-    weights). `tools` are what the policy may call while it thinks, `frame` says how questions are put and where
-    thinking ends (docs/models.md). Nothing from a folder is ever run as code. Raises PonderError for a name that is no
-    model, and for a model on another engine (an address, vllm:FOLDER): `load_source` takes those.
+    `device` is cpu, cuda or cuda:N; float32 on the CPU, bfloat16 on a GPU. `temperature` 0 is greedy. `separator`
+    is the text that ends a step. `engine` are the settings of what samples (None: the embedded engine, with a copy
+    of the weights). `tools` are what the policy may call while it thinks, `frame` says how questions are put and
+    where thinking ends (docs/models.md). `opened` makes the engine in place of this process (a cluster does).
+    Nothing from a folder is ever run as code. Raises PonderError for a name that is no model, and for a model on
+    another engine (an address, vllm:FOLDER): `load_source` takes those.
     """
     if is_address(name) or _scheme(name) in SCHEMES:
         raise PonderError(f"{name} runs on another engine, and its weights are not here; ask it with load_source")
@@ -115,7 +117,11 @@ def load_policy(
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     loaded: Loaded = load(name, device=device, dtype=dtype)
     codec = Codec(loaded.tokenizer, end_tokens(loaded.model))
-    made = open_engine(engine or LocalSettings(), codec, model=loaded.model, folder=place_of(name), device=device)
+    made = (
+        opened(codec, loaded)
+        if opened is not None
+        else open_engine(engine or LocalSettings(), codec, model=loaded.model, folder=place_of(name), device=device)
+    )
     put = frame_for(name, codec, frame)
     propose = PolicyPropose(made, codec, canonical_answer, temperature, top_p, separator, tools=tools, frame=put)
     return Policy(name, loaded.model, loaded.tokenizer, codec, made, propose)

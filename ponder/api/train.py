@@ -48,21 +48,23 @@ def train(
     preset: str = "",
     resume: bool = False,
     tell: Tell | None = None,
+    cluster: str = "",
 ) -> Trained:
     """Train policy and verifier, measure both scaling laws, write a report; `ponder run` does the same.
 
-    `config` is a `ponder.RunConfig`, a TOML file, a plan of `plan_run`, or None for the embedded default; `settings`
-    are changes to a file or to the default, such as "rounds=2" or "sampling.group_size=4", and `preset` names a method
-    whose settings come before them (`ponder list presets`). What is not set is chosen for the model (`plan_run` shows
-    it), and a run that cannot fit into memory or onto the disk is refused with a plan. `out` is the run folder;
-    `resume` goes on with a run that was stopped, whose settings need not be given again. `tell(stage, done, total,
-    note)` hears of progress. The same seed gives the same run on a CPU. Raises PonderError for a setting that is
-    unknown or wrong, and for a folder that holds another run.
+    `config` is a `ponder.RunConfig`, a TOML file, a plan of `plan_run`, or None for the embedded default;
+    `settings` are changes to a file or to the default, such as "rounds=2" or "sampling.group_size=4", and `preset`
+    names a method whose settings come before them (`ponder list presets`). What is not set is chosen for the model
+    (`plan_run` shows it), and a run that cannot fit into memory or onto the disk is refused with a plan. `out` is
+    the run folder; `resume` goes on with a run that was stopped, whose settings need not be given again.
+    `tell(stage, done, total, note)` hears of progress. `cluster` is "local" or HOST:PORT of a Ray cluster
+    (docs/cluster.md). The same seed gives the same run on a CPU. Raises PonderError for a setting that is unknown
+    or wrong, and for a folder that holds another run.
     """
     folder = Path(out)
     asked = [*(settings_of(preset) if preset else ()), *settings]
     made = config if isinstance(config, Plan) else plan(config, asked, folder, resume=resume)
-    return Trained(folder, run(made, folder, resume=resume, tell=tell or (lambda *_: None)))
+    return Trained(folder, run(made, folder, resume=resume, tell=tell or (lambda *_: None), cluster=cluster))
 
 
 def plan_run(

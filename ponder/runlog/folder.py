@@ -38,10 +38,13 @@ class RunLog:
         self._lock = held
 
     @classmethod
-    def open(cls, path: Path | str, config: Mapping[str, Any], *, resume: bool = False) -> RunLog:
+    def open(
+        cls, path: Path | str, config: Mapping[str, Any], *, resume: bool = False, free: tuple[str, ...] = ()
+    ) -> RunLog:
         """Open `path` for the run that `config` (resolved, every default written out) describes.
 
-        A folder that has content needs `resume`, and then the same configuration. Raises PonderError if the folder is
+        A folder that has content needs `resume`, and then the same configuration, but for the tables named in `free`,
+        which change nothing that is computed. Raises PonderError if the folder is
         in use, is not a run folder, holds another configuration or cannot be written.
         """
         path, config = Path(path), _without_none(config)
@@ -54,7 +57,7 @@ class RunLog:
         held = lock.FolderLock(path)
         try:
             if _has_content(path):
-                _check_same(path, config)
+                _check_same(path, config, free)
                 for name in (METRICS, EVENTS):
                     mend(path / name)
                 _sweep(path)
@@ -168,9 +171,10 @@ def _write_config(path: Path, config: Mapping[str, Any]) -> None:
     write_text(path / CONFIG, f'# config_hash = "{config_hash(config)}"\n' + tomli_w.dumps(config))
 
 
-def _check_same(path: Path, config: Mapping[str, Any]) -> None:
+def _check_same(path: Path, config: Mapping[str, Any], free: tuple[str, ...]) -> None:
     was, now = _flat(read_config(path)), _flat(config)
-    names = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
+    differing = (key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
+    names = sorted(key for key in differing if key.partition(".")[0] not in free)
     if names:
         parts = [f"{key} was {_shown(was, key)} and is now {_shown(now, key)}" for key in names[:_MOST_NAMED]]
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""

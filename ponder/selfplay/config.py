@@ -20,6 +20,8 @@ from ponder.policy.frames.auto import Auto
 from ponder.rewards import Reward
 from ponder.rewards.outcome import Outcome
 from ponder.rollout.settings import AnyDraws, PlainDraws
+from ponder.selfplay.ahead.settings import Staleness
+from ponder.selfplay.cluster import Cluster
 from ponder.selfplay.coupling.settings import Coupling
 from ponder.selfplay.monitors.settings import Monitors
 from ponder.selfplay.proposer.settings import AnySource, FromCurriculum
@@ -147,7 +149,8 @@ class Run(Strict):
     and answers are learned from. `monitors` watch a long run, `tracking` mirrors its numbers, `stages` change how is
     learned as it goes on. `ponder list` shows all kinds. `keep_policies` leaves the policy of each round in
     RUN/policies (2.5 MB each for the embedded model), so that `ponder eval --grid RUN` can compare more training with
-    more thinking. `keep_checkpoints`: how many of them stay.
+    more thinking. `keep_checkpoints`: how many of them stay. `cluster` says who does what with --cluster,
+    `staleness` how far sampling may run ahead of learning.
     """
 
     model: str = "tiny"
@@ -185,3 +188,5 @@ class Run(Strict):
     tracking: tuple[AnyTracker, ...] = ()
     stages: tuple[Stage, ...] = ()
     noise: Noise = Noise()
+    staleness: Staleness = Staleness()
+    cluster: Cluster = Cluster()

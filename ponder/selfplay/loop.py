@@ -24,6 +24,7 @@ from ponder.protocols import Grade, ProblemSource, Teaching
 from ponder.rollout.collect import Collected, collect
 from ponder.seeds import derive_seed
 from ponder.selfplay.accounts import Meter, Part
+from ponder.selfplay.ahead.make import sampler_of
 from ponder.selfplay.config import Run
 from ponder.selfplay.coupling.agreement import agreement
 from ponder.selfplay.coupling.labels import lessons
@@ -90,6 +91,7 @@ class SelfPlay:
         self.ledger = Ledger()
         self.parts: dict[str, Part] = {}  # the work of the latest round by purpose
         self.played: list[list[Group]] = []  # the groups of each update of the latest round
+        self.sampler = sampler_of(config, generator, self._drawn)
 
     def enter(self, round_number: int) -> None:
         """Take the settings of the stage to which this round belongs; at its beginning the optimizer is fresh."""
@@ -145,6 +147,8 @@ class SelfPlay:
         self.enter(round_number)
         self.credit = self._crediting(round_number)
         updates = [self._improve_policy(round_number, u) for u in range(self.config.updates)]
+        if self.sampler:
+            self._rested(updates[-1].groups)
         self.played = [[*update.groups, *update.proposals] for update in updates]
         groups = [group for update in updates for group in update.groups]
         self._improve_verifier(groups, round_number)
@@ -194,15 +198,12 @@ class SelfPlay:
         done, total = round_number * config.updates + update, config.rounds * config.updates
         self.tell("training", done, total, f"round {round_number + 1}: sampling")
         self.stream = self._draws(round_number, update)
-        # In a game of provers half as many problems, each for both of the roles.
-        provers = config.provers.enabled
-        count = max(1, sampling.problems // 2) if provers else sampling.problems
-
-        def answered(problems: Sequence[Problem], attempt: int) -> Collected:
-            asked = both(problems) if provers else problems
-            return self._answered(asked, derive_seed("refill", self.stream, attempt) if attempt else self.stream)
-
-        groups, measured = self.selection.draw(self.source, count, self.run, answered)
+        count = self._count()
+        if self.sampler:
+            batch = self.sampler.take(done, (round_number + 1) * config.updates)
+            groups, measured = batch.groups, batch.metrics
+        else:
+            groups, measured = self._drawn(round_number, update, self.run)
         kept = self.selection.kept(groups, count)
         kept, hinted = self.selection.rationalise(
             kept,
@@ -219,15 +220,30 @@ class SelfPlay:
         improved = self._learn(kept, credited, {**measured, **hinted, **taught.metrics, **shares(groups)}, taught)
         return replace(improved, groups=tuple(groups), dead=improved.dead + self.selection.left_out(groups, kept))
 
+    def _count(self) -> int:
+        """Problems of an update: in a game of provers half as many, each for both of the roles."""
+        problems = self.config.sampling.problems
+        return max(1, problems // 2) if self.config.provers.enabled else problems
+
+    def _drawn(self, round_number: int, update: int, run: RunAsync[Any]) -> tuple[list[Group], dict[str, float]]:
+        """The answers for an update, and what was measured as they were drawn."""
+        stream = self._draws(round_number, update)
+
+        def answered(problems: Sequence[Problem], attempt: int) -> Collected:
+            asked = both(problems) if self.config.provers.enabled else problems
+            return self._answered(asked, derive_seed("refill", stream, attempt) if attempt else stream, run)
+
+        return self.selection.draw(self.source, self._count(), run, answered)
+
     def _draws(self, round_number: int, update: int) -> int:
         """The seed of the answers of an update; a round that is played again after a rollback draws others."""
         again = self.health.attempt
         return derive_seed("rollout", self.config.seed, round_number, update, *([again] if again else []))
 
-    def _answered(self, problems: Sequence[Problem], seed: int) -> Collected:
+    def _answered(self, problems: Sequence[Problem], seed: int, run: RunAsync[Any]) -> Collected:
         """Judged answers to train on: plain or searched, in the run's environment, graded behind the noise dial."""
         sampling = self.config.sampling
-        drawn: Collected = self.run(
+        drawn: Collected = run(
             collect(
                 problems,
                 self.generator.propose,
@@ -266,7 +282,8 @@ class SelfPlay:
         waits = self.critic is not None and self.critic.warming_up
         if self.critic is not None and not waits:
             waits = distrusted(self.selection.memory, credited.metrics, self.config.critic)
-        self.generator.release()
+        if not self.sampler:
+            self.generator.release()
         report = self.generator.trainer.update(() if waits else (*packed.samples, *again), packed.left_out)
         self.ledger.policy += report.flops
         self._did("update", Part(report.flops, report.seconds))
@@ -276,12 +293,24 @@ class SelfPlay:
             self.ledger.policy += critic.flops
             self._did("critic_update", Part(critic.flops, critic.seconds))
             metrics["critic_loss"] = critic.loss or 0.0
-        texts = [(prompt(t.question), t.tokens) for group in groups for t in group.trajectories]
-        gap = self.run(self.generator.publish(self.generator.engine.version + 1, texts))
-        self._sampled("measuring")  # scoring for the check is no work of training
-        if gap is not None:
-            metrics["parity_gap"] = gap
+        if self.sampler:
+            self.sampler.learned(self.generator.trainer.weights())
+        else:
+            metrics |= self._published(self.generator.engine.version + 1, groups)
         return Improvement(tuple(groups), report, packed.dead, metrics, taught.groups)
+
+    def _published(self, version: int, groups: Sequence[Group]) -> dict[str, float]:
+        """The trainer's weights live in the engine, checked on these groups; the gap if it was measured."""
+        prompt = self.generator.propose.prompts.tokens
+        texts = [(prompt(t.question), t.tokens) for group in groups for t in group.trajectories]
+        gap = self.run(self.generator.publish(version, texts))
+        self._sampled("measuring")  # scoring for the check is no work of training
+        return {} if gap is None else {"parity_gap": gap}
+
+    def _rested(self, groups: Sequence[Group]) -> None:
+        """The sampler rests, and the engine serves what was learned: now the round is measured and saved."""
+        assert self.sampler is not None  # nobody asks without one
+        self._published(self.sampler.rest(), groups)
 
     def reward_grade(self, seed: int) -> Grade:
         """The grader of rewards and of labels to learn from: ground truth, behind the noise dial if that is turned."""

@@ -27,6 +27,7 @@ from ponder.rollout.settings import SearchDraws
 from ponder.search.limits import reserve_within
 from ponder.search.planner.table import parsed
 from ponder.search.registry import make, needs_judge
+from ponder.selfplay.ahead import check as ahead
 from ponder.selfplay.config import Run
 from ponder.selfplay.coupling.reward import coupled
 from ponder.selfplay.stages.plan import plan
@@ -39,6 +40,7 @@ def check(config: Run) -> None:
     """PonderError with one sentence for the first need that the run, or a stage of it, does not meet."""
     for stage in plan(config):
         _check(stage.config)
+    ahead.check(config, asked_for(config))
 
 
 def _check(config: Run) -> None:

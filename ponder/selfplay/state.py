@@ -42,6 +42,7 @@ def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenize
             "curriculum": play.source.state(),
             "ledger": play.ledger.state(),
             "health": play.health.state(),
+            "ahead": play.sampler.state() if play.sampler else None,
         },
         version=play.generator.engine.version,
         flops=play.ledger.flops,
@@ -86,6 +87,8 @@ def restore(play: SelfPlay, saved: Saved, version: int | None = None) -> int:
     The engine serves the weights as `version` (None: the one they had). In the process that went beyond `saved` it must
     be a new one.
     """
+    if play.sampler:
+        play.sampler.halt()
     tensors: dict[str, dict[str, Tensor]] = saved.tensors
     state: dict[str, Any] = saved.state
     play.enter(max(0, int(state["rounds"]) - 1))  # the optimizer that was saved is that of the last round's stage
@@ -101,5 +104,8 @@ def restore(play: SelfPlay, saved: Saved, version: int | None = None) -> int:
     if "health" in state:  # not in checkpoints of earlier versions
         play.health.load_state(state["health"])
     slow(play)
-    play.run(play.generator.publish(saved.ref.version if version is None else version))
+    live = saved.ref.version if version is None else version
+    play.run(play.generator.publish(live))
+    if play.sampler:
+        play.sampler.load_state(state["ahead"], live)
     return int(state["rounds"])

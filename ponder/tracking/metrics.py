@@ -61,6 +61,9 @@ METRICS: tuple[Metric, ...] = _of(
     metrics/return_mean | reward | mean return of trained tokens before whitening
     metrics/return_deviation | reward | standard deviation of those returns
     metrics/kept_share | share | answers that rejection sampling imitates
+    metrics/staleness/mean | updates | how many updates behind the weights were that drew the tokens learned from
+    metrics/staleness/most | updates | the same of the oldest token
+    metrics/staleness/waited_seconds | seconds | time that learning waited for answers to an update
     metrics/verifier/only_verifier | share | training answers that are wrong and that the verifier scores 0.5 or more
     metrics/verifier/only_truth | share | training answers that are right and that the verifier scores below 0.5
     metrics/verifier/gap | score | mean score of the verifier less the solve rate, on training answers

@@ -19,6 +19,7 @@ from ponder.api.training.forecast import forecast
 from ponder.api.training.forecast.forecast import Forecast
 from ponder.api.training.measuring import measure_run
 from ponder.api.training.notices import notices
+from ponder.api.training.places import placed
 from ponder.api.training.planning import Plan
 from ponder.api.training.rounds import begin, play_round, save_policy
 from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, prepared
@@ -29,7 +30,7 @@ from ponder.labels.rows import fingerprint
 from ponder.learning.checkpoints.checkpoints import Checkpoints
 from ponder.problems.overlap import refuse_overlapping
 from ponder.problems.selfcheck import check_shape, require_grader
-from ponder.protocols import Family
+from ponder.protocols import Family, Grade
 from ponder.reports.run.page import render
 from ponder.runlog import RunLog, environment
 from ponder.selfplay import needs, state
@@ -41,11 +42,13 @@ from ponder.selfplay.roles import NoVerifier
 from ponder.tracking.hub import tracking
 from ponder.tracking.tracker import RunInfo
 from ponder.verifiers.learned import folder
-from ponder.verifiers.truth import GroundTruth
 
 
-def run(plan: Plan, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
-    """Everything, start to report; returns the summary. A finished run is not measured again, only its page is."""
+def run(plan: Plan, out: Path, *, resume: bool, tell: Tell, cluster: str = "") -> dict[str, Any]:
+    """Everything, start to report; returns the summary. A finished run is not measured again, only its page is.
+
+    `cluster` is "local" or the address of a Ray cluster (docs/cluster.md); empty: this process alone.
+    """
     started, clock, config = time.time(), time.monotonic(), plan.config
     needs.check(config)
     if not resume:
@@ -57,27 +60,32 @@ def run(plan: Plan, out: Path, *, resume: bool, tell: Tell) -> dict[str, Any]:
     for held_out in ("validation", "test"):
         refuse_overlapping(families, families, splits=("train", held_out))
     finished = resume and (out / SUMMARY).is_file()
-    start = None if finished else prepared(config, families)
-    with ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth:
+    with (
+        placed("" if finished else cluster, config, families) as places,
+        ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth,
+    ):
+        start = None if finished else prepared(config, families, places.opened)
+        grade = places.grade or truth.grade
         if start is not None:
-            _try_the_grader(config, families, truth)
-        with RunLog.open(out, resolved(config), resume=resume) as log:
+            _try_the_grader(config, families, grade)
+        with RunLog.open(out, resolved(config), resume=resume, free=("cluster",)) as log:
+            places.listen(log.event)
             if not resume:
                 log.event("planned", **plan.as_data())
-            return _logged(start, log, truth, tell, started, clock, plan.forecast)
+            return _logged(start, log, grade, tell, started, clock, plan.forecast)
 
 
-def _try_the_grader(config: Run, families: list[Family], truth: GroundTruth) -> None:
+def _try_the_grader(config: Run, families: list[Family], grade: Grade) -> None:
     """Ten problems of each family through the grader: what cannot be graded is found before it is trained on."""
     for family in families:
         check_shape(family)
-        require_grader([family.problem(index, split="train", seed=config.seed) for index in range(10)], truth.grade)
+        require_grader([family.problem(index, split="train", seed=config.seed) for index in range(10)], grade)
 
 
 def _logged(
     start: Start | None,
     log: RunLog,
-    truth: GroundTruth,
+    grade: Grade,
     tell: Tell,
     started: float,
     clock: float,
@@ -95,7 +103,7 @@ def _logged(
     for notice in notices(start.config, start.generator.propose.prompts):
         log.event("notice", sentence=notice)
         tell(TRAINING, 0, 1, notice)
-    summary = _stages(Stage.of(start, log, truth.grade, tell), start, started, clock, predicted)
+    summary = _stages(Stage.of(start, log, grade, tell), start, started, clock, predicted)
     browse(out)  # before the report, which links to it
     render(out)
     return summary
@@ -106,7 +114,11 @@ def _stages(stage: Stage, start: Start, started: float, clock: float, predicted:
     run_info = RunInfo(stage.log.path, stage.log.path.resolve().name, resolved(stage.config))
     with tracking(stage.config.tracking, run_info, lambda kind, why: _untracked(stage, kind, why)) as trackers:
         stage.track = trackers.log
-        rounds = _train(stage)
+        try:
+            rounds = _train(stage)
+        finally:
+            if stage.play.sampler is not None:
+                stage.play.sampler.close()
     stage.own_weights()
     cloned = cloning_arm(stage)
     kept = rejection_arm(stage)

@@ -16,8 +16,9 @@ from ponder.engines.loop import run as run_async
 from ponder.engines.open import check_trainable, open_engine
 from ponder.engines.settings import LocalSettings, ScriptedSettings
 from ponder.evaluation.suite import build_suite
-from ponder.models.load import config_of, load
-from ponder.protocols import Family, Grade, Propose
+from ponder.models.load import Loaded, config_of, load
+from ponder.policy.codec import Codec
+from ponder.protocols import Family, Grade, Propose, WeightedEngine
 from ponder.runlog import RunLog
 from ponder.selfplay import measure
 from ponder.selfplay.config import Run
@@ -32,6 +33,7 @@ from ponder.selfplay.scorers.scorers import Scorers
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
 SUMMARY = "summary.json"
+Opened = Callable[[Codec, Loaded], WeightedEngine]
 
 
 @dataclass
@@ -48,8 +50,8 @@ class Start:
     scorers: Scorers
 
 
-def prepared(config: Run, families: list[Family]) -> Start:
-    """Load the model and make whatever learns."""
+def prepared(config: Run, families: list[Family], opened: Opened | None = None) -> Start:
+    """Load the model and make whatever learns; `opened` makes the engine where it is not of this process."""
     policy = load_policy(
         config.model,
         device=config.device,
@@ -59,6 +61,7 @@ def prepared(config: Run, families: list[Family]) -> Start:
         engine=config.engine,
         tools=config.tools.box(),
         frame=config.frame,
+        opened=opened,
     )
     base = copy.deepcopy(policy.model.state_dict())
     # Before the trainer may put adapters into the model: both start as plain copies of it.

@@ -25,6 +25,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be set, and the memory, disk and time; run nothing.")
     ] = False,
+    cluster: Annotated[
+        str, typer.Option(help="Sample and grade on a Ray cluster: local, or HOST:PORT of its head (docs/cluster.md).")
+    ] = "",
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +59,7 @@ def run(
         return
     with Bars(quiet=as_json) as bars:
         bars.starting("loading the model and measuring it before training")
-        summary = train(plan, out=out, resume=resume, tell=bars.tell).summary
+        summary = train(plan, out=out, resume=resume, tell=bars.tell, cluster=cluster).summary
     if as_json:
         print_json(summary)
         return

@@ -1,0 +1,122 @@
+"""A run on a Ray cluster of two raylets on this host is the run of one process, bit for bit, whatever is killed.
+
+One cluster serves the whole file: its start costs seconds. `python -m benchmarks.faults` tries many more faults.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from safetensors.torch import load_file
+
+from ponder.api.train import train
+from ponder.distributed import world
+from ponder.rollout import store
+from ponder.runlog import read_events
+from tests.selfplay.small import SETTINGS, model_folder
+
+SMALL = [
+    *SETTINGS,
+    "control.enabled=false",
+    "control.rejection=false",
+    "cluster.engines=2",
+    "cluster.graders=1",
+    "cluster.stall_seconds=300",
+    "cluster.start_seconds=900",
+]
+
+
+@dataclass
+class Nodes:
+    """Two raylets: the head, and one that may be killed."""
+
+    cluster: Any
+    second: Any
+    address: str
+    struck: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    world.prepare("local")  # before Ray is imported: nothing beyond loopback
+    import ray
+    from ray.cluster_utils import Cluster as RayCluster
+
+    room: dict[str, Any] = {"object_store_memory": 100 << 20, "include_dashboard": False}
+    cluster = RayCluster(initialize_head=True, head_node_args={"num_cpus": 2, **room})
+    second = cluster.add_node(num_cpus=1, **room)
+    yield Nodes(cluster, second, cluster.address)
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return model_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def alone(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run in this process."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    train(out=out, settings=[*SMALL, f"model={json.dumps(str(model))}"])
+    return out
+
+
+def samples(out: Path) -> list[dict[str, Any]]:
+    return [row for file in sorted((out / "trajectories").glob("*.parquet")) for row in store.read(file)]
+
+
+def same(one: Path, other: Path) -> None:
+    """Every sample once and alike, and the same weights to the bit."""
+    assert samples(one) == samples(other)
+    for kind in ("model", "verifier"):
+        mine, theirs = (load_file(out / kind / "model.safetensors") for out in (one, other))
+        assert all(bool((mine[name] == theirs[name]).all()) for name in theirs), kind
+
+
+def striking(nodes: Nodes, out: Path) -> Callable[[str, int, int, str], None]:
+    """Progress of a run, with faults: an engine is killed in the first round, a raylet in the second."""
+
+    def tell(stage: str, done: int, total: int, note: str) -> None:
+        if stage == "training" and "sampling" in note and done == len(nodes.struck):
+            if done == 0:
+                engine = next(p for p in psutil.process_iter(["cmdline"]) if _is_engine(p, nodes))
+                nodes.struck.append(f"engine {engine.pid}")
+                engine.kill()
+            else:
+                nodes.struck.append("raylet")
+                raylet = nodes.second.all_processes["raylet"][0].process
+                os.kill(raylet.pid, signal.SIGKILL)
+
+    return tell
+
+
+def _is_engine(process: psutil.Process, nodes: Nodes) -> bool:
+    line = " ".join(process.info["cmdline"] or [])
+    return "EngineWorker" in line and nodes.cluster.head_node.raylet_socket_name != "" and _ours(process)
+
+
+def _ours(process: psutil.Process) -> bool:
+    """Whether a process descends from this one: others may run clusters of their own beside this test."""
+    return any(parent.pid == os.getpid() for parent in process.parents())
+
+
+def test_a_run_whose_engine_and_raylet_are_killed_is_the_run_of_one_process(
+    nodes: Nodes, model: Path, alone: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    settings = [*SMALL, f"model={json.dumps(str(model))}"]
+    train(out=out, settings=settings, cluster=nodes.address, tell=striking(nodes, out))
+    assert len(nodes.struck) == 2
+    lost = [event for event in read_events(out) if event["kind"] == "engine_lost"]
+    assert len(lost) >= 2 and {event["engine"].partition(" (")[0] for event in lost} == {"engine 0", "engine 1"}
+    same(out, alone)
