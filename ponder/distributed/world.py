@@ -21,11 +21,12 @@ from ponder.distributed.graders import GraderPool, GraderWorker
 from ponder.distributed.members import Heard
 from ponder.distributed.messages import EngineSpec
 from ponder.distributed.pool import EnginePool
+from ponder.names import install
 from ponder.protocols import Family
 from ponder.selfplay.cluster import Cluster
 from ponder.types import PonderError
 
-_MISSING = "--cluster needs Ray, which is not installed; pip install 'ponder[cluster]' (from a clone: '.[cluster]')"
+_MISSING = f"--cluster needs Ray, which is not installed: {install('cluster')}"
 # Read by Ray when it is imported or started. Nothing is reported to anybody, and actors run at the driver's priority
 # (by default Ray lets everything else on a machine go first, which on a busy one starves the engines).
 _ENVIRONMENT = {
@@ -94,9 +95,10 @@ class World:
         group = placement_group([bundle] * count, strategy="SPREAD")
         self._open.callback(remove_placement_group, group)
         if not group.wait(self.settings.start_seconds):
+            whole, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
             raise PonderError(
-                f"the cluster has no room for {count} {what} with {bundle} each: it has {_had(ray.cluster_resources())}"
-                f", of which {_had(ray.available_resources())} are free; ask for fewer (cluster.{what}), or add nodes"
+                f"the cluster has no room for {count} {what} with {bundle} each: it has {_had(whole)}, of which "
+                f"{_had(free)} are free; ask for fewer (cluster.{what}), or add nodes"
             )
         return group
 

@@ -89,7 +89,7 @@ def striking(nodes: Nodes, out: Path) -> Callable[[str, int, int, str], None]:
     def tell(stage: str, done: int, total: int, note: str) -> None:
         if stage == "training" and "sampling" in note and done == len(nodes.struck):
             if done == 0:
-                engine = next(p for p in psutil.process_iter(["cmdline"]) if _is_engine(p, nodes))
+                engine = next(p for p in psutil.process_iter(["cmdline"]) if _is_engine(p))
                 nodes.struck.append(f"engine {engine.pid}")
                 engine.kill()
             else:
@@ -100,14 +100,10 @@ def striking(nodes: Nodes, out: Path) -> Callable[[str, int, int, str], None]:
     return tell
 
 
-def _is_engine(process: psutil.Process, nodes: Nodes) -> bool:
+def _is_engine(process: psutil.Process) -> bool:
+    """Whether it is an engine of this test's: others may run clusters of their own beside it."""
     line = " ".join(process.info["cmdline"] or [])
-    return "EngineWorker" in line and nodes.cluster.head_node.raylet_socket_name != "" and _ours(process)
-
-
-def _ours(process: psutil.Process) -> bool:
-    """Whether a process descends from this one: others may run clusters of their own beside this test."""
-    return any(parent.pid == os.getpid() for parent in process.parents())
+    return "EngineWorker" in line and any(parent.pid == os.getpid() for parent in process.parents())
 
 
 def test_a_run_whose_engine_and_raylet_are_killed_is_the_run_of_one_process(
