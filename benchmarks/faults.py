@@ -157,7 +157,7 @@ class Nodes:
         self.second = self.cluster.add_node(num_cpus=1, **self._room)
 
     def close(self) -> None:
-        self.cluster.shutdown()
+        self.cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 class Story:
