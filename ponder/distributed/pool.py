@@ -226,7 +226,7 @@ class EnginePool:
             await member.call("submit", [asked.ask for asked in batch], seconds=self._settings.stall_seconds)
         except Lost as error:
             self._lose(slot, member, error)
-        except PonderError as error:
+        except Exception as error:  # refused, or nothing that can travel
             for asked in batch:
                 slot.asked.pop(asked.ask.id, None)
                 _fail(asked, error)
@@ -284,6 +284,8 @@ class EnginePool:
                     self._lose(slot, member, error)
             except PonderError as error:  # it is of no use to try again: the weights or the settings do not fit
                 await self._end(error)
+            except Exception as error:  # a fault of ours; nobody must wait for it
+                await self._end(PonderError(f"{slot.name}: {type(error).__name__}: {error}"))
 
     async def _bring_up(self, slot: _Slot, member: Member) -> None:
         """Weights in, again if newer ones came meanwhile."""
