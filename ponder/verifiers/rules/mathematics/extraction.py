@@ -21,6 +21,7 @@ from ponder.thinking import final_answer
 from ponder.verifiers.rules.mathematics.finding.answer_marks import is_bare, is_words, marked, option
 from ponder.verifiers.rules.mathematics.finding.final_sentence import conclude
 from ponder.verifiers.rules.mathematics.finding.joined_boxes import last_run
+from ponder.verifiers.rules.mathematics.finding.sentence_values import box_denied
 from ponder.verifiers.rules.mathematics.finding.spans import fold
 from ponder.verifiers.rules.mathematics.input_limits import is_program
 
@@ -98,6 +99,9 @@ def _standing(text: str) -> Extraction:
         said = marked(later)
         # "the answer is correct" after a box says nothing new; a mark with a value does.
         more = said.answers if said is not None and said.kind == "value" else ()
+        if len(run.contents) == 1 and box_denied(text[: run.start], later):
+            answers = tuple(dict.fromkeys((*more, *_retracted(later))))
+            return Extraction(answers, "mark" if answers else "a box that is denied")
         if len(run.contents) > 1 and len(more) == 1 and more[0] in run.contents:
             return Extraction(tuple(dict.fromkeys((*more, *_retracted(later)))), "mark")  # it settles on one of them
         answers = tuple(dict.fromkeys((*run.contents, *more, *_retracted(later))))

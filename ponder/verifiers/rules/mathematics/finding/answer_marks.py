@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ponder.verifiers.rules.mathematics.finding.final_sentence import conclude_folded
+from ponder.verifiers.rules.mathematics.finding.sentence_values import MAY_DENY
 from ponder.verifiers.rules.mathematics.finding.spans import Folded, fold, is_value
 from ponder.verifiers.rules.mathematics.finding.vocabulary import word_set
 
@@ -137,5 +138,6 @@ def _longer(folded: Folded, sentence: str, whole: str) -> tuple[Kind, str] | Non
         return "words", whole
     concluded = conclude_folded(folded, sentence)
     if concluded is None:
-        return None if len(whole.split()) > 12 else ("prose", whole)
+        denied = MAY_DENY.search(sentence) and _ITEM.search(sentence)  # "not $y = 2x$" is no answer in words either
+        return None if denied or len(whole.split()) > 12 else ("prose", whole)
     return ("value" if _WORKED.search(sentence) else "prose"), concluded

@@ -35,16 +35,28 @@ _SUBJECT = re.compile(
     r"(?:solutions?|answers?|values?|results?|roots?|ones?|possibilit\w+|choices?|options?|numbers?)\b"
 )
 # A clause without any of these denies nothing.
-MAY_DENY = re.compile(r"not|n['’]t|[Rr]ul|other|xcept|xclud|nything|can|up\s+to|wrong|incorrect|impossible|invalid|no ")
+MAY_DENY = re.compile(
+    r"[Nn]ot|[Nn]ever|n['’]t|[Rr]ul|other|xcept|xclud|nything|can|up\s+to|wrong|incorrect|impossible|invalid|no "
+    r"|nlikely|doubt|than|t\s+(?:least|most)|etween|elow|bove"
+)
+_IS = r"(?:^\s*|(?:\b(?:is|are|was|were|be|equals?)\b|[=:,])\s*)"
 _DENIED_BEFORE = re.compile(
-    r"(?:\bnot|n['’]t|\brul\w{1,3}\s+out|\bother\s+than|\bexcept(?:\s+for)?|\bexclud\w{1,3}|\banything\s+but|\bcan['’]?t|\bcannot"
-    r"|\b(?:any|every|all|some)\w*\s+(?:\w+\s+){0,2}up\s+to)"
-    r"(?:\s+(?:be|the|equal|to|number|value|answer|just|only))*\s*[$\\(]*$",
+    r"(?:\bnot|\bnever|n['’]t|\bunlikely|\bdoubt\w{0,3}(?:\s+that)?(?:\s+(?:it|this|that))?(?:\s+is)?|\brul\w{1,3}\s+out"
+    r"|\bother\s+than|\bexcept(?:\s+for)?|\bexclud\w{1,3}|\banything\s+but|\bcan['’]?t|\bcannot"
+    r"|\b(?:any|every|all|some)\w*\s+(?:\w+\s+){0,2}up\s+to"
+    # a bound is not the value: "it is less than 5"; "she needs at least 5" says what she needs
+    rf"|{_IS}(?:\w+ly\s+)?(?:no\s+)?(?:less|greater|more|fewer|larger|smaller|bigger|higher|lower)\s+than"
+    rf"|{_IS}(?:at\s+(?:least|most)|between(?:\s+\S{{1,20}}\s+and)?|below|above))"
+    r"(?:\s+(?:be|the|equal|or|to|number|value|answer|just|only))*\s*[$\\(]*$",
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
     r"\s*[$)]*\s*(?:is|was|are|can|could|does|would)(?:\s*n['’]t\b|\s*not\b|\s+(?:wrong|incorrect|impossible|excluded|"
     r"ruled\s+out|invalid|no\s+(?:answer|solution)))|\s*can(?:not|['’]t)\b",
+    re.IGNORECASE,
+)
+_NEGATED_BOX = re.compile(
+    r"(?:\b(?:is|are|was|be)\s+(?:not|never)|n['’]t|\bnever|\bcannot|\bnot)(?:\s+(?:be|equal|to))*[\s$\\(\[]*$",
     re.IGNORECASE,
 )
 _RATIO = re.compile(
@@ -112,6 +124,14 @@ def _groups(folded: Folded, sentence: str) -> list[_Group]:
 def denied(before: str, after: str) -> bool:
     """Whether a sentence says that the value between these two parts of it is not what is asked for."""
     return bool(_DENIED_BEFORE.search(before[-_NEAR:]) or _DENIED_AFTER.match(after[:_NEAR]))
+
+
+def box_denied(before: str, after: str) -> bool:
+    r"""Whether a text says that the box between these two parts of it is not the answer.
+
+    Only in so many words: a box behind "at least" is an answer, because somebody boxed it.
+    """
+    return bool(_NEGATED_BOX.search(before[-_NEAR:]) or _DENIED_AFTER.match(after[:_NEAR]))
 
 
 def enclosed(sentence: str, start: int, end: int) -> str | None:
