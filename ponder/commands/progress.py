@@ -132,7 +132,7 @@ class _Lines:
 
     def _write(self, name: str, stage: Stage, now: float) -> None:
         left = stage.left(now)
-        pace = "" if left is None else f", about {_clock_text(left)} left"
+        pace = "" if left is None or stage.done >= stage.total else f", about {_clock_text(left)} left"
         line = f"{name} {stage.done}/{stage.total}, {_clock_text(stage.passed(now))} passed{pace}"
         note = " ".join(printable(stage.note).split())
         self._stream.write(f"{line}: {note}\n" if note else f"{line}\n")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_time_left_counts_what_was_done_since_the_start_and_silence_has_a_sign_o
         "training 10/40, 0:00:00 passed: sampling",
         "training 10/40, 0:01:00 passed: learning",
         "training 20/40, 0:01:00 passed, about 0:02:00 left: sampling",
-        "training 40/40, 0:01:00 passed, about 0:00:00 left: sampling",
+        "training 40/40, 0:01:00 passed: sampling",
     ]
     assert HEARTBEAT_SECONDS == 15
 
@@ -111,6 +112,46 @@ def test_work_that_begins_under_the_name_of_work_that_ended_has_a_clock_of_its_o
         "control 1/100, 0:00:00 passed: rejection sampling",
         "control 51/100, 0:00:50 passed, about 0:00:49 left: rejection sampling",
     ]
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+BLOCK = re.compile(r"```text\n(.*?)```", re.DOTALL)
+
+
+def test_the_page_shows_the_log_of_a_run_as_it_is_written() -> None:
+    """The lines of `docs/training.md`, told again at the times they show, come out as they stand there."""
+    shown = BLOCK.findall(PAGE.read_text(encoding="utf-8"))[0].splitlines()
+    now, stream = [0.0], io.StringIO()
+    lines, began = _Lines(stream, lambda: now[0]), dict[tuple[str, str], float]()
+    for line in shown:
+        told = re.fullmatch(r"(\w+) (\d+)/(\d+), (\d):(\d\d):(\d\d) passed(?:, about \S+ left)?: (.*)", line)
+        assert told, line
+        name, note = told[1], told[7]
+        seconds = 3600 * int(told[4]) + 60 * int(told[5]) + int(told[6])
+        at = began.setdefault((name, note.partition(" ")[0] if name == "control" else ""), now[0] - seconds)
+        now[0] = at + seconds
+        lines.tell(name, int(told[2]), int(told[3]), note)
+    written = stream.getvalue().splitlines()
+    left = re.compile(r"about \S+ left")  # the page's seconds are rounded, so the pace is not quite theirs
+    assert [left.sub("left", line) for line in written] == [left.sub("left", line) for line in shown]
+
+
+def test_the_page_shows_80_columns_as_they_are_drawn() -> None:
+    shown = BLOCK.findall(PAGE.read_text(encoding="utf-8"))[1].splitlines()
+    note = "round 3: learning, arithmetic 46%, cipher 74%, countdown 70%"
+    code = f"""
+import time
+from ponder.commands.progress import Bars
+with Bars() as bars:
+    bars.starting("loading the model and measuring it before training")
+    bars.tell("training", 8, 24, "round 3: sampling")
+    bars.tell("training", 11, 24, {note!r})
+    time.sleep(0.6)
+"""
+    drawn = [line.rstrip() for line in re.split(r"[\r\n]+", on_terminal(code, 80)) if "11/24" in line]
+    clock = re.compile(r"\d+:\d\d:\d\d|-:--:--")
+    assert clock.sub("0:00:00", drawn[-1]) == clock.sub("0:00:00", shown[-1])
+    assert max(map(len, shown)) == 80
 
 
 def test_the_first_stage_ends_the_start() -> None:
