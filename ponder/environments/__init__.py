@@ -11,6 +11,7 @@ from typing import Annotated
 from ponder.catalogue import Entry, of_settings
 from ponder.environments.environment import EnvironmentSettings
 from ponder.environments.match.environment import Match as Match
+from ponder.environments.openenv import OpenEnv as OpenEnv
 from ponder.environments.repair import Repair as Repair
 from ponder.environments.retry import Retry as Retry
 from ponder.environments.second_look import SecondLook as SecondLook
@@ -18,7 +19,7 @@ from ponder.environments.single_turn import SingleTurn as SingleTurn
 from ponder.plugins import Registry
 
 ENVIRONMENTS: Registry[EnvironmentSettings] = Registry("environment", EnvironmentSettings, default="single_turn")
-for _settings in (SingleTurn, Retry, SecondLook, Repair, Match):
+for _settings in (SingleTurn, Retry, SecondLook, Repair, OpenEnv, Match):
     ENVIRONMENTS.register(_settings)
 AnyEnvironment = Annotated[EnvironmentSettings, ENVIRONMENTS]
 

@@ -27,6 +27,8 @@ from ponder.problems.games.nim import Nim
 from ponder.problems.games.tictactoe import TicTacToe
 from ponder.problems.gym.family import Gym, gym
 from ponder.problems.names import typed
+from ponder.problems.public.openenv import OpenEnvEpisodes
+from ponder.problems.public.verifiers import Verifiers
 from ponder.protocols import Family
 from ponder.types import PonderError
 
@@ -72,6 +74,8 @@ FAMILIES: dict[str, Entry] = {
     "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),
     "corpus": Entry("Questions about the passages of a file, which are not shown.", Corpus, {}, "PATH"),
     "jsonl": Entry("The rows of a file, one JSON object a line.", Jsonl, {"split": "", "verifier": ""}, "PATH"),
+    "verifiers": Entry(_summary(Verifiers), Verifiers, {"least": 1.0, "limit": 10_000, "settings": ""}, "TASKSET"),
+    "openenv": Entry(_summary(OpenEnvEpisodes), OpenEnvEpisodes, {"instructions": ""}, "URL"),
     "hf": Entry("A data set of the Hugging Face hub.", Hub, _COLUMNS, "DATASET"),
 }
 

@@ -1,0 +1,1 @@
+"""Ponder's own problems for other people's packages."""

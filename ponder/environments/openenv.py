@@ -1,0 +1,84 @@
+"""An environment behind an OpenEnv server: its observations are what the policy reads, its rewards the verdict.
+
+A problem is an episode: the family `openenv:URL` resets the server with the problem's seed and asks what it says first.
+Each turn of the policy becomes an action, `{action: answer}`, and the observation that comes back is read, until the
+server says done. The episode is right if its rewards sum up to `least`. What an observation shows is the text in one of
+the fields `shown` (the first that is there), else all of it as JSON. One connection an episode, closed in any case.
+
+Needs the package `openenv-core`; nothing of a server's own package is run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ponder.environments.environment import EnvironmentSettings
+from ponder.problems.public.openenv import SHOWN, client, told
+from ponder.protocols import Check
+from ponder.thinking import final_answer, graded_text
+from ponder.types import PonderError, Problem, Trajectory, Verdict
+
+
+class OpenEnv(EnvironmentSettings):
+    """An OpenEnv server: actions are answers, observations are read, rewards add up to the verdict."""
+
+    kind: Literal["openenv"] = "openenv"
+    turns: Annotated[int, Field(ge=1)] = 8
+    turn_tokens: Annotated[int, Field(ge=0)] = 0
+    action: str = "message"
+    shown: tuple[str, ...] = SHOWN
+    least: float = 1.0
+
+    @property
+    def most_turns(self) -> int:
+        return self.turns
+
+    @property
+    def most_turn_tokens(self) -> int:
+        return self.turn_tokens
+
+    @asynccontextmanager
+    async def episode(self, problem: Problem, check: Check, *, seed: int) -> AsyncIterator[Steps]:
+        data = problem.key.data
+        if "openenv" not in data:
+            raise PonderError(
+                f"environment openenv: problem {problem.id} of {problem.family} is of no server; use the family "
+                "openenv:URL"
+            )
+        async with client(str(data["openenv"])) as server:
+            await server.reset(seed=data["seed"])
+            yield Steps(server, self)
+
+
+@dataclass
+class Steps:
+    """One episode. The last turn of the policy is acted out before the verdict."""
+
+    server: Any
+    settings: OpenEnv
+    _acted: Any = None
+    _done: bool = False
+    _rewards: list[float] = field(default_factory=list)
+
+    async def reply(self, trajectory: Trajectory) -> str | None:
+        said = await self._act(trajectory)
+        return None if self._done else said
+
+    async def verdict(self, trajectory: Trajectory) -> Verdict:
+        if self._acted is not trajectory.leaf and not self._done:
+            await self._act(trajectory)
+        total = sum(self._rewards)
+        return Verdict(outcome=float(total >= self.settings.least), detail=f"rewards {self._rewards}")
+
+    async def _act(self, trajectory: Trajectory) -> str:
+        answer = final_answer(graded_text(trajectory)) or ""
+        result = await self.server.step({self.settings.action: answer})
+        self._acted, self._done = trajectory.leaf, bool(result.done)
+        if result.reward is not None:
+            self._rewards.append(float(result.reward))
+        return told(result.observation, self.settings.shown)

@@ -1,0 +1,1 @@
+"""Tasks of other people's packages as families."""
