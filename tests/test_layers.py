@@ -26,6 +26,7 @@ FLOOR = {
     "catalogue",
     "version",
     "printable",
+    "estimators",
 }
 # What the floor itself may import.
 BEDROCK = {"types", "config", "names", "version", "printable"}

@@ -14,11 +14,11 @@ with what the others were denied. For a finished response both forms give its ou
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from ponder.estimators import best_of_k
 from ponder.labels.labelled import Labelled
 from ponder.labels.rollouts import Rollouts, tokens_of
 from ponder.labels.shepherd import estimates, labelled
@@ -57,15 +57,3 @@ def _advantages(values: Sequence[float | None]) -> tuple[float, ...]:
 def differences(values: Sequence[float]) -> tuple[float, ...]:
     """V(s_0), ..., V(s_K) -> the advantage of each of the K steps; they sum to the last value less the first."""
     return tuple(after - before for before, after in pairwise(values))
-
-
-def best_of_k(outcomes: Sequence[float], k: int) -> float | None:
-    """The mean, over all sets of `k` outcomes, of the best of each set; None where there are fewer than `k`.
-
-    Unbiased for the value of the best of `k` draws. For outcomes 0 and 1 it is 1 - C(n-c, k) / C(n, k).
-    """
-    n = len(outcomes)
-    if n < k:
-        return None
-    # The i-th smallest (from 0) is the best of the sets that take the other k - 1 from the i below it.
-    return math.fsum(math.comb(i, k - 1) * value for i, value in enumerate(sorted(outcomes))) / math.comb(n, k)

@@ -24,7 +24,7 @@ from ponder.search.limits import reserve_within
 from ponder.search.registry import make
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Evaluation
-from ponder.selfplay.loop import RunAsync
+from ponder.selfplay.steps.parts import RunAsync
 from ponder.thinking import reading_of
 from ponder.types import Curve, Group, Problem, Trajectory
 

@@ -16,8 +16,10 @@ from ponder.selfplay.loop import SelfPlay
 from ponder.types import CheckpointRef
 
 
-def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenizerBase, rounds: int) -> CheckpointRef:
-    """Write the state after `rounds` finished rounds."""
+def save(
+    checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenizerBase, rounds: int, *, best: bool = False
+) -> CheckpointRef:
+    """Write the state after `rounds` finished rounds; `best`: it is kept until a better one is written."""
     policy = play.generator.trainer.state()
     critic = play.critic
     return checkpoints.save(
@@ -47,6 +49,7 @@ def save(checkpoints: Checkpoints, play: SelfPlay, tokenizer: PreTrainedTokenize
         version=play.generator.engine.version,
         flops=play.ledger.flops,
         weights=play.generator.trainer.weights(),
+        best=best,
     )
 
 

@@ -1,32 +1,36 @@
 """Does the verifier in the reward help the policy, and does the policy's growth help the verifier? See README.md.
 
-    python recipes/coupling/compare.py --out runs/coupling [--arms outcome,both,...] [--seeds 5] [--quick]
+    python -m recipes.coupling.compare --out runs/coupling [--size small] [--arms outcome,score,...] [--seeds 5]
 
 Every arm spends the floating-point work of the arm `outcome` of the same seed, labels, scores and searches included. A
-finished arm is a file and is not run again. Written: one JSON file an arm and seed, `results.json`, and a table.
+finished arm is a file and is not run again. Written: one JSON file an arm and seed, `results.json`, `results.md`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.algorithms import ALGORITHMS
 from ponder.api.machine import set_threads
+from ponder.api.problems import load_families
 from ponder.api.training.bare import Played, at_work, mean_of, play_until
 from ponder.config import load
 from ponder.evaluation.audit.calibration import auc
-from ponder.evaluation.intervals import mean_interval
-from ponder.runlog import environment
-from ponder.runlog.files import write_json
+from ponder.evaluation.suite import build_suite
+from ponder.rollout import store
 from ponder.selfplay.config import Run
 from ponder.selfplay.presets.methods import METHODS
+from ponder.types import Question, Step, StopReason, Trajectory
+from recipes import arms
 
 ARMS: dict[str, tuple[str, ...]] = {
     "outcome": (),
+    # The same reward without a verifier, whose labels and updates cost what more updates of the policy would.
+    "no verifier": ("verifier.enabled=false",),
     "difference": ("coupling.kind=both", "coupling.shape=difference"),
     "score": ("coupling.kind=both", "coupling.shape=score"),
     "minimum": ("coupling.kind=both", "coupling.shape=minimum"),
@@ -37,164 +41,231 @@ ARMS: dict[str, tuple[str, ...]] = {
     # The policy stands still, so that what the verifier gains from a growing one can be told apart.
     "frozen policy": ("trainer.learning_rate=1e-12",),
 }
-SIZES = {"full": (6, 4, 36, 64), "quick": (3, 2, 9, 12)}  # rounds, updates, problems an update, validation problems
+
+
+@dataclass(frozen=True)
+class Size:
+    """`rounds` of `updates` on `problems` problems with `group` answers; `ladder` validation problems a family.
+
+    `labelled` groups of a round get rollout labels; the verifier learns from the outcomes of all.
+    """
+
+    rounds: int
+    updates: int
+    problems: int
+    group: int
+    ladder: int
+    labelled: int
+    families: str = "arithmetic,cipher,countdown"
+
+
+SIZES = {
+    "full": Size(6, 4, 36, 8, 64, 36),
+    # Harder problems and small groups: the outcome alone says something about half of the groups only, so that there is
+    # something for a verifier to add.
+    "small": Size(5, 3, 24, 4, 32, 8, "arithmetic?terms=10,cipher?words=5,countdown?numbers=4"),
+    "quick": Size(3, 2, 9, 4, 12, 9),
+}
 
 
 def main() -> None:
     options = _options()
     set_threads(options.threads)
-    names = [name.strip() for name in options.arms.split(",")] if options.arms else list(ARMS)
     cells: list[dict[str, Any]] = []
-    for seed in range(options.seeds):
-        reference = _cell("outcome", seed, options, None)
-        budget = reference["rows"][-1]["flops"]
-        for name in names:
-            if name == "prime" and "prime" not in ALGORITHMS.classes:
-                continue
-            cells.append(reference if name == "outcome" else _cell(name, seed, options, budget))
-            arms = table(cells)
-            results = {"settings": _settings(options), "machine": environment.machine("cpu"), "arms": arms}
-            write_json(options.out / "results.json", results)
-            (options.out / "results.md").write_text(said(arms), encoding="utf-8")
+    for seed in arms.seeds(options):
+        reference = cell("outcome", seed, options, None)
+        for name in dict.fromkeys(("outcome", *options.names)):
+            cells.append(reference if name == "outcome" else cell(name, seed, options, reference["budget"]))
+            rows = table(cells)
+            arms.leave(options, said(rows), arms=[_data(row) for row in rows])
     print(said(table(cells)))
 
 
-def _cell(name: str, seed: int, options: argparse.Namespace, budget: float | None) -> dict[str, Any]:
-    """One arm with one seed, played or read."""
-    file: Path = options.out / f"{name.replace(' ', '_')}-{seed}.json"
-    if file.is_file():
-        known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return known
-    rounds, updates, problems, ladder = SIZES["quick" if options.quick else "full"]
-    # An arm whose rounds are cheap (a frozen policy, a fine-tuning) gets as many as the work of the reference buys.
-    config = load(
-        Run,
-        None,
-        [
-            f"seed={seed}",
-            f"rounds={rounds if budget is None else 4 * rounds}",
-            f"updates={updates}",
-            f"sampling.problems={problems}",
-            f"verifier.groups={problems}",
-            f"evaluation.ladder={ladder}",
-            *ARMS[name],
-        ],
-    )
-    started = time.monotonic()
-    played = play_until(config) if budget is None else play_until(config, flops=budget)
-    rows = [{key: row.get(key) for key in ("flops", "validation", "agreement", "entropy")} for row in played.rows]
-    found = {
-        "arm": name,
-        "seed": seed,
-        "budget": played.flops if budget is None else budget,
-        "rows": rows,
-        "first": mean_of(rows[0]),
-        "final": at_work(rows, played.flops if budget is None else budget),
-        "only_verifier": (rows[-1]["agreement"] or {}).get("only_verifier"),
-        "verifier": judged(played),
-        "seconds": time.monotonic() - started,
-    }
-    write_json(file, found)
-    print(f"{name} seed {seed}: {found['first']:.3f} -> {found['final']:.3f} in {found['seconds']:.0f} s", flush=True)
-    return found
+def config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) -> Run:
+    """The settings of an arm. One whose rounds are cheap gets as many as the work of the reference buys."""
+    size = SIZES[options.size]
+    sizes = [
+        f"problems={size.families.split(',')}",
+        f"rounds={size.rounds * (4 if longer else 1)}",
+        f"updates={size.updates}",
+        f"sampling.problems={size.problems}",
+        f"sampling.group_size={size.group}",
+        f"verifier.groups={size.labelled}",
+        f"evaluation.ladder={size.ladder}",
+    ]
+    return load(Run, None, [f"seed={seed}", *sizes, *options.set, *ARMS[name]])
 
 
-def judged(played: Played) -> dict[str, float | None]:
-    """AUC of the final verifier on validation answers of the first policy, of the last, and of all policies of the run.
+def cell(name: str, seed: int, options: argparse.Namespace, budget: float | None) -> dict[str, Any]:
+    """One arm with one seed, played or read. The reference has no budget; all verifiers judge its answers."""
+    out: Path = options.out
+    stem = f"{name.replace(' ', '_')}-{seed}"
 
-    The answers were never trained on. A verifier that learned from a policy which grew has seen both kinds.
-    """
-    parts = {"first": played.ladders[:1], "last": played.ladders[-1:], "all": played.ladders}
-    found: dict[str, float | None] = {}
-    for name, ladders in parts.items():
-        pairs = [pair for groups in ladders for group in groups for pair in group.judged]
-        verdicts = played.play.verifier.score([trajectory for trajectory, _ in pairs])
-        scores = [verdict.score if verdict.score is not None else 0.5 for verdict in verdicts]
-        found[name] = auc(scores, [outcome for _, outcome in pairs])
-    return found
-
-
-def table(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row an arm: the mean over seeds with its interval, and the difference to the arm outcome seed by seed."""
-    reference = {cell["seed"]: cell["final"] for cell in cells if cell["arm"] == "outcome"}
-    rows = []
-    for name in dict.fromkeys(cell["arm"] for cell in cells):
-        mine = [cell for cell in cells if cell["arm"] == name]
-        gains = [cell["final"] - reference[cell["seed"]] for cell in mine if cell["seed"] in reference]
-        verifier = {
-            part: _mean([cell["verifier"][part] for cell in mine if cell["verifier"][part] is not None])
-            for part in ("first", "last", "all")
+    def work() -> dict[str, Any]:
+        made = config(name, seed, options, longer=budget is not None)
+        played = play_until(made) if budget is None else play_until(made, flops=budget)
+        if budget is None:
+            for which, ladder in (("first", played.ladders[0]), ("last", played.ladders[-1])):
+                store.write(out / f"reference-{seed}-{which}.parquet", [ladder])
+        until = played.flops if budget is None else budget
+        rows = [_row(row) for row in played.rows]
+        last = rows[-1]["agreement"] or {}
+        return {
+            "arm": name,
+            "seed": seed,
+            "budget": until,
+            "rows": rows,
+            "first": mean_of(rows[0]),
+            "final": at_work(rows, until),
+            "course": course(rows, until),
+            "only_verifier": last.get("only_verifier"),
+            "verifier": judged(played, made, out, seed),
         }
+
+    return arms.once(out / f"{stem}.json", work, lambda found: f"{found['first']:.3f} -> {found['final']:.3f}")
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    mixed = row.get("dead_groups")
+    kept = {key: row.get(key) for key in ("flops", "validation", "agreement", "entropy", "updates")}
+    paid = {k: v for k, v in (row.get("metrics") or {}).items() if k.startswith(("reward/", "verifier/"))}
+    return {**kept, "live": None if mixed is None else 1.0 - mixed, "metrics": paid}
+
+
+def course(rows: list[dict[str, Any]], until: float) -> float | None:
+    """The mean accuracy over the work from 0 to `until`: less noisy than its end, and it sees who is earlier there."""
+    stops = [*(row["flops"] for row in rows if row["flops"] < until), until]
+    known = [(x, at_work(rows, x)) for x in stops]
+    pairs = list(itertools.pairwise((x, y) for x, y in known if y is not None))
+    return sum((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in pairs) / until if pairs else None
+
+
+def judged(played: Played, made: Run, out: Path, seed: int) -> dict[str, float | None]:
+    """AUC of an arm's final verifier on the reference's validation answers before its training and after it.
+
+    The same answers for all arms of a seed, and none of them was trained on.
+    """
+    if not made.verifier.enabled:
+        return {"first": None, "last": None}
+    problems = build_suite(load_families(made.problems), made.evaluation.ladder, split="validation", seed=seed).problems
+    questions = {problem.id: problem.question for problem in problems}
+    found: dict[str, float | None] = {}
+    for which in ("first", "last"):
+        answers = stored(out / f"reference-{seed}-{which}.parquet", questions)
+        verdicts = played.play.verifier.score([trajectory for trajectory, _ in answers])
+        scores = [verdict.score if verdict.score is not None else 0.5 for verdict in verdicts]
+        found[which] = auc(scores, [outcome for _, outcome in answers])
+    return found
+
+
+def stored(file: Path, questions: dict[str, Question]) -> list[tuple[Trajectory, float]]:
+    """Judged answers of a trajectory file, as a verifier reads them."""
+    found = []
+    for row in store.read(file):
+        if row["outcome"] is None:
+            continue
+        leaf, start = None, 0
+        last = len(row["steps"]) - 1
+        for at, (text, length, forced) in enumerate(zip(row["steps"], row["step_lengths"], row["forced"], strict=True)):
+            end = start + length
+            tokens, logprobs = tuple(row["tokens"][start:end]), tuple(row["logprobs"][start:end])
+            stop = StopReason(row["stop"]) if at == last else StopReason.STEP
+            leaf, start = Step(tokens, logprobs, text, row["version"], stop, leaf, forced), end
+        if leaf is not None:
+            found.append((Trajectory(questions[row["problem"]], leaf), float(row["outcome"])))
+    return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm over its seeds; `gain` and `earlier` are against the reference seed by seed, as are `first` and `last`."""
+
+    arm: str
+    seeds: int
+    final: arms.Mean | None
+    gain: arms.Mean | None
+    earlier: arms.Mean | None
+    updates: float | None
+    only_verifier: float | None
+    first: arms.Mean | None
+    last: arms.Mean | None
+    seconds: float | None
+
+
+def table(cells: Sequence[dict[str, Any]]) -> list[Row]:
+    reference = {one["seed"]: one for one in cells if one["arm"] == "outcome"}
+    rows = []
+    for name in dict.fromkeys(one["arm"] for one in cells):
+        mine = [one for one in cells if one["arm"] == name]
+
+        def less(key: str, some: list[dict[str, Any]] = mine) -> arms.Mean | None:
+            return arms.over_seeds([_less(one[key], reference[one["seed"]][key]) for one in some])
+
         rows.append(
-            {
-                "arm": name,
-                "seeds": len(mine),
-                "final": _interval([cell["final"] for cell in mine]),
-                "gain": _interval(gains),
-                "only_verifier": _mean([c["only_verifier"] for c in mine if c["only_verifier"] is not None]),
-                "verifier": verifier,
-                "seconds": _mean([cell["seconds"] for cell in mine]),
-            }
+            Row(
+                name,
+                len(mine),
+                arms.over_seeds([one["final"] for one in mine]),
+                less("final"),
+                less("course"),
+                arms.mean([sum(row["updates"] or 0 for row in one["rows"]) for one in mine]),
+                arms.mean([one["only_verifier"] for one in mine]),
+                arms.over_seeds([one["verifier"]["first"] for one in mine]),
+                arms.over_seeds([one["verifier"]["last"] for one in mine]),
+                arms.mean([one["seconds"] for one in mine]),
+            )
         )
     return rows
 
 
-def said(rows: list[dict[str, Any]]) -> str:
-    """The table as Markdown."""
-    lines = [
-        (
-            "| arm | seeds | accuracy at equal work | against outcome alone | only the verifier likes | "
-            "AUC of its verifier on answers of the first / last / all policies |"
-        ),
-        "|---|---|---|---|---|---|",
+def _less(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
+
+
+def said(rows: Sequence[Row]) -> str:
+    """The table as Markdown; gains in points."""
+    header = [
+        "arm",
+        "seeds",
+        "accuracy at equal work, %",
+        "against `outcome`",
+        "the same, mean over the run",
+        "steps",
+        "only the verifier likes, %",
+        "AUC on first answers",
+        "AUC on last answers",
     ]
+    cells = []
     for row in rows:
-        aucs = " / ".join(_shown(row["verifier"][part], "{:.3f}") for part in ("first", "last", "all"))
-        cells = [row["arm"], str(row["seeds"]), _range(row["final"]), _range(row["gain"], "{:+.1f}")]
-        lines.append("| " + " | ".join([*cells, _shown(row["only_verifier"], "{:.1%}"), aucs]) + " |")
-    return "\n".join(lines) + "\n"
+        alone = row.arm == "outcome"
+        cells.append(
+            [
+                row.arm,
+                str(row.seeds),
+                arms.percent(row.final),
+                "" if alone else arms.percent(row.gain, sign=True),
+                "" if alone else arms.percent(row.earlier, sign=True),
+                arms.number(row.updates, "{:.0f}"),
+                arms.percent(row.only_verifier),
+                arms.percent(row.first),
+                arms.percent(row.last),
+            ]
+        )
+    return arms.markdown(header, cells)
 
 
-def _interval(values: list[float]) -> dict[str, float] | None:
-    """The mean over seeds; the interval (95 %, over seeds) only where there are several."""
-    if not values:
-        return None
-    mean = sum(values) / len(values)
-    if len(values) == 1:
-        return {"y": mean}
-    found = mean_interval(values, bounds=(-1.0, 1.0))
-    assert found is not None
-    return {"y": found.y, "low": found.low, "high": found.high}
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _range(found: dict[str, float] | None, form: str = "{:.1f}") -> str:
-    if found is None:
-        return "-"
-    text = form.format(100 * found["y"])
-    return f"{text} ({100 * found['low']:.1f} to {100 * found['high']:.1f})" if "low" in found else text
-
-
-def _shown(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)
-
-
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: value for name, value in vars(options).items() if name != "out"}
+def _data(row: Row) -> dict[str, Any]:
+    return asdict(row)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = arms.parser(__doc__, seeds=5)
+    parser.add_argument("--size", choices=list(SIZES), default="full")
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 2 updates on 9 problems")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all arms")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    options.names = arms.chosen(options.arms, list(ARMS))
     return options
 
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from ponder.algorithms.algorithm import Algorithm, Answer, Answers, Batch
 from ponder.algorithms.dr_grpo import DrGRPO
 from ponder.algorithms.rloo import RLOO
-from ponder.algorithms.steps.pav import PAV, best_of_k
+from ponder.algorithms.steps.pav import PAV
 from ponder.algorithms.steps.prime import Prime
 from ponder.algorithms.steps.segments import differences
 from ponder.algorithms.steps.tree import Tree
 from ponder.algorithms.steps.verifier_progress import VerifierProgress
 from ponder.algorithms.steps.vineppo import VinePPO
+from ponder.estimators import best_of_k
 from ponder.rewards.component import Earned
 from ponder.types import Key, PonderError, Problem, Step, StopReason, Trajectory
 from tests.algorithms.batches import steps

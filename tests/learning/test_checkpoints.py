@@ -55,6 +55,21 @@ def test_what_was_saved_comes_back(tmp_path: Path):
     assert (checkpoints.folder / "latest").read_text() == Path(saved.ref.path).name
 
 
+def test_the_best_stays_besides_the_last_ones_until_another_is_better(tmp_path: Path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    assert checkpoints.load_best() is None
+    for round in range(5):
+        checkpoints.save(round, MODEL, TOKENIZER, tensors={}, state={"round": round}, best=round == 1)
+    assert [path.name.split("-")[-1] for path in sorted(tmp_path.glob("*-round-*"))] == ["1", "3", "4"]
+    best = checkpoints.load_best()
+    assert best is not None and best.state == {"round": 1}
+    assert checkpoints.load_latest(MODEL).saved is not None
+    checkpoints.save(5, MODEL, TOKENIZER, tensors={}, state={"round": 5}, best=True)
+    assert [path.name.split("-")[-1] for path in sorted(tmp_path.glob("*-round-*"))] == ["4", "5"]
+    (Path(checkpoints.load_best().ref.path) / "state.json").write_text("{}")  # type: ignore[union-attr]
+    assert checkpoints.load_best() is None  # damaged: nobody goes back to it
+
+
 def test_the_policy_folder_is_an_ordinary_model_folder(tmp_path: Path):
     checkpoints = Checkpoints(tmp_path)
     save(checkpoints, 0)

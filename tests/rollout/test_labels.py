@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.labels.advantages import advantages, best_of_k, differences
+from ponder.estimators import best_of_k
+from ponder.labels.advantages import advantages, differences
 from ponder.labels.consensus import consensus
 from ponder.labels.labelled import Labelled, implied, up_to_first_error
 from ponder.labels.methods import METHODS, Settings, method

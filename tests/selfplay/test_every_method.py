@@ -81,7 +81,7 @@ def updated(folder: Path, families: list[Family], *settings: str) -> tuple[SelfP
         start.critic,
         start.scorers,
     )
-    improvement = play._improve_policy(0, 0)  # a round would measure and train the verifier too
+    improvement = play.update(0, 0)  # a round would measure and train the verifier too
     moved = any(not torch.equal(p, before[n]) for n, p in start.policy.model.named_parameters())
     return play, improvement, moved
 

@@ -78,7 +78,7 @@ def test_each_cause_is_named(change: dict[str, Any], groups: list[Group], signal
 
 
 def test_every_signal_has_a_case() -> None:
-    assert {case[2] for case in CASES} | {"not_finite"} == set(SIGNALS)
+    assert {case[2] for case in CASES} | {"not_finite", "decline"} == set(SIGNALS)
 
 
 def test_a_solved_run_and_a_small_ladder_are_no_alarm() -> None:
@@ -205,6 +205,87 @@ def test_a_run_that_is_killed_after_going_back_goes_on_as_the_one_that_was_not(t
     assert rows[-1]["health"]["rate_scale"] == 0.5
     one, other = (dict(s.policy.model.named_parameters()) for s in (whole, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def scripted(stage: Stage, rates: Sequence[float]) -> None:
+    """Validation as it is written: the same rate on each of four problems, in each round that is played."""
+    play, left = stage.play.play, list(rates)
+
+    def told(round_number: int) -> dict[str, Any]:
+        row = play(round_number)
+        rate = left.pop(0)
+        return {**row, "validation": {"sums": rate, "mean": rate}, "ladder": {"sums": [rate] * 4}}
+
+    stage.play.play = told  # type: ignore[method-assign]
+
+
+SLOW = ("rounds=4", "monitors.rounds=1", "monitors.sag=0.1", "verifier.enabled=false", "evaluation.ladder=1")
+
+
+def weights(run: Stage, folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return {name: t for file in sorted(folder.glob("*.safetensors")) for name, t in load_file(file).items()}
+
+
+def alike(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_slow_decline_goes_back_to_the_best_policy_and_on_at_a_smaller_rate(tmp_path: Path) -> None:
+    run = stage(tmp_path, "run", *SLOW, "trainer.warmup_steps=0", "keep_policies=true")
+    scripted(run, (0.4, 0.75, 0.6, 0.75))
+    trainer: Any = run.play.generator.trainer
+    rates, play = [], run.play.play
+    begun: list[dict[str, torch.Tensor]] = []
+
+    def seen(round_number: int) -> dict[str, Any]:
+        rates.append(trainer.learning_rate)
+        begun.append({name: t.clone() for name, t in trainer.weights().items()})
+        return play(round_number)
+
+    run.play.play = seen  # type: ignore[method-assign]
+    rows = training._train(run)
+    # The third round is a decline by 0.15: it stays in the log, and the fourth begins where the second ended.
+    assert [row["round"] for row in rows] == [-1, 0, 1, 2, 3]
+    assert rates == pytest.approx([3e-4, 3e-4, 3e-4, 1.5e-4])
+    assert [alarm["signal"] for alarm in rows[3]["health"]["alarms"]] == ["decline"]
+    (returned,) = [e for e in run.log.events() if e["kind"] == "returned"]
+    assert (returned["round"], returned["to"]) == (2, 1)
+    assert alike(begun[3], begun[2]) and not alike(begun[3], begun[1])
+    assert run.chosen["chosen"] == "last" and run.chosen["round"] == 3
+    said = sentences({"health": json.loads(json.dumps(gathered(rows)))})
+    assert said[0].startswith("ROLLBACK, round 3 ended a decline, and the run went on from its best policy at 50")
+    # What the rounds cost that came to nothing stays in the account.
+    played = [sum(part["flops"] for n, part in row["work"].items() if n in CHARGED) for row in rows[1:]]
+    assert run.play.ledger.flops == pytest.approx(sum(played))
+
+
+def test_the_policy_that_is_left_is_the_last_unless_it_ends_in_a_decline(tmp_path: Path) -> None:
+    run = stage(tmp_path, "run", *SLOW, "monitors.rollback=[]", "keep_policies=true")
+    scripted(run, (0.4, 0.75, 0.7, 0.6))
+    training._train(run)
+    assert run.chosen == {**run.chosen, "chosen": "best", "round": 1, "best": 1}
+    assert "75.0%" in run.chosen["why"] and "60.0%" in run.chosen["why"]
+    left = weights(run, run.log.path / "model")
+    assert alike(left, weights(run, run.log.path / "policies" / "round-0002"))
+    assert not alike(left, weights(run, run.log.path / "policies" / "round-0004"))
+    # What is measured is what the trainer holds.
+    served = run.play.generator.trainer.weights()
+    assert all(torch.equal(left[name], served[name]) for name in left)
+    assert [e["after_round"] for e in run.log.events() if e["kind"] == "chosen"] == [1]
+    said = sentences({"health": {"rounds": 4, "alarms": [], "rolled_back": []}, "chosen": run.chosen})
+    assert said[-1].startswith("The policy of this run is that after round 2: the last rounds ended in a decline")
+
+
+@pytest.mark.parametrize(("export", "after"), [("last", 3), ("best", 1)])
+def test_which_policy_is_left_can_be_set(tmp_path: Path, export: str, after: int) -> None:
+    run = stage(tmp_path, "run", *SLOW, "monitors.rollback=[]", f"monitors.export={export}")
+    scripted(run, (0.4, 0.75, 0.7, 0.7))
+    training._train(run)
+    assert (run.chosen["chosen"], run.chosen["round"]) == (export, after)
+    kept = [path.name for path in sorted((run.log.path / "checkpoints").glob("*-round-*"))]
+    assert (next(name.split("-")[-1] for name in kept) == "2") == (export == "best")
 
 
 def test_a_run_that_goes_back_too_often_stops_and_says_why(tmp_path: Path) -> None:

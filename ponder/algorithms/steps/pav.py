@@ -15,7 +15,6 @@ beside the outcome; a prover that solves everything or nothing adds 0 everywhere
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -23,6 +22,7 @@ from pydantic import Field, model_validator
 from ponder.algorithms.algorithm import Answer, Batch, Credits, RolloutSettings, each_group
 from ponder.algorithms.group_relative import relative, unscaled
 from ponder.algorithms.steps.segments import checked_steps, differences, on_steps
+from ponder.estimators import best_of_k
 
 
 class PAV(RolloutSettings):
@@ -63,9 +63,3 @@ class PAV(RolloutSettings):
         checked_steps(answer, answer.rollouts_S, "places with rollouts", self.kind)
         values_S = [None if some is None else best_of_k(some, self.best_of) for some in answer.rollouts_S]
         return on_steps(answer.trajectory, differences(values_S, answer.outcome))
-
-
-def best_of_k(outcomes: Sequence[float], k: int) -> float | None:
-    """1 - C(n-c, k) / C(n, k): the share of all sets of k of these outcomes that hold a right one; None if n < k."""
-    n, right = len(outcomes), sum(outcome > 0.5 for outcome in outcomes)
-    return None if n < k else 1.0 - math.comb(n - right, k) / math.comb(n, k)

@@ -1,8 +1,9 @@
 """One round of a run, kept or rejected.
 
 A round that the monitors reject is not kept: the run goes back to the checkpoint before it with smaller rates and draws
-the round anew. The work that the rejected round cost stays in the ledger. The state after going back is saved at once,
-so that a kill at any point leads to the same run.
+the round anew. A round that ends a slow decline is kept, and the run goes on from the best checkpoint with smaller
+rates. The work that was in vain stays in the ledger. The state after going back is saved at once, so that a kill at any
+point leads to the same run.
 """
 
 from __future__ import annotations
@@ -46,14 +47,24 @@ def play_round(stage: Stage, checkpoints: Checkpoints, number: int) -> bool:
     if rejected is not None:
         _go_back(stage, checkpoints, number, rejected)
         return False
-    health.keep(readings)
+    best = health.keep(readings, row) and _keeps_best(stage)
     for alarm in alarms:
         stage.log.event("health", round=number, **alarm.as_data())
-    _leave(stage, checkpoints, number, {**row, "health": health.row(readings, alarms)})
+    _leave(stage, number, {**row, "health": health.row(readings, alarms)})
+    # Batches that were drawn ahead are numbered by updates, which go on: there it stays an alarm.
+    if play.sampler is None and (decline := health.returns(alarms)) is not None:
+        _return_to_best(stage, checkpoints, number, decline)
+    state.save(checkpoints, play, stage.policy.tokenizer, number + 1, best=best)
     return True
 
 
-def _leave(stage: Stage, checkpoints: Checkpoints, number: int, row: dict[str, Any]) -> None:
+def _keeps_best(stage: Stage) -> bool:
+    """Whether anything may ask for the best checkpoint; else it would only take room on the disk."""
+    monitors = stage.config.monitors
+    return monitors.enabled and (monitors.export != "last" or "decline" in monitors.rollback)
+
+
+def _leave(stage: Stage, number: int, row: dict[str, Any]) -> None:
     log, play = stage.log, stage.play
     store.write(log.path / "trajectories" / f"round-{number + 1:04d}.parquet", play.played)
     if play.watch.latest is not None:
@@ -62,7 +73,6 @@ def _leave(stage: Stage, checkpoints: Checkpoints, number: int, row: dict[str, A
     stage.track(number + 1, row)
     if stage.config.keep_policies:
         save_policy(stage, log.path / "policies" / f"round-{number + 1:04d}")
-    state.save(checkpoints, play, stage.policy.tokenizer, number + 1)
 
 
 def _go_back(stage: Stage, checkpoints: Checkpoints, number: int, alarm: Alarm) -> None:
@@ -89,6 +99,57 @@ def _go_back(stage: Stage, checkpoints: Checkpoints, number: int, alarm: Alarm) 
     state.save(checkpoints, play, stage.policy.tokenizer, number)
     note = f"round {number + 1} rejected, going on at {health.scale:g} of the rate: {alarm.says}"
     stage.tell("training", number * stage.config.updates, stage.config.rounds * stage.config.updates, note)
+
+
+def _return_to_best(stage: Stage, checkpoints: Checkpoints, number: int, alarm: Alarm) -> None:
+    """Everything that learns as it was at the best checkpoint; rounds are counted on, and the rates are smaller."""
+    play, health = stage.play, stage.play.health
+    best = checkpoints.load_best()
+    if best is None:
+        stage.log.event("checkpoint", warning="there is no whole best checkpoint to go back to")
+        return
+    spent, remembered = play.ledger, health.state()
+    state.restore(play, best, version=play.generator.engine.version + 1)
+    play.ledger = spent
+    health.load_state(remembered)
+    health.went_back(number, alarm)
+    health.course.begin_again()
+    state.slow(play)
+    to = int(best.state["rounds"])
+    stage.log.event("returned", round=number, to=to - 1, **alarm.as_data())
+    note = f"back to the policy after round {to}, going on at {health.scale:g} of the rate: {alarm.says}"
+    done = (number + 1) * stage.config.updates
+    stage.tell("training", done, stage.config.rounds * stage.config.updates, note)
+
+
+def choose(stage: Stage, checkpoints: Checkpoints) -> dict[str, Any]:
+    """Which policy the run leaves (`monitors.export`), put in its place: after which round, and why."""
+    play, monitors = stage.play, stage.config.monitors
+    course = play.health.course
+    last = {"round": stage.config.rounds - 1, "best": None if course.best is None else course.best.round}
+    if not monitors.enabled:
+        return {**last, "chosen": "last", "why": "the last round"}
+    declined = course.declined
+    if monitors.export == "best":
+        why = f"the best by the mean validation accuracy of its last {max(1, monitors.rounds)} rounds (monitors.export)"
+    elif monitors.export == "auto" and declined is not None:
+        why = (
+            f"the last rounds ended in a decline: {declined.recent:.1%} on average after {declined.best:.1%} as of "
+            "this round (validation problems)"
+        )
+    else:
+        return {**last, "chosen": "last", "why": "the last round"}
+    best = checkpoints.load_best()
+    if best is None:
+        return {**last, "chosen": "last", "why": "the last round: there is no whole best checkpoint"}
+    spent, remembered = play.ledger, play.health.state()
+    state.restore(play, best, version=play.generator.engine.version + 1)
+    play.ledger = spent
+    play.health.load_state(remembered)
+    after = int(best.state["rounds"]) - 1
+    if not any(event["kind"] == "chosen" for event in stage.log.events()):
+        stage.log.event("chosen", after_round=after, why=why)  # no `round`: it is of the whole run
+    return {**last, "round": after, "chosen": "best", "why": why}
 
 
 def save_policy(stage: Stage, folder: Path) -> None:

@@ -21,7 +21,7 @@ from ponder.api.training.measuring import measure_run
 from ponder.api.training.notices import notices
 from ponder.api.training.places import placed
 from ponder.api.training.planning import Plan
-from ponder.api.training.rounds import begin, play_round, save_policy
+from ponder.api.training.rounds import begin, choose, play_round, save_policy
 from ponder.api.training.stage import SUMMARY, TRAINING, Stage, Start, prepared
 from ponder.api.training.stopping import stoppable
 from ponder.api.training.summary import summarise
@@ -35,10 +35,10 @@ from ponder.reports.run.page import render
 from ponder.runlog import RunLog, environment
 from ponder.selfplay import needs, state
 from ponder.selfplay.config import Run
-from ponder.selfplay.loop import Tell
 from ponder.selfplay.monitors import log as watch_log
 from ponder.selfplay.proposer.make import check_source
 from ponder.selfplay.roles import NoVerifier
+from ponder.selfplay.steps.parts import Tell
 from ponder.tracking.hub import tracking
 from ponder.tracking.tracker import RunInfo
 from ponder.verifiers.learned import folder
@@ -133,6 +133,7 @@ def _stages(stage: Stage, start: Start, started: float, clock: float, predicted:
     seconds["total"] = max(time.monotonic() - clock, sum(seconds.values()))
     summary = summarise(stage.config, start.policy, stage.play.ledger, rounds, measured, seconds, started)
     written = sum(file.stat().st_size for file in stage.log.path.rglob("*") if file.is_file())
+    summary["chosen"] = stage.chosen
     summary["forecast"] = predicted.beside(seconds, environment.peak_memory_bytes(), written)
     stage.log.write_json(SUMMARY, summary)
     stage.log.event("finished", seconds=seconds)
@@ -168,6 +169,7 @@ def _train(stage: Stage) -> list[dict[str, Any]]:
         while number < config.rounds:
             number += play_round(stage, checkpoints, number)
             stop.check(f"round {number} of {config.rounds}", log.path)
+    stage.chosen = choose(stage, checkpoints)
     stage.tell(TRAINING, total, total, "done")
     _save_models(stage)
     return log.metrics()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -24,12 +24,13 @@ from ponder.selfplay import measure
 from ponder.selfplay.config import Run
 from ponder.selfplay.coupling.unified import UnifiedVerifier
 from ponder.selfplay.curriculum import Curriculum
-from ponder.selfplay.loop import SelfPlay, Tell
+from ponder.selfplay.loop import SelfPlay
 from ponder.selfplay.needs import needs_critic
 from ponder.selfplay.proposer.make import source_of
 from ponder.selfplay.provers.verifier import ProverVerifier
 from ponder.selfplay.roles import Critic, Generator, NoVerifier, Texts, Verifier, parity_check, policy_trainer
 from ponder.selfplay.scorers.scorers import Scorers
+from ponder.selfplay.steps.parts import Tell
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
 SUMMARY = "summary.json"
@@ -105,6 +106,7 @@ class Stage:
     base: dict[str, Any]
     tell: Tell
     track: Callable[[int, dict[str, Any]], None] = lambda *_: None  # the numbers of a round, to the trackers
+    chosen: dict[str, Any] = field(default_factory=dict)  # which policy the run leaves, and why
 
     @staticmethod
     def of(start: Start, log: RunLog, grade: Grade, tell: Tell) -> Stage:

@@ -5,10 +5,11 @@
                                state.json   everything else
                                manifest.json
     checkpoints/latest                      the name of the newest
+    checkpoints/best                        the name of the one that was called the best, which is not removed
 
-Saving writes into a hidden folder, puts it on the disk, writes the manifest last, renames, moves `latest` and only then
-removes old ones: a kill at any point leaves the old checkpoint or the new one, never a mixture. Loading verifies every
-hash and goes back to the newest whole one, saying so. Nothing is pickled.
+Saving writes into a hidden folder, puts it on the disk, writes the manifest last, renames, moves `best` and `latest`
+and only then removes old ones: a kill at any point leaves the old checkpoint or the new one, never a mixture. Loading
+verifies every hash and goes back to the newest whole one, saying so. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ class Found:
 
 
 class Checkpoints:
-    """The checkpoints of one run, the last `keep` of them. One process writes; the run folder's lock sees to that."""
+    """The checkpoints of one run, the last `keep` of them and the best.
+
+    One process writes; the run folder's lock sees to that.
+    """
 
     def __init__(self, folder: str | Path, keep: int = 2) -> None:
         if keep < 1:
@@ -74,10 +78,12 @@ class Checkpoints:
         version: int = 0,
         flops: float = 0.0,
         weights: Mapping[str, Tensor] | None = None,
+        best: bool = False,
     ) -> CheckpointRef:
         """Write one checkpoint; if the disk refuses, PonderError, and everything is as it was before.
 
-        `weights` stand in the policy folder instead of the model's own (adapters merged into an ordinary model).
+        `weights` stand in the policy folder instead of the model's own (adapters merged into an ordinary model). The
+        one that is called `best` stays besides the last ones until another is.
         """
         serial = max((_serial(path) for path in self._all()), default=0) + 1
         target = self.folder / f"{serial:06d}-round-{round}"
@@ -95,11 +101,13 @@ class Checkpoints:
             sync(hidden)
             hidden.rename(target)
             sync(self.folder)
+            if best:  # before `latest`: a run that goes on from the one before plays this round, and says so, again
+                write_text(self.folder / "best", target.name)
             write_text(self.folder / "latest", target.name)
         except (OSError, SafetensorError, PonderError) as error:
             shutil.rmtree(hidden, ignore_errors=True)
             raise PonderError(f"checkpoint {target}: not saved ({error}); earlier checkpoints are untouched") from error
-        self._prune(target)
+        self._prune()
         return CheckpointRef(str(target), version, round, flops)
 
     def load_latest(self, model: PreTrainedModel | None = None) -> Found:
@@ -117,6 +125,21 @@ class Checkpoints:
             raise PonderError(f"no checkpoint in {self.folder} is whole; {warnings[0]}")
         return Found(None)
 
+    def load_best(self) -> Saved | None:
+        """The checkpoint that was called the best; None if there is none, or it is not whole any more."""
+        path = self._best()
+        try:
+            return None if path is None else _open(path, manifests.read(path))
+        except (Damaged, OSError, SafetensorError, ValueError):
+            return None
+
+    def _best(self) -> Path | None:
+        try:
+            named = (self.folder / "best").read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return None
+        return next((path for path in self._all() if path.name == named), None)
+
     def _all(self) -> list[Path]:
         """Finished checkpoints, oldest first."""
         return sorted((p for p in self.folder.glob("*-round-*") if p.name[0] != "."), key=_serial)
@@ -130,10 +153,10 @@ class Checkpoints:
             named = ""
         return sorted(newest_first, key=lambda path: path.name != named)
 
-    def _prune(self, newest: Path) -> None:
+    def _prune(self) -> None:
         """Hide, then delete: a kill in between leaves no half checkpoint. What cannot be deleted is left for later."""
-        old = [path for path in self._all() if path != newest]
-        for path in old[: max(0, len(old) - self.keep + 1)]:
+        found, best = self._all(), self._best()
+        for path in (path for path in found[: -self.keep] if path != best):
             try:
                 path.rename(path.with_name(f"{_HIDDEN}{path.name}"))
             except OSError:

@@ -25,14 +25,26 @@ def health(summary: Summary) -> list[str]:
         f"ALARM, {_when(row)}: {text(row, 'says') or text(row, 'signal') or 'not recorded'}."
         for row in rows(summary, "health", "alarms")
     ]
-    rejected = [
-        f"ROLLBACK, round {say.count((number(row, 'round') or 0) + 1)} was rejected and drawn anew at "
+    rejected = [_rollback(row) for row in rows(summary, "health", "rolled_back")]
+    quiet = ["Monitors of the run (entropy, mismatch, groups, repetition, length, verifier): quiet."]
+    return [*([*rejected, *found] or quiet), *_chosen(summary)]
+
+
+def _rollback(row: Mapping[str, Any]) -> str:
+    declined = text(row, "signal") == "decline"
+    said = "ended a decline, and the run went on from its best policy" if declined else "was rejected and drawn anew"
+    return (
+        f"ROLLBACK, round {say.count((number(row, 'round') or 0) + 1)} {said} at "
         f"{say.percent(number(row, 'scale'), 0)} of the rate: {text(row, 'says') or 'not recorded'}."
-        for row in rows(summary, "health", "rolled_back")
-    ]
-    return [*rejected, *found] or [
-        "Monitors of the run (entropy, mismatch, groups, repetition, length, verifier): quiet."
-    ]
+    )
+
+
+def _chosen(summary: Summary) -> list[str]:
+    """Which policy was measured and left, where it is not the last."""
+    if text(summary, "chosen", "chosen") != "best":
+        return []
+    after = say.count((number(summary, "chosen", "round") or 0) + 1)
+    return [f"The policy of this run is that after round {after}: {text(summary, 'chosen', 'why') or 'not recorded'}."]
 
 
 def _when(row: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """The health of a run: readings of each round against thresholds, and what is remembered from round to round.
 
-It remembers the first round (what "relative" refers to), the best validation accuracy, the factor on the learning
-rates and every rollback; a checkpoint carries that, so a resumed run judges and draws as the undisturbed one.
+It remembers the first round (what "relative" refers to), the best validation accuracy, the course over several rounds,
+the factor on the learning rates and every rollback; a checkpoint carries that, so a resumed run judges and draws as the
+undisturbed one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ponder.selfplay.monitors.course import Course
 from ponder.selfplay.monitors.readings import Readings, read
 from ponder.selfplay.monitors.settings import Monitors, Signal
 from ponder.types import Group
@@ -42,6 +44,9 @@ class Health:
     scale: float = 1.0
     rolled_back: list[dict[str, Any]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.course = Course(self.settings.rounds, self.settings.sag)
+
     @property
     def attempt(self) -> int:
         """How often the run went back: the draws of a round that is played again depend on it."""
@@ -50,18 +55,41 @@ class Health:
     def look(self, row: Mapping[str, Any], groups: Sequence[Group]) -> tuple[Readings, list[Alarm]]:
         """Readings and alarms of a round; nothing is remembered yet."""
         readings = read(row, groups)
-        found = [check(self, readings) for check in _CHECKS] if self.settings.enabled else []
+        found = [*(check(self, readings) for check in _CHECKS), self._decline(row)] if self.settings.enabled else []
         return readings, [alarm for alarm in found if alarm is not None]
 
-    def rejects(self, alarms: Sequence[Alarm]) -> Alarm | None:
-        """The alarm for which the round is not kept; None: it is."""
-        return next((alarm for alarm in alarms if alarm.signal in self.settings.rollback), None)
+    def _decline(self, row: Mapping[str, Any]) -> Alarm | None:
+        decline = self.course.look(row.get("ladder") or {}, row.get("stage", 0))
+        if decline is None or not decline.is_real:
+            return None
+        return Alarm(
+            "decline",
+            decline.recent,
+            decline.best - decline.allowed,
+            f"validation accuracy of the last {self.settings.rounds} rounds is {decline.recent:.1%} on average, after "
+            f"{decline.best:.1%} as of round {decline.round + 1}, which is more than noise: the run slowly loses what it "
+            "had; a falling rate (trainer.schedule=cosine), larger sampling.problems or the reward `overlong` may help",
+        )
 
-    def keep(self, readings: Readings) -> None:
-        """Remember a round that is kept."""
+    def rejects(self, alarms: Sequence[Alarm]) -> Alarm | None:
+        """The alarm for which the round is not kept; None: it is. A decline is no fault of its last round."""
+        refused = [alarm for alarm in alarms if alarm.signal in self.settings.rollback and alarm.signal != "decline"]
+        return refused[0] if refused else None
+
+    def returns(self, alarms: Sequence[Alarm]) -> Alarm | None:
+        """The decline for which the run goes back to its best checkpoint; None: there is none, or it did so often."""
+        declines = [alarm for alarm in alarms if alarm.signal == "decline"]
+        wanted = "decline" in self.settings.rollback and not self.exhausted
+        return declines[0] if declines and wanted else None
+
+    def keep(self, readings: Readings, row: Mapping[str, Any] | None = None) -> bool:
+        """Remember a round that is kept; whether it ends the best rounds so far."""
         self.first = self.first or readings
         if readings.validation is not None:
             self.best = max(self.best or 0.0, readings.validation)
+        if row is None:
+            return False
+        return self.course.keep(int(row.get("round", 0)), row.get("ladder") or {}, row.get("stage", 0))
 
     def went_back(self, round_number: int, alarm: Alarm) -> None:
         """Remember a rejected round; from now on the rates are smaller."""
@@ -84,12 +112,15 @@ class Health:
 
     def state(self) -> dict[str, Any]:
         first = None if self.first is None else self.first.as_data()
-        return {"first": first, "best": self.best, "scale": self.scale, "rolled_back": list(self.rolled_back)}
+        kept = {"first": first, "best": self.best, "scale": self.scale, "rolled_back": list(self.rolled_back)}
+        return {**kept, "course": self.course.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self.first = None if state["first"] is None else Readings(**state["first"])
         self.best, self.scale = state["best"], state["scale"]
         self.rolled_back = list(state["rolled_back"])
+        if "course" in state:  # not in checkpoints of earlier versions
+            self.course.load_state(state["course"])
 
 
 def not_finite(why: str) -> Alarm:

@@ -111,11 +111,13 @@ def _disk(config: Run, count: float, item: int, learning: float, lower: float) -
     adapters = learning * item if config.trainer.lora_rank else 0.0
     learner = learning * (_ADAM + (0 if item == 4 else 4))
     # The policy as a model folder (with adapters also the trainer's tensors), the optimizer, the verifier with its own.
-    # One more than stay is there while it is written.
+    # One more than stay is there while it is written; the best stays besides the last ones.
     policies = 2 if config.trainer.lora_rank else 1
+    monitors = config.monitors
+    best = monitors.enabled and (monitors.export != "last" or "decline" in monitors.rollback)
     checkpoint = policies * count * item + adapters + learner + lower * (4 + _ADAM)
     return {
-        "checkpoints": (config.keep_checkpoints + 1) * checkpoint,
+        "checkpoints": (config.keep_checkpoints + 1 + best) * checkpoint,
         "policies of the rounds": config.rounds * count * item if config.keep_policies else 0.0,
         "model and verifier": count * item + lower * item,
     }

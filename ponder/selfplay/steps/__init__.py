@@ -1,0 +1,1 @@
+"""The steps of a round: one update of the policy, the verifier's lesson, and what they ask other models."""
