@@ -3,14 +3,14 @@
     python -m benchmarks.trl_tiny --out FILE.json [--trl PATH] [--seeds 5] [--steps 20] [--rates 1e-4,3e-4,1e-3]
 
 Both sides begin with the embedded model, draw 8 answers of at most 400 tokens at temperature 1 to each of the same 12
-problems in the same order, and are paid 1 for a right answer by the same grader. Everything else is each side's own: its
-defaults, and the learning rate that was best on validation problems with a seed that is not reported, of the same list.
-TRL takes a step, then Ponder takes one, so that a busy machine slows both; seconds are those of the steps alone. After
-every `--every` steps one engine answers the same validation problems with the weights of either side.
+problems in the same order, and are paid 1 for a right answer by the same grader. Everything else is each side's own:
+its defaults, and the learning rate of the same list that was best on validation problems with a seed that is not
+reported. TRL takes a step, then Ponder takes one, so that a busy machine slows both; seconds are those of the steps
+alone. After every `--every` steps one engine answers the same validation problems with the weights of either side.
 
-Reported for each seed: TRL's accuracy at its end and its seconds, and Ponder's seconds and steps until it first measured
-as much. Their ratio is the product of two: seconds a step (speed), and steps to the same accuracy (the algorithm). What
-is finished is kept in --out; the same command goes on with what is missing.
+Reported for each seed: TRL's accuracy at its end and its seconds, and Ponder's seconds and steps until it first
+measured as much. Their ratio is the product of two: seconds a step (speed), and steps to the same accuracy (the
+algorithm). What is finished is kept in --out; the same command goes on with what is missing.
 """
 
 from __future__ import annotations

@@ -67,8 +67,9 @@ class Health:
             decline.recent,
             decline.best - decline.allowed,
             f"validation accuracy of the last {self.settings.rounds} rounds is {decline.recent:.1%} on average, after "
-            f"{decline.best:.1%} as of round {decline.round + 1}, which is more than noise: the run slowly loses what it "
-            "had; a falling rate (trainer.schedule=cosine), larger sampling.problems or the reward `overlong` may help",
+            f"{decline.best:.1%} as of round {decline.round + 1}, more than noise explains: the run loses slowly what "
+            "it had; a falling rate (trainer.schedule=cosine), larger sampling.problems or the reward `overlong` may "
+            "help",
         )
 
     def rejects(self, alarms: Sequence[Alarm]) -> Alarm | None:
