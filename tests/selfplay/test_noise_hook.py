@@ -20,7 +20,7 @@ def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict
 def play(**noise: Any) -> SelfPlay:
     config = Run.model_validate({"noise": noise, "seed": 3})
     nobody = cast(Any, None)
-    generator = cast(Any, SimpleNamespace(propose=None))
+    generator = cast(Any, SimpleNamespace(propose=SimpleNamespace(formed=None)))
     return SelfPlay(config, generator, nobody, nobody, grade, [], nobody, nobody)
 
 
