@@ -86,9 +86,15 @@ def over_seeds(values: Sequence[float | None]) -> Mean | None:
     if n == 1:
         return Mean(y, y, y, 1)
     free = n - 1
-    t = _T[free - 1] if free <= len(_T) else _Z + (_Z**3 + _Z) / (4 * free)
+    t = _T[free - 1] if free <= len(_T) else _far(free)
     half = t * statistics.stdev(known) / math.sqrt(n)
     return Mean(y, y - half, y + half, n)
+
+
+def _far(free: int) -> float:
+    """The 97.5 % point of Student's t for many degrees of freedom (Cornish-Fisher, Abramowitz and Stegun 26.7.5)."""
+    z = _Z
+    return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
 
 
 def mean(values: Sequence[float | None]) -> float | None:

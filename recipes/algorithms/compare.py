@@ -146,7 +146,7 @@ class Lab:
     def chosen(self, name: str) -> float:
         """The rate with the best validation accuracy at its end; of equals the smaller."""
         known = {r: self._read(self._name(name, r, self.options.tune_seed)) for r in self.options.rates}
-        scores = {rate: _share(found["tune"]) for rate, found in known.items() if found}
+        scores: dict[float, float] = {rate: _share(found["tune"]) for rate, found in known.items() if found}
         best = max(scores.values())
         return min(rate for rate, score in scores.items() if score == best)
 

@@ -178,13 +178,14 @@ def stored(file: Path, questions: dict[str, Question]) -> list[tuple[Trajectory,
 
 @dataclass(frozen=True)
 class Row:
-    """An arm over its seeds; `gain` and `earlier` are against the reference seed by seed, as are `first` and `last`."""
+    """An arm over its seeds. `gain`, `earlier` and `as_many` (after as many rounds) are against the reference."""
 
     arm: str
     seeds: int
     final: arms.Mean | None
     gain: arms.Mean | None
     earlier: arms.Mean | None
+    as_many: arms.Mean | None
     updates: float | None
     only_verifier: float | None
     first: arms.Mean | None
@@ -208,6 +209,7 @@ def table(cells: Sequence[dict[str, Any]]) -> list[Row]:
                 arms.over_seeds([one["final"] for one in mine]),
                 less("final"),
                 less("course"),
+                arms.over_seeds([_as_many(one, reference[one["seed"]]) for one in mine]),
                 arms.mean([sum(row["updates"] or 0 for row in one["rows"]) for one in mine]),
                 arms.mean([one["only_verifier"] for one in mine]),
                 arms.over_seeds([one["verifier"]["first"] for one in mine]),
@@ -216,6 +218,12 @@ def table(cells: Sequence[dict[str, Any]]) -> list[Row]:
             )
         )
     return rows
+
+
+def _as_many(one: dict[str, Any], other: dict[str, Any]) -> float | None:
+    """The difference after as many rounds as both had, whatever they cost."""
+    at = min(len(one["rows"]), len(other["rows"])) - 1
+    return _less(mean_of(one["rows"][at]), mean_of(other["rows"][at]))
 
 
 def _less(value: float | None, other: float | None) -> float | None:
@@ -230,6 +238,7 @@ def said(rows: Sequence[Row]) -> str:
         "accuracy at equal work, %",
         "against `outcome`",
         "the same, mean over the run",
+        "after as many rounds, whatever the work",
         "steps",
         "only the verifier likes, %",
         "AUC on first answers",
@@ -245,6 +254,7 @@ def said(rows: Sequence[Row]) -> str:
                 arms.percent(row.final),
                 "" if alone else arms.percent(row.gain, sign=True),
                 "" if alone else arms.percent(row.earlier, sign=True),
+                "" if alone else arms.percent(row.as_many, sign=True),
                 arms.number(row.updates, "{:.0f}"),
                 arms.percent(row.only_verifier),
                 arms.percent(row.first),

@@ -5,8 +5,9 @@ The cases are read from the registries, so a new file is covered by itself.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ import pytest
 import torch
 
 from ponder.algorithms import ALGORITHMS
+from ponder.api import policies
 from ponder.api.problems import load_families
 from ponder.api.training.presets import PRESETS
 from ponder.api.training.stage import curriculum, prepared
 from ponder.config import load
 from ponder.engines.loop import run as run_async
 from ponder.losses import LOSSES
+from ponder.models.load import Loaded
 from ponder.models.load import load as load_model
 from ponder.protocols import Family
 from ponder.selfplay import needs
@@ -53,6 +56,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module", autouse=True)
+def read_once(folder: Path) -> Iterator[None]:
+    """Half of the time went into reading the same folder again for each case."""
+    known = load_model(str(folder))
+
+    def copied(name: str, **options: Any) -> Loaded:
+        return (
+            Loaded(copy.deepcopy(known.model), known.tokenizer) if name == str(folder) else load_model(name, **options)
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "load", copied)
+        yield
+
+
 @pytest.fixture(scope="module")
 def families() -> list[Family]:
     return load_families(["arithmetic?terms=2"])
@@ -66,6 +84,9 @@ def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict
 def updated(folder: Path, families: list[Family], *settings: str) -> tuple[SelfPlay, Any, bool]:
     """One update; the loop, what it says, and whether the policy's weights moved."""
     config = load(Run, None, [f'model="{folder}"', *SMALL, *settings])
+    if not needs.needs_verifier_scores(config, config.rewards) and SEARCH not in settings:
+        # An update that asks no verifier needs none to be made.
+        config = config.model_copy(update={"verifier": config.verifier.model_copy(update={"enabled": False})})
     needs.check(config)
     start = prepared(config, families)
     before = {name: p.detach().clone() for name, p in start.policy.model.named_parameters()}
