@@ -63,7 +63,7 @@ def run(claim: Claim, out: Path, *, full: bool, tell: Callable[[str], None]) -> 
         if number < done:
             continue
         words = _resuming(arguments(command, out), out)
-        tell(shlex.join(["ponder" if w == "-m" else w for w in words if w != sys.executable]))
+        tell(command.replace("{out}", shlex.quote(str(out))))
         status = subprocess.run(words, cwd=root, env=_environment(root), check=False).returncode
         if status:
             raise PonderError(

@@ -53,17 +53,14 @@ def curve(cells: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
 
 def bars(axes: Any, rows: list[Row]) -> None:
     """Differences to the reference at equal work and after as many rounds, with intervals over seeds."""
-    for shift, colour, label, pick in (
-        (0.12, "#1f66ad", "at equal work", lambda row: row.gain),
-        (-0.12, "#c2500f", "after as many rounds", lambda row: row.as_many),
-    ):
-        for at, row in enumerate(rows):
-            found = pick(row)
-            if found is not None:
-                ends = [[100 * (found.y - found.low)], [100 * (found.high - found.y)]]
-                axes.errorbar(
-                    [100 * found.y], [at + shift], xerr=ends, fmt="o", color=colour, label=None if at else label
-                )
+    kinds = [("at equal work", "#1f66ad", [row.gain for row in rows])]
+    kinds.append(("after as many rounds", "#c2500f", [row.as_many for row in rows]))
+    for shift, (label, colour, values) in zip((0.12, -0.12), kinds, strict=True):
+        known = [(at + shift, found) for at, found in enumerate(values) if found is not None]
+        low = [100 * (found.y - found.low) for _, found in known]
+        high = [100 * (found.high - found.y) for _, found in known]
+        at, y = [at for at, _ in known], [100 * found.y for _, found in known]
+        axes.errorbar(y, at, xerr=[low, high], fmt="o", color=colour, label=label)
     axes.axvline(0, color="#3d3b37", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [row.arm for row in rows])
     axes.set_title("points over `outcome`, same seed")
