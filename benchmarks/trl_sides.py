@@ -103,7 +103,9 @@ class Ponder:
         done = self._answers([question for question, _ in asked for _ in range(s.group)], s.temperature)
         sampled = time.perf_counter()
         rewards = [reward(text, asked[i // s.group][1], ended=ended) for i, (_, text, ended) in enumerate(done)]
+        self.engine.release(texts=False, weights=True)  # as the loop does
         report = self.learner.update(list(self._samples(done, rewards)))
+        self.learner.rest()
         self.turn += 1
         self.engine.replace_weights(self.learner.weights(), self.turn)
         ended_at = time.perf_counter()

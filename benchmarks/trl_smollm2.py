@@ -6,7 +6,8 @@
 Training: each side in a process of its own (`benchmarks.trl_sides`), one step in turns, so that a busy machine slows
 both; accuracy on 40 held-out sums, greedy, right and ended, after every `--every` steps of a side. A side is done when
 it reaches `--target`. Reported: steps and seconds of steps until then, the median step, peak memory. Sampling: tokens a
-second at 1, 8, 32 and 128 rows, 48 new tokens each, in turns in one process, medians of three.
+second at 1, 8, 32 and 128 rows, 48 new tokens each, in turns in one process, medians of three, and what share that is
+of the machine's limits (`benchmarks.limits`). `--seeds` without a number: sampling alone.
 
 What is finished is kept in --out, row by row and seed by seed; the same command goes on with what is missing (a seed
 that was stopped begins anew). TRL 1.16 lies where `--trl` says (a folder for PYTHONPATH) or in this environment.
@@ -27,6 +28,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.limits import limits
 from benchmarks.machine import about
 from benchmarks.trl_sides import Settings
 from ponder.runlog.files import write_json
@@ -143,7 +145,9 @@ def sampling(settings: Settings, rows: int) -> dict[str, Any]:
             work(turn)
             took[name].append(time.perf_counter() - started)
     speed = {name: statistics.median(rows * NEW_TOKENS / t for t in times[1:]) for name, times in took.items()}
-    return {**speed, "ratio": speed["ponder"] / speed["generate"]}
+    most = limits(model, rows, width + NEW_TOKENS // 2)
+    shares = {"memory_limit": most.memory, "product_limit": most.products, "share": speed["ponder"] / most.least}
+    return {**speed, "ratio": speed["ponder"] / speed["generate"], **shares}
 
 
 def reached(side: dict[str, Any], target: float) -> tuple[int, float] | None:
@@ -157,6 +161,8 @@ def table(body: dict[str, Any]) -> str:
     for rows, found in body["sampling"].items():
         lines.append(
             f"{'tokens/s, ' + rows + ' rows':34}{found['ponder']:12.0f}{found['generate']:12.0f}{found['ratio']:8.2f}"
+            f"   {100 * found['share']:.0f} % of {min(found['memory_limit'], found['product_limit']):.0f} "
+            f"({'memory' if found['memory_limit'] < found['product_limit'] else 'products'})"
         )
     target = body["target"]
     for seed, found in body["training"].items():
@@ -191,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="the folder of `ponder models get smollm2`")
     parser.add_argument("--trl", default="", help="a folder with trl, for PYTHONPATH")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rows", type=int, nargs="*", default=list(ROWS))
     parser.add_argument("--target", type=float, default=0.6)

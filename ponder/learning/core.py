@@ -148,6 +148,11 @@ class Core:
         self.steps, self.skips = counters["steps"], counters["skips"]
         self.skips_in_a_row = counters["skips_in_a_row"]
 
+    def finish(self) -> None:
+        """No step follows: give back what only steps need. The weights stay."""
+        self.zero()
+        self.optimizer.state.clear()
+
     @torch.no_grad()
     def restart(self, weights: Mapping[str, Tensor]) -> None:
         """Put the parameters back to `weights` and forget all moments; steps and schedule go on."""

@@ -97,6 +97,7 @@ class CriticTrainer:
                 self.core.skip(f"critic's {done.skipped}", [samples[i].id for i in indices])
             else:
                 losses.append(done.loss)
+        self.core.zero()  # until the next step others may have the memory
         flops = training_flops(self.model.config, [len(sample) for sample in samples], heads=0)
         return CriticReport(sum(losses) / len(losses) if losses else None, flops, time.monotonic() - started)
 

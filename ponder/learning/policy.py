@@ -119,6 +119,15 @@ class PolicyTrainer:
                 self._step(part, out, tally)
         return tally.report(len(samples), self.loss.on_policy, rate, time.monotonic() - started)
 
+    def rest(self) -> None:
+        """Give the gradients of the last step back: until the next one others may have the memory."""
+        self.core.zero()
+
+    def finish(self) -> None:
+        """Training is over: give back all that only steps need. The weights stay, and can be served."""
+        self.core.finish()
+        self._start, self._reference = {}, None
+
     def logprobs(self, samples: Sequence[Sample]) -> list[tuple[float, ...]]:
         """Log-probabilities of the trained tokens of each sample under the present weights, at its temperature."""
         return self.asked(self.model, samples)

@@ -5,9 +5,10 @@ output head for trained tokens only. A backward pass is two forward passes. What
 what padding costs is our choice and not counted.
 
 Bytes are the peak of what a step adds to the bare weights: gradients and AdamW's two moments, and for the largest
-micro-batch what the backward pass needs of each layer (compiled attention keeps no scores), the weights copied in the
-type of the products, one chunk of logits. A model without a packed forward is estimated by the tensors that an ordinary
-transformers layer keeps. Allocator overhead is left out; tests hold the prediction to the measured peak.
+micro-batch what the backward pass needs of each layer (compiled attention keeps no scores; large weights that are laid
+side by side are made twice and not kept), the weights copied in the type of the products, one chunk of logits. A model
+without a packed forward is estimated by the tensors that an ordinary transformers layer keeps. Allocator overhead is
+left out; tests hold the prediction to the measured peak.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn import Module
 from transformers import PreTrainedModel
 
 from ponder.learning.backends.backend import Backend
-from ponder.learning.packed import head
+from ponder.learning.packed import fused, head
 from ponder.learning.packed.attention import keeps
 from ponder.learning.packed.layout import Group
 from ponder.learning.packed.native.attention import code_for
@@ -102,9 +103,13 @@ class Cost:
         else:
             pairs = [_pairs(group) for group in groups]
             kept += self.item * c.num_attention_heads * sum(pair for pair, keys in pairs if keeps(keys))
-        copies = self.item * (d * hidden * (heads + c.num_attention_heads) + 3 * hidden * inner)
-        # Passing through one layer's backward: the gated block or the heads in float32, whichever is larger.
-        passing = n * max(self.item * 5 * inner + 8 * hidden, 4 * 4 * heads * d)
+        together = [self.item * d * hidden * heads, self.item * 2 * hidden * inner]  # weights laid side by side
+        copies = sum(size for size in together if size < fused.LARGE)
+        if self.backend.dtype != self.model.dtype:  # the output projections in the type of the products
+            copies += self.item * (d * hidden * c.num_attention_heads + hidden * inner)
+        # Passing through one layer's backward: the gated block or the heads in float32, whichever is larger, and
+        # the weights that are put together once more beside their gradient.
+        passing = n * max(self.item * 5 * inner + 8 * hidden, 4 * 4 * heads * d) + 2 * max(together)
         chunk = 3 * 4 * min(trained, head.rows(c.vocab_size)) * c.vocab_size
         top = 4 * (2 * trained * hidden + c.vocab_size * hidden) + chunk
         if self.checkpointing:  # the input of each layer, and all that is kept of the one that is computed again

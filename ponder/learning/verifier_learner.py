@@ -79,6 +79,7 @@ class ExampleLearner:
             losses.append(self._step(batch))
             work += self.loss.work * sum(len(row) for example in batch for row in example.rows)
         self.model.eval()
+        self.core.zero()  # until the next step others may have the memory
         kept = [loss for loss in losses[-math.ceil(len(examples) / self.batch) :] if loss is not None]
         return FitReport(sum(kept) / len(kept) if kept else None, len(losses), losses.count(None), work)
 

@@ -42,7 +42,7 @@ from ponder.types import PonderError, Sample, Trajectory, Verdict
 from ponder.verifiers.learned.common.batched import step_ends
 from ponder.verifiers.learned.process.judge import ProcessVerifier
 
-_MUCH = 256 << 20  # bytes of keys and values that are worth taking anew
+_MUCH = 256 << 20  # bytes that are worth taking anew
 
 
 class Trainer(Protocol):
@@ -62,6 +62,20 @@ class Restaging(Protocol):
     """A trainer that can go on with another loss and other settings (`stages`)."""
 
     def restage(self, settings: TrainerSettings, loss: Loss, total_steps: int) -> None: ...
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """A learner that can give memory back between two updates."""
+
+    def rest(self) -> None: ...
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """A learner that can give memory back after its last step."""
+
+    def finish(self) -> None: ...
 
 
 class VerifierRole(Protocol):
@@ -124,14 +138,21 @@ class Generator:
     check: Callable[[Texts, int], Awaitable[float | None]] | None = None
 
     def release(self) -> None:
-        """Let the engine give back what its keys and values take, if that is much: the trainer needs it now."""
+        """Let the engine give back what is much and of no use while the trainer works: it needs the memory now.
+
+        Those are keys and values, and weights laid out for sampling, which the next version makes anew in any case.
+        """
         if isinstance(self.engine, LocalEngine):
             kept = self.engine.kept
-            if kept.cell_memory + kept.row_memory >= _MUCH:
-                self.engine.release()
+            texts = kept.cell_memory + kept.row_memory >= _MUCH
+            weights = kept.weight_memory >= _MUCH
+            if texts or weights:
+                self.engine.release(texts=texts, weights=weights)
 
     async def publish(self, version: int, texts: Texts = ()) -> float | None:
         """Make the trainer's weights live in the engine as `version`, then check them on `texts`."""
+        if isinstance(self.trainer, Resting):
+            self.trainer.rest()
         await publish(self.engine, self.trainer.weights(), version, self.model.config)
         return await self.check(texts, version) if self.check is not None else None
 
@@ -220,6 +241,10 @@ class Verifier:
     def counters(self) -> dict[str, int]:
         return self.learner.core.counters()
 
+    def finish(self) -> None:
+        """No step follows; the judge stays."""
+        self.learner.core.finish()
+
     def load(self, tensors: dict[str, dict[str, Tensor]], counters: dict[str, int]) -> None:
         restore_weights(self.model, tensors["verifier"])
         self.learner.core.load(tensors.get("verifier_optimizer", {}), counters)
@@ -275,6 +300,10 @@ class Critic:
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         weights = {name: p.detach() for name, p in self.trainer.model.named_parameters()}
         return {"critic": weights, "critic_optimizer": self.trainer.core.tensors()}
+
+    def finish(self) -> None:
+        """No step follows."""
+        self.trainer.core.finish()
 
     def counters(self) -> dict[str, int]:
         return {**self.trainer.core.counters(), "updates": self.trainer.updates}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from transformers import LlamaConfig
 
+from benchmarks.limits import limits
 from benchmarks.trl_sides import Ponder, Settings, questions, reward
 from benchmarks.trl_smollm2 import main, reached, table
+from ponder.api.training.forecast.memory import skeleton_of
 from tests.selfplay.small import model_folder
 
 
@@ -46,10 +50,26 @@ def test_the_table_says_who_reached_the_target_and_when(tmp_path: Path, capsys: 
 
     ours, theirs = side([[0, 0.0, 0.1], [5, 10.0, 0.7]]), side([[0, 0.0, 0.1], [5, 30.0, 0.2], [10, 60.0, 0.6]])
     assert reached(ours, 0.6) == (5, 10.0) and reached(theirs, 0.65) is None
-    body = {"target": 0.6, "sampling": {"8": {"ponder": 90.0, "generate": 60.0, "ratio": 1.5}}}
+    speed = {
+        "ponder": 90.0,
+        "generate": 60.0,
+        "ratio": 1.5,
+        "share": 0.5,
+        "memory_limit": 180.0,
+        "product_limit": 600.0,
+    }
+    body: dict[str, Any] = {"target": 0.6, "sampling": {"8": speed}}
     body["training"] = {"0": {"ponder": ours, "trl": theirs}}
     assert "10 (5)" in table(body) and "60 (10)" in table(body) and "6.00" in table(body)
     place = tmp_path / "found.json"
     place.write_text(json.dumps(body))
     main(["--show", "--out", str(place)])
-    assert "tokens/s, 8 rows" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "tokens/s, 8 rows" in shown and "50 % of 180 (memory)" in shown
+
+
+def test_limits_grow_with_the_rows_until_products_bind() -> None:
+    lm = skeleton_of(LlamaConfig(vocab_size=500, hidden_size=64, intermediate_size=128, num_hidden_layers=2))
+    one, many = limits(lm, 1, 64), limits(lm, 10_000, 64)
+    assert many.memory == pytest.approx(10_000 * one.memory) and many.products == one.products
+    assert one.least > 0 and many.least == min(many.memory, many.products)

@@ -16,8 +16,9 @@ from ponder.engines.loop import run
 from ponder.models import lean
 from ponder.protocols import Request
 from ponder.seeds import derive_seed
+from ponder.types import PonderError
 from tests.engines.factory import CONTEXT, Pieces, mixed, model
-from tests.engines.test_local_native import FAMILIES, decoded, needs_compiler, said
+from tests.engines.test_local_native import FAMILIES, decoded, needs_compiler, said, without_compiler
 
 pytestmark = needs_compiler
 
@@ -101,6 +102,30 @@ def test_memory_that_is_given_back_changes_no_answer() -> None:
     assert engine.release()
     assert engine.kept.row_memory == 0 and engine.kept.cell_memory < taken.cell_memory / 10
     assert said(engine, requests) == before
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_copies_of_the_weights_that_are_given_back_are_made_again(request: pytest.FixtureRequest, native: bool) -> None:
+    if not native:
+        request.getfixturevalue(without_compiler.__name__)
+    lm = model("wide llama")
+    engine = LocalEngine(lm, Pieces(), shared=True)
+    requests, compiled = mixed(4), engine.compiled
+    before, taken = said(engine, requests), engine.kept.weight_memory
+    layers = sum(p.nbytes for name, p in lm.named_parameters() if "proj" in name)
+    assert taken >= layers and compiled is native
+    assert engine.release(texts=False, weights=True)
+    assert engine.kept.weight_memory == 0 and engine.compiled is compiled
+    assert said(engine, requests) == before and engine.kept.weight_memory == taken
+    # The trainer moves the weights meanwhile: its new version is what is laid out, and nothing before it.
+    engine.release(texts=False, weights=True)
+    with torch.no_grad():
+        lm.get_parameter("model.layers.0.mlp.up_proj.weight").mul_(1.5)
+    with pytest.raises(PonderError, match="changed and not yet published"):
+        said(engine, requests)
+    engine.replace_weights(lm.state_dict(), 1)
+    assert engine.kept.weight_memory == taken
+    assert said(engine, requests) == said(LocalEngine(lm, Pieces(), version=1), requests) != before
 
 
 def test_while_requests_run_no_memory_is_given_back() -> None:

@@ -142,6 +142,7 @@ def test_the_gradient_of_a_prompt_comes_from_all_of_its_responses():
         (attention, "_KEPT", 3),
         (head, "CHUNK", 2 * VOCABULARY),
         (fused, "_CACHED", 1),
+        (fused, "LARGE", 1),
     ],
 )
 def test_how_the_work_is_cut_changes_neither_value_nor_gradient(monkeypatch: pytest.MonkeyPatch, where, name, value):

@@ -46,7 +46,7 @@ def _arm(stage: Stage, name: str, note: str, work: Work) -> ControlArm:
     if known.exists():
         return ControlArm(**json.loads(known.read_text(encoding="utf-8")))
     started = time.monotonic()
-    model = stage.base_model()
+    model = stage.base.model()
     trainer = _cloner(stage, model)
 
     def tell(spent: float, total: float) -> None:

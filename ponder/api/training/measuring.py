@@ -30,7 +30,7 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
         stage.tell(MEASURING, next(steps), notes, note)
 
     suites = measure.suites(bench, stage.families)
-    stage.serve(stage.base)
+    stage.serve(stage.base.weights())
     base = measure.arm(bench, policy.at, suites, "base", tell)
     thinking_base = measure.think(bench, suites.thinking_base, live, strategies, tell)
     shown = measure.first_of_each(suites.thinking.problems, 20)

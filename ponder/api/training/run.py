@@ -119,7 +119,7 @@ def _stages(stage: Stage, start: Start, started: float, clock: float, predicted:
         finally:
             if stage.play.sampler is not None:
                 stage.play.sampler.close()
-    stage.own_weights()
+    stage.finish_training()
     cloned = cloning_arm(stage)
     kept = rejection_arm(stage)
     after_arms = time.monotonic()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
 
 from ponder.api.policies import Policy, load_policy
+from ponder.api.training.beginning import Beginning
 from ponder.api.training.scorers import scorers_of
+from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import run as run_async
 from ponder.engines.open import check_trainable, open_engine
 from ponder.engines.settings import LocalSettings, ScriptedSettings
 from ponder.evaluation.suite import build_suite
-from ponder.models.load import Loaded, config_of, load
+from ponder.models.load import Loaded, config_of
 from ponder.policy.codec import Codec
 from ponder.protocols import Family, Grade, Propose, WeightedEngine
 from ponder.runlog import RunLog
@@ -28,7 +28,16 @@ from ponder.selfplay.loop import SelfPlay
 from ponder.selfplay.needs import needs_critic
 from ponder.selfplay.proposer.make import source_of
 from ponder.selfplay.provers.verifier import ProverVerifier
-from ponder.selfplay.roles import Critic, Generator, NoVerifier, Texts, Verifier, parity_check, policy_trainer
+from ponder.selfplay.roles import (
+    Critic,
+    Finishing,
+    Generator,
+    NoVerifier,
+    Texts,
+    Verifier,
+    parity_check,
+    policy_trainer,
+)
 from ponder.selfplay.scorers.scorers import Scorers
 from ponder.selfplay.steps.parts import Tell
 
@@ -44,7 +53,7 @@ class Start:
     config: Run
     families: list[Family]
     policy: Policy
-    base: dict[str, Any]
+    base: Beginning
     generator: Generator
     verifier: Verifier | NoVerifier
     critic: Critic | None
@@ -64,7 +73,7 @@ def prepared(config: Run, families: list[Family], opened: Opened | None = None) 
         frame=config.frame,
         opened=opened,
     )
-    base = copy.deepcopy(policy.model.state_dict())
+    base = Beginning.of(config.model, policy.model, config.device)
     # Before the trainer may put adapters into the model: both start as plain copies of it.
     enabled, dual = config.verifier.enabled, config.coupling.weights == "dual"
     kind = ProverVerifier if config.provers.enabled else Verifier
@@ -94,7 +103,7 @@ def _check(config: Run, policy: Policy) -> Callable[[Texts, int], Awaitable[floa
 
 @dataclass
 class Stage:
-    """A run under way. `base` are the weights it began with."""
+    """A run under way. `base` is what it began with."""
 
     config: Run
     log: RunLog
@@ -103,7 +112,7 @@ class Stage:
     play: SelfPlay
     verifier: Verifier | NoVerifier
     bench: measure.Bench
-    base: dict[str, Any]
+    base: Beginning
     tell: Tell
     track: Callable[[int, dict[str, Any]], None] = lambda *_: None  # the numbers of a round, to the trackers
     chosen: dict[str, Any] = field(default_factory=dict)  # which policy the run leaves, and why
@@ -134,18 +143,21 @@ class Stage:
         bench = measure.Bench(grade, run_async, config.evaluation, config.sampling.max_tokens, config.seed)
         return Stage(config, log, start.policy, families, play, start.verifier, bench, start.base, tell)
 
-    def base_model(self) -> PreTrainedModel:
-        """A model of its own as it was at the start, without what training put into it."""
-        model = load(self.config.model, device=self.config.device, dtype=self.policy.model.dtype).model
-        model.load_state_dict(self.base)
-        return model
+    def finish_training(self) -> None:
+        """Training is over: what only steps need is given back, and the engine gets weights of its own."""
+        for learner in (self.play.generator.trainer, self.verifier, self.play.critic):
+            if isinstance(learner, Finishing):
+                learner.finish()
+        self._own_weights()
 
-    def own_weights(self) -> None:
-        """Training is over and other weights will be asked: an engine that shared the trainer's gets its own copy."""
+    def _own_weights(self) -> None:
+        """Other weights will be asked: an engine that shared the trainer's gets its own copy."""
         settings, old = self.config.engine, self.policy
         if not (isinstance(settings, LocalSettings) and settings.share_weights):
             return
         alone = settings.model_copy(update={"share_weights": False})
+        if isinstance(old.engine, LocalEngine):
+            old.engine.release(weights=True)
         engine = open_engine(alone, old.codec, model=old.model, device=self.config.device, version=old.engine.version)
         self.policy = replace(old, engine=engine, propose=replace(old.propose, engine=engine))
         generator = self.play.generator

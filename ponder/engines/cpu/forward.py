@@ -81,6 +81,7 @@ class Native:
     _library: ctypes.CDLL
     _model: _Model
     _kept: tuple[Any, ...]  # what `_model` points into
+    copied: int  # bytes of it that are not the module's own
 
     def forward(self, batch: Batch, slots: Slots, arena: Arena, logits_NV: Tensor | None = None) -> None:
         """Keys and values into slots and arena, hidden states into the arena, logits into `logits_NV` if given."""
@@ -151,7 +152,8 @@ def native(weights: Packed) -> Native | None:
         *(hold(weights.embedding), hold(turns(weights)), hold(panels(weights.head, panel))),
         layers,
     )
-    return Native(code, model, (layers, *kept))
+    copied = sum(tensor.nbytes for tensor in kept if tensor.data_ptr() != weights.embedding.data_ptr())
+    return Native(code, model, (layers, *kept), copied)
 
 
 def panels(matrix: Tensor, width: int) -> Tensor:

@@ -26,12 +26,16 @@ class Prefill:
 
 @dataclass(frozen=True)
 class Kept:
-    """Distinct tokens that are known, the bytes of those cells, and the memory taken for cells and for running rows."""
+    """Distinct tokens that are known, the bytes of those cells, and the memory taken for cells and for running rows.
+
+    `weight_memory` is that of copies of the weights that are laid out for the decoder.
+    """
 
     tokens: int
     token_bytes: int
     cell_memory: int
     row_memory: int
+    weight_memory: int = 0
 
 
 class Decoder(Protocol):
@@ -86,6 +90,10 @@ class Decoder(Protocol):
 
     def refresh(self) -> None:
         """Derive again what hangs on the weights, which were just replaced."""
+        ...
+
+    def drop_weights(self) -> None:
+        """Give back what was derived from the weights, while no row is active; `refresh` comes before anything else."""
         ...
 
     def forget(self) -> None:

@@ -91,6 +91,7 @@ class LocalEngine:
         self._waiters: dict[Job, asyncio.Future[Completion]] = {}
         self._scores: list[Asked[tuple[Tokens, Tokens], tuple[float, ...]]] = []
         self._states: list[Asked[tuple[Tokens, Tokens], Tensor]] = []
+        self._dropped = False  # whether copies of the weights must be made again before anything is computed
         self._pump_task: asyncio.Task[None] | None = None
         self._keep_texts = keep_texts
         self._loop: asyncio.AbstractEventLoop | None = None  # held, so that no other can have its place in memory
@@ -166,14 +167,20 @@ class LocalEngine:
         self._check_idle("forget texts")
         self._decoder.forget()
 
-    def release(self) -> bool:
-        """Give the memory of keys and values back, for whoever works between two samplings; texts are forgotten.
+    def release(self, *, texts: bool = True, weights: bool = False) -> bool:
+        """Give memory back, for whoever works between two samplings; the next request takes it again.
 
-        False, and nothing happens, while requests run. The next request takes memory again.
+        `texts`: that of keys and values; texts are forgotten. `weights`: that of the copies of the weights which are
+        laid out for sampling; a new version makes them anew in any case. False, and nothing happens, while requests
+        run.
         """
         if self._waiters or self._scores or self._states:
             return False
-        self._decoder.reset()
+        if texts:
+            self._decoder.reset()
+        if weights:
+            self._decoder.drop_weights()
+            self._dropped = True
         return True
 
     @property
@@ -231,6 +238,7 @@ class LocalEngine:
             self._watched.take(state)
         self._scheduler.interrupt()
         self._decoder.refresh()
+        self._dropped = False
         self._scheduler.version = version
 
     def _check_idle(self, what: str) -> None:
@@ -255,6 +263,9 @@ class LocalEngine:
                 if self._watched is not None:
                     self._watched.check(thorough=first)
                     first = False
+                if self._dropped:
+                    self._decoder.refresh()
+                    self._dropped = False
                 answered = self._answer(self._scores, self._score) | self._answer(self._states, self._hidden)
                 finished = self._scheduler.step()
                 for job, completion in finished:

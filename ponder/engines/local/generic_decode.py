@@ -41,6 +41,9 @@ class GenericDecoder:
         """Nothing is derived from the weights (the module itself is used), but rows hold what older ones computed."""
         self.reset()
 
+    def drop_weights(self) -> None:
+        """There are no copies."""
+
     @property
     def kept(self) -> Kept:
         return Kept(0, 0, 0, self.active * self._mask_BT.shape[1] * self._bytes_per_token)

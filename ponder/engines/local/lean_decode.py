@@ -59,6 +59,12 @@ class LeanDecoder:
             self._graphs.forget()
         self._end_rows()
 
+    def drop_weights(self) -> None:
+        self.trunk.drop_weights()
+        if self._graphs is not None:
+            self._graphs.forget()
+        self._end_rows()
+
     def forget(self) -> None:
         self.trunk.forget()
         self._end_rows()
@@ -81,7 +87,7 @@ class LeanDecoder:
     @property
     def compiled(self) -> bool:
         """Whether forwards run as machine code of our own."""
-        return self.trunk.native is not None
+        return isinstance(self._slots, TiledSlots)
 
     @property
     def tally(self) -> Tally:
@@ -95,7 +101,7 @@ class LeanDecoder:
     @property
     def kept(self) -> Kept:
         arena, tokens = self.trunk.arena, self.trunk.tree.size
-        return Kept(tokens, tokens * arena.cell_bytes, arena.bytes, self._slots.bytes)
+        return Kept(tokens, tokens * arena.cell_bytes, arena.bytes, self._slots.bytes, self.trunk.weight_bytes)
 
     def rows(self, length: int) -> int:
         return self._slots.rows(length)

@@ -56,6 +56,13 @@ class Packed:
     turns: Tensor
     shortest: Tensor
 
+    @property
+    def copied(self) -> int:
+        """Bytes that are copies: layers that are held (`held`), and the head with its norm."""
+        products = ("qkv", "out", "gate_up", "down")
+        held = [] if isinstance(self.layers, Laid) else [getattr(layer, p) for layer in self.layers for p in products]
+        return sum(tensor.nbytes for tensor in (*held, self.head))
+
     def without_head(self) -> Packed:
         """For those who compute with a layout of their own: the head [0, V] holds no numbers."""
         return replace(self, head=self.head.new_empty(0, self.head.shape[1]))

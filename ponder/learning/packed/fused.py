@@ -18,10 +18,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ponder.learning.packed.native import rows
-from ponder.learning.packed.precision import rounding
+from ponder.learning.packed.precision import Again, rounding
 
 # Numbers of one intermediate that stay in a core's cache between two products.
 _CACHED = 2**19
+LARGE = 2**20  # bytes of weights that are worth making twice
 _silu_backward = torch.ops.aten.silu_backward.grad_input
 
 
@@ -58,30 +59,31 @@ class _GatedMLP(Function):
     """down(silu(gate(x)) * up(x)) (SwiGLU, arXiv 2002.05202); keeps x and the gate beside up, [N, 2I].
 
     A span of tokens goes through all of it before the next one, so that what lies between two products stays in the
-    cache. `gate_up` is [2I, in], `down` [out, I].
+    cache. `gate_up` is [2I, in], `down` [out, I]; `again` makes `gate_up` once more, which is then not kept.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gate_up: Tensor, down: Tensor, rounded: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, gate_up: Tensor, down: Tensor, rounded: bool, again: Again = None) -> Tensor:
         both, out = x.new_empty(len(x), len(gate_up)), x.new_empty(len(x), len(down))
         code = rows.code(both, down)
         for span in _spans(len(x), len(gate_up)):
             some = torch.mm(x[span], gate_up.mT, out=both[span])
             torch.mm(_gated(some, code), down.mT, out=out[span])
-        ctx.save_for_backward(x, gate_up, down, both)
-        ctx.rounded = rounded
+        ctx.save_for_backward(x, down, both, *(() if again else (gate_up,)))
+        ctx.rounded, ctx.again = rounded, again
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, gate_up, down, both = ctx.saved_tensors
+        x, down, both, *kept = ctx.saved_tensors
+        gate_up = kept[0] if kept else ctx.again()
         to_both, gated = torch.empty_like(both), x.new_empty(len(x), down.shape[1])
         code = rows.code(both, down)
         with rounding(ctx.rounded):
             for span in _spans(len(x), len(gate_up)):
                 _gated_back(both[span], grad[span] @ down, to_both[span], gated[span], code)
-            return to_both @ gate_up, to_both.mT @ x, grad.mT @ gated, None
+            return to_both @ gate_up, to_both.mT @ x, grad.mT @ gated, None, None
 
 
 def _gated(both: Tensor, code: ctypes.CDLL | None) -> Tensor:
@@ -120,8 +122,7 @@ class _Stacked(Function):
     def forward(ctx: Any, norm: Tensor, order: Tensor | None, dtype: torch.dtype, *weights: Tensor) -> Tensor:
         ctx.save_for_backward(norm, *weights)
         ctx.order = order
-        stacked = torch.cat(weights) * norm
-        return (stacked if order is None else stacked[order]).to(dtype)
+        return _stack(norm, order, dtype, *weights)
 
     @staticmethod
     @once_differentiable
@@ -135,7 +136,26 @@ class _Stacked(Function):
         return to_norm, None, None, *(part * norm for part in parts)
 
 
-# torch leaves `apply` without types: (x, epsilon, dtype), (x, gate_up, down, rounded), (norm, order, dtype, *weights).
+def _stack(norm: Tensor, order: Tensor | None, dtype: torch.dtype, *weights: Tensor) -> Tensor:
+    stacked = torch.cat(weights) * norm
+    return (stacked if order is None else stacked[order]).to(dtype)
+
+
+def stacked(norm: Tensor, order: Tensor | None, dtype: torch.dtype, *weights: Tensor) -> tuple[Tensor, Again]:
+    """Weights [out_i, in] one above the other, and how they are put together once more (None: keep them).
+
+    Large ones are a second copy of the layers for as long as a backward pass is awaited; making them anew costs a
+    pass over memory and gives the same bits, for weights do not change between the two passes.
+    """
+    made: Tensor = _stacked(norm, order, dtype, *weights)
+    if made.nbytes < LARGE:
+        return made, None
+    held = [weight.detach() for weight in (norm, *weights)]
+    return made, lambda: _stack(held[0], order, dtype, *held[1:])
+
+
+# torch leaves `apply` without types: (x, epsilon, dtype), (x, gate_up, down, rounded, again),
+# (norm, order, dtype, *weights).
 norm: Any = _Norm.apply
 gated_mlp: Any = _GatedMLP.apply
-stacked: Any = _Stacked.apply
+_stacked: Any = _Stacked.apply

@@ -12,7 +12,7 @@ step; a rounded backward pass adds about 1 % of noise to the gradient and leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,6 +24,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 Precision = Literal["model", "bfloat16_backward", "bfloat16"]
+# How a weight that was put together for a product is made once more for the backward pass, so that it is not kept.
+Again = Callable[[], Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,18 @@ class _Linear(Function):
     """x [N, in], weight [out, in], bias [out] or None -> [N, out]."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, rounded: bool) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.rounded, ctx.biased = rounded, bias is not None
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, rounded: bool, again: Again = None) -> Tensor:
+        ctx.save_for_backward(x, *(() if again else (weight,)))
+        ctx.rounded, ctx.biased, ctx.again = rounded, bias is not None, again
         return F.linear(x, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
+        x, *kept = ctx.saved_tensors
+        weight = kept[0] if kept else ctx.again()
         with rounding(ctx.rounded):
-            return grad @ weight, grad.mT @ x, grad.sum(0) if ctx.biased else None, None
+            return grad @ weight, grad.mT @ x, grad.sum(0) if ctx.biased else None, None, None
 
 
-linear: Any = _Linear.apply  # (x, weight, bias, rounded)
+linear: Any = _Linear.apply  # (x, weight, bias, rounded, again)

@@ -71,9 +71,9 @@ def _project(x: Tensor, block: Any, shape: lean.Shape, numbers: Numbers) -> Tens
     pairs = _pairs(d, x.device)
     heads = torch.arange((turned + shape.kv_heads) * d, device=x.device).view(-1, d)
     order = torch.cat([heads[:turned, pairs], heads[turned:]]).view(-1)
-    weight = stacked(block.input_layernorm.weight, order, numbers.dtype, *map(weight_of, projections))
+    weight, again = stacked(block.input_layernorm.weight, order, numbers.dtype, *map(weight_of, projections))
     bias = None if projections[0].bias is None else torch.cat([p.bias for p in projections])[order].to(numbers.dtype)
-    qkv: Tensor = linear(norm(x, shape.epsilon, numbers.dtype), weight, bias, numbers.rounded)
+    qkv: Tensor = linear(norm(x, shape.epsilon, numbers.dtype), weight, bias, numbers.rounded, again)
     if not hasattr(attention, "q_norm"):
         return qkv
     q, k, v = qkv.view(len(x), -1, d).split((shape.heads, shape.kv_heads, shape.kv_heads), dim=1)
@@ -85,7 +85,7 @@ def _project(x: Tensor, block: Any, shape: lean.Shape, numbers: Numbers) -> Tens
 def _mlp(x: Tensor, block: Any, shape: lean.Shape, numbers: Numbers) -> Tensor:
     mlp, dtype = block.mlp, numbers.dtype
     weights = map(weight_of, (mlp.gate_proj, mlp.up_proj))
-    gate_up = stacked(block.post_attention_layernorm.weight, None, dtype, *weights)
+    gate_up, again = stacked(block.post_attention_layernorm.weight, None, dtype, *weights)
     normed = norm(x, shape.epsilon, dtype)
-    out: Tensor = gated_mlp(normed, gate_up, weight_of(mlp.down_proj).to(dtype), numbers.rounded)
+    out: Tensor = gated_mlp(normed, gate_up, weight_of(mlp.down_proj).to(dtype), numbers.rounded, again)
     return out

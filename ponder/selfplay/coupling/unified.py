@@ -97,6 +97,10 @@ class UnifiedVerifier(Verifier):
     def counters(self) -> dict[str, int]:
         return self._learner.core.counters()
 
+    def finish(self) -> None:
+        """No step follows; the judge stays."""
+        self._learner.core.finish()
+
     def load(self, tensors: dict[str, dict[str, Tensor]], counters: dict[str, int]) -> None:
         """The policy was put back already, and the trunk with it."""
         restore_weights(head(self.model), tensors["verifier_head"])

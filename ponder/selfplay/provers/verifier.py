@@ -90,6 +90,9 @@ class ProverVerifier(Verifier):
             (self.measured["prover/unseen"],) = unseen.values()
         return loss, work + read_before + read
 
+    def finish(self) -> None:
+        """Each round's learner is its own and gone by now."""
+
     def _remember(self, labelled: Sequence[Labelled], round_number: int) -> list[Remembered]:
         """Add the answers of a round; returns them."""
         new = []

@@ -8,7 +8,7 @@ taken one after the other, so that the second finds what the first left.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -76,6 +76,17 @@ class Trunk:
         self.weights = packed.held(weights) if self.native is None else weights.without_head()
         self._workspace, self._scratch = Workspace(self.weights), Scratch(self.weights)
         self.forget()
+
+    def drop_weights(self) -> None:
+        """Give back the copies of the weights; nothing can be computed before `refresh`."""
+        self.native = None
+        self.weights = replace(self.weights, layers=packed.Laid(self._model)).without_head()
+        self.forget()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of copies of the weights."""
+        return self.weights.copied if self.native is None else self.native.copied
 
     def forget(self) -> None:
         """Forget every text."""
