@@ -34,8 +34,8 @@ def show(plan: Plan, console: Console, *, whole: bool) -> None:
         for title, parts in (("Memory", memory.parts), ("Disk", memory.disk)):
             console.print(f"{title}: " + ", ".join(f"{name} {_gb(size)}" for name, size in parts.items() if size))
         console.print(
-            f"Time: {work.answers} answers an update, at {work.rate / 1e9:.0f} GFLOP/s of matrix products, measured "
-            "just now (a busy machine shows less)."
+            f"Time: {work.answers} answers an update to prompts of {plan.forecast.prompt} tokens, at "
+            f"{work.rate / 1e9:.0f} GFLOP/s of matrix products, measured just now (a busy machine shows less)."
         )
 
 

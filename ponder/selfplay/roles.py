@@ -42,7 +42,7 @@ from ponder.types import PonderError, Sample, Trajectory, Verdict
 from ponder.verifiers.learned.common.batched import step_ends
 from ponder.verifiers.learned.process.judge import ProcessVerifier
 
-_MUCH = 256 << 20  # bytes that are worth taking anew
+MUCH = 256 << 20  # bytes that are worth taking anew
 
 
 class Trainer(Protocol):
@@ -144,8 +144,8 @@ class Generator:
         """
         if isinstance(self.engine, LocalEngine):
             kept = self.engine.kept
-            texts = kept.cell_memory + kept.row_memory >= _MUCH
-            weights = kept.weight_memory >= _MUCH
+            texts = kept.cell_memory + kept.row_memory >= MUCH
+            weights = kept.weight_memory >= MUCH
             if texts or weights:
                 self.engine.release(texts=texts, weights=weights)
 

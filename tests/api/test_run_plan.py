@@ -16,12 +16,14 @@ from ponder.api.training import defaults
 from ponder.api.training.defaults import About, choices, filled
 from ponder.api.training.forecast import forecast as forecasts
 from ponder.api.training.forecast.forecast import Forecast
-from ponder.api.training.forecast.memory import PROCESS, memory, skeleton_of
+from ponder.api.training.forecast.memory import PROCESS, PROMPT, memory, skeleton_of
+from ponder.api.training.forecast.prompts import prompt_tokens
 from ponder.api.training.forecast.room import Room, cgroup
 from ponder.api.training.forecast.work import share, work
 from ponder.cli import app
-from ponder.config import changed, checked, read_toml, set_in
+from ponder.config import changed, checked, load, read_toml, set_in
 from ponder.selfplay.config import Run, Sampling
+from ponder.selfplay.roles import MUCH
 from ponder.types import PonderError
 from tests.selfplay.small import SETTINGS, model_folder
 
@@ -97,20 +99,36 @@ def test_memory_is_the_sum_of_named_copies() -> None:
     model = skeleton()
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS
     run = checked(Run, BARE)
-    found = memory(run, model)
-    assert found.parts["weights"] == found.parts["engine's own weights"] == 4 * PARAMETERS
-    assert found.parts["optimizer and gradients"] == 12 * PARAMETERS  # gradient and two moments; weights are masters
-    assert found.stages["training"] == sum(found.parts.values()) > PROCESS
-    # Keys and values: 2 * 2 layers * 2 heads * 16 numbers of 4 bytes a token.
+    found = memory(run, model, prompt=20)
+    held = found.held["training"]
+    assert held["weights"] == held["engine's own weights"] == held["start kept for comparison"] == 4 * PARAMETERS
+    assert held["gradients"] == 4 * PARAMETERS and held["moments of the optimizer"] == 8 * PARAMETERS
+    assert found.stages["training"] == sum(held.values()) > PROCESS
+    assert found.peak == max(found.stages.values()) and found.parts == found.held[found.stage]
+    # Keys and values: 2 * 2 layers * 2 heads * 16 numbers of 4 bytes a token, beside 64 of its hidden state for each
+    # token that is known; the store of those doubles, so a quarter of it is empty on average.
     answers, s = run.sampling.group_size * run.sampling.problems, run.sampling
-    assert found.parts["keys and values"] == 512 * (min(256, answers) * s.max_tokens + s.problems * 128)
-    assert found.parts["weights laid out for sampling"] == 4 * PARAMETERS
+    known, rows = answers * s.max_tokens + s.problems * 20, min(256, answers)
+    texts = found.held["sampling"]["keys and values"]
+    assert texts == pytest.approx((512 + 256) * known * 4 / 3 + 512 * rows * (20 + s.max_tokens))
+    assert held["weights laid out for sampling"] == 4 * PARAMETERS  # small ones stay where they are
     # A checkpoint: the policy and the moments; two stay and one is being written.
     assert found.disk["checkpoints"] == 3 * (4 + 8) * PARAMETERS
-    shared = memory(changed(run, ["engine.share_weights=true"]), model)
-    assert shared.parts["engine's own weights"] == 0
-    # Measuring gives the engine weights of its own again.
+    shared = memory(changed(run, ["engine.share_weights=true"]), model, prompt=20)
+    assert shared.held["training"]["engine's own weights"] == 0
+    # Measuring gives the engine weights of its own again, and nothing is left of the optimizer.
     assert shared.stages["measuring"] == found.stages["measuring"]
+    assert not {"gradients", "moments of the optimizer"} & set(found.held["measuring"])
+
+
+def test_of_a_large_model_an_update_takes_what_the_engine_makes_anew() -> None:
+    model = skeleton(32_000, 1024, 2816, 4)
+    weights = 4 * sum(p.numel() for p in model.parameters())
+    found = memory(checked(Run, {**BARE, "engine": {"kind": "local", "share_weights": True}}), model)
+    assert found.held["sampling"]["weights laid out for sampling"] == weights > MUCH
+    assert found.held["training"]["weights laid out for sampling"] == 0
+    assert found.held["training"]["start kept for comparison"] == 0
+    assert found.held["measuring"]["start read again"] == weights
 
 
 def test_a_run_that_cannot_fit_is_refused_with_changes_that_let_it_fit() -> None:
@@ -138,19 +156,54 @@ def test_adapters_and_half_precision_take_what_their_sizes_say() -> None:
     run = checked(Run, {**BARE, "trainer": {"lora_rank": 4}})
     # Rank 4 on q, k, v, o (64+64, 64+32, 64+32, 64+64) and gate, up, down (64+128 each), in two layers.
     adapters = 2 * 4 * (128 + 96 + 96 + 128 + 3 * 192)
-    found = memory(run, model)
-    assert found.parts["optimizer and gradients"] == 12 * adapters
-    assert found.parts["weights"] == 4 * (PARAMETERS + adapters)
+    held = memory(run, model).held["training"]
+    assert held["gradients"] + held["moments of the optimizer"] == 12 * adapters
+    assert held["weights"] == 4 * (PARAMETERS + adapters)
 
 
 def test_time_grows_with_updates_and_falls_with_the_rate() -> None:
     config = skeleton().config
     run = checked(Run, BARE)
-    once = work(run, config, 1e9)
-    twice = work(run.model_copy(update={"updates": 2 * run.updates}), config, 1e9)
-    assert 1.8 < twice.training / once.training <= 2.0 and twice.measuring == once.measuring
-    assert work(run, config, 2e9).total == pytest.approx(once.total / 2)
-    assert 0 < share(1) < share(32) < share(1000) < 0.27
+    once = work(run, config, 1e9, 1e6)
+    twice = work(run.model_copy(update={"updates": 2 * run.updates}), config, 1e9, 1e6)
+    assert 1.6 < twice.training / once.training <= 2.0 and twice.measuring == once.measuring
+    assert work(run, config, 2e9, 1e6).total == pytest.approx(once.total / 2)
+    assert work(run, config, 1e9, 1e6, prompt=200).total > once.total
+    assert 0 < share(1, 1e8) < share(32, 1e8) < share(1000, 1e8) < 0.71
+    assert share(64, 1e5) == share(64, 0.62e6) < share(64, 1e7) < share(64, 135e6) == share(64, 1e9)
+
+
+def test_the_time_of_runs_that_were_measured_is_met_within_a_factor() -> None:
+    """`recipes/smollm2` as its README has it, on one thread: what three seeds took in training and in measuring."""
+    recipe = Path(__file__).parents[2] / "recipes" / "smollm2" / "sums.toml"
+    small = ("ladder=12", "pool_problems=16", "pool_samples=6", "unsolved_problems=4", "unsolved_tries=2")
+    changes = ["rounds=4", "control.rejection=false", *(f"evaluation.{c}" for c in small), 'problems=["x"]']
+    run = load(Run, recipe, [*changes, "evaluation.budgets=[32,64,128]", "model=x"])
+    smollm = LlamaConfig(
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        tie_word_embeddings=True,
+    )
+    for rate, training, measuring in ((85.8e9, 997, 156), (91.8e9, 615, 114), (91.8e9, 1045, 215)):
+        found = work(run, smollm, rate, 134.5e6, prompt=38)
+        assert 0.5 < training / found.training < 2.0 and 0.5 < measuring / found.measuring < 2.0
+
+
+def test_prompts_are_counted_as_they_will_be_asked(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(json.dumps({"id": i, "problem": f"Add {i} and {i}.", "answer": str(2 * i)}) + "\n" for i in range(40))
+    )
+    run = checked(Run, {**BARE, "model": str(model_folder(tmp_path / "m")), "problems": [f"jsonl:{rows}"]})
+    policy = ponder.load_policy(run.model)
+    drawn = ponder.load_problems(run.problems, split="train", limit=8)
+    lengths = [len(policy.propose.prompts.tokens(p.question)) for p in drawn]
+    assert prompt_tokens(run) == pytest.approx(sum(lengths) / len(lengths), abs=3)
+    assert prompt_tokens(run.model_copy(update={"problems": ["jsonl:gone.jsonl"]})) == PROMPT
 
 
 def test_the_control_group_limits_memory(tmp_path: Path) -> None:

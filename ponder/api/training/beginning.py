@@ -67,5 +67,5 @@ def _sums(state: Mapping[str, Tensor]) -> dict[str, int]:
     for tensor in state.values():
         if tensor.data_ptr() not in known:
             flat = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
-            known[tensor.data_ptr()] = zlib.crc32(memoryview(flat.numpy()))
+            known[tensor.data_ptr()] = zlib.crc32(flat.numpy().data)
     return {name: known[tensor.data_ptr()] for name, tensor in state.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -164,7 +164,7 @@ class Stage:
         generator.engine, generator.propose = engine, self.policy.propose
         self.play.forget_meter()
 
-    def serve(self, weights: dict[str, Any]) -> None:
+    def serve(self, weights: Mapping[str, Any]) -> None:
         """Let the engine answer from `weights`, whose version is the present one's."""
         self.policy.engine.replace_weights(weights, self.policy.engine.version)
 

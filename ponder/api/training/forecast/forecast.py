@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from ponder.api.training.forecast import memory as memories
 from ponder.api.training.forecast import work as works
+from ponder.api.training.forecast.prompts import prompt_tokens
 from ponder.api.training.forecast.room import Room, here
 from ponder.config import changed
 from ponder.selfplay import accounts
@@ -44,16 +45,18 @@ class Forecast:
     config: Run
     model: PreTrainedModel
     room: Room
+    prompt: int = memories.PROMPT  # tokens of one
 
     @cached_property
     def memory(self) -> memories.Memory:
-        return memories.memory(self.config, self.model)
+        return memories.memory(self.config, self.model, self.prompt)
 
     @cached_property
     def work(self) -> works.Work:
         device = self.config.device
         rate = accounts.peak(self.model.config, device, memories.dtype_on(device)).flops_per_second
-        return works.work(self.config, self.model.config, rate)
+        size = float(sum(p.numel() for p in self.model.parameters()))
+        return works.work(self.config, self.model.config, rate, size, self.prompt)
 
     def as_data(self) -> dict[str, Any]:
         """For summary.json and --json: bytes and seconds."""
@@ -64,6 +67,7 @@ class Forecast:
             "disk": {"total": m.written, "parts": m.disk},
             "seconds": {"training": w.training, "control": w.control, "measuring": w.measuring, "total": w.total},
             "rate": w.rate,
+            "prompt_tokens": self.prompt,
             "room": asdict(self.room),
         }
 
@@ -81,7 +85,7 @@ class Forecast:
 
     def with_settings(self, changes: tuple[str, ...]) -> Forecast:
         """The prediction for the same run with these changes."""
-        return Forecast(changed(self.config, _together(self.config, changes)), self.model, self.room)
+        return replace(self, config=changed(self.config, _together(self.config, changes)))
 
     @property
     def fits_memory(self) -> bool:
@@ -94,7 +98,8 @@ class Forecast:
 
 def forecast(config: Run, out: Path) -> Forecast:
     """The prediction for a run on this machine into the folder `out`."""
-    return Forecast(config, memories.skeleton(config.model, memories.dtype_on(config.device)), here(config.device, out))
+    model = memories.skeleton(config.model, memories.dtype_on(config.device))
+    return Forecast(config, model, here(config.device, out), prompt_tokens(config))
 
 
 def check(found: Forecast) -> None:

@@ -1,14 +1,17 @@
 """Time of a run from its floating-point work and the rate of this machine's products, which is measured.
 
-What share of that rate is reached is an assumption, from measurements on two CPU cores with models of 0.6M to 135M
-parameters (`benchmarks/results`): sampling reaches more the more rows decode together, an update about 0.45. On a GPU
-neither was measured. Answers are taken to be `LENGTH` of their limit long. Expect the truth within a factor of two; a
-finished run says in its summary how far the prediction was off.
+What share of that rate is reached was measured on two models and lies between for sizes between: the embedded one (0.6M
+parameters, two threads, `make demo`) and SmolLM2-135M (one thread, `recipes/smollm2`, two seeds). On a GPU nothing was
+measured. What cannot be known before is taken to be in the middle of what those runs showed: answers are `LENGTH` of
+their limit long (0.2 to 0.8), of the answers of a group `DISTINCT` of the tokens are computed (0.3 to 0.9: those that
+begin alike are computed once), and `TRAINED` of the groups have a gradient (0.3 to 0.8). Expect the truth within a
+factor of two; a finished run says in its summary how far the prediction was off.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log10
 
 from transformers import PretrainedConfig
 
@@ -17,10 +20,14 @@ from ponder.models.size import flops_per_token, forward_flops, training_flops
 from ponder.selfplay.config import Run
 from ponder.selfplay.measure import FRESH, SPARE, TEMPERATURES
 
-LENGTH = 0.6  # mean length of an answer, as a share of sampling.max_tokens
-TRAINED = 0.7  # share of groups that hold right and wrong answers, and so are learned from
-_UPDATE = 0.45  # share of the product's rate that an update reaches
-_SAMPLING, _HALF = 0.27, 25.0  # share with many rows, and the rows with which half of it is reached
+LENGTH = 0.4
+DISTINCT = 0.6
+TRAINED = 0.5
+OTHER = 1.12  # all of a round over its sampling and learning: new weights to the engine, the parity check, files
+# Shares of the product's rate, of 0.6M and of 135M parameters.
+_SMALL, _LARGE = 0.62e6, 135e6
+_SAMPLING, _UPDATE, _VERIFIER = (0.19, 0.71), (0.43, 0.67), (0.18, 0.65)
+_HALF = 25.0  # rows with which sampling reaches half of its share
 
 
 @dataclass(frozen=True)
@@ -38,38 +45,75 @@ class Work:
         return self.training + self.control + self.measuring
 
 
-def work(config: Run, model: PretrainedConfig, rate: float) -> Work:
-    """Seconds of a run with these settings on a machine of `rate` FLOPs a second."""
-    s = config.sampling
-    answers, length = s.problems * s.group_size, max(1.0, LENGTH * s.max_tokens)
-    updates = config.rounds * config.updates
-    sampling = answers * _answer(model, length) + s.problems * forward_flops(model, PROMPT, heads=1)
-    rows = [round(length)] * round(TRAINED * answers) + [PROMPT] * round(TRAINED * s.problems)
-    learning = training_flops(model, rows, heads=round(TRAINED * answers * length))
-    steps = updates * (sampling / (rate * share(answers)) + learning / (rate * _UPDATE))
+def work(config: Run, model: PretrainedConfig, rate: float, parameters: float, prompt: int = PROMPT) -> Work:
+    """Seconds of a run with these settings on a machine of `rate` FLOPs a second; prompts have `prompt` tokens."""
+    s, e = config.sampling, config.evaluation
+    answers, updates = s.problems * s.group_size, config.rounds * config.updates
     families = len(config.problems)
-    ladders = (config.rounds + 1) * 2 * config.evaluation.ladder * families * _answer(model, length)
-    training = steps + ladders / (rate * share(2 * config.evaluation.ladder * families))
-    if config.verifier.enabled:  # labels are as much sampling again, the verifier's passes a part of the policy's
-        training *= 1.0 + config.verifier.depth
-    measured = 2 * _measured(config, length) * families * _answer(model, length) / (rate * share(64))
-    arms = (config.control.enabled + config.control.rejection) * training
-    return Work(training, arms, measured, rate, answers)
+    drawn = _Drawn(model, rate, parameters, prompt, max(1.0, LENGTH * s.max_tokens))
+    # Flops and seconds of everything that training does.
+    parts = [
+        drawn.sampled(answers * updates, s.problems * updates, rows=answers),
+        drawn.sampled((config.rounds + 1) * 2 * e.ladder * families, (config.rounds + 1) * e.ladder * families),
+        drawn.learned(round(TRAINED * s.problems), s.group_size, updates),
+    ]
+    if config.verifier.enabled:
+        v = config.verifier
+        rows = [prompt + round(drawn.length)] * answers
+        flops = v.epochs * v.depth * updates * training_flops(model, rows, heads=0)
+        parts.append((flops, flops / (rate * by_size(_VERIFIER, parameters))))
+        if config.coupling.labels == "rollouts":  # to learn from, and on the ladder to be measured
+            tried = 2 * config.rounds * v.groups * v.most_steps * v.rollouts
+            parts.append(drawn.sampled(tried / 2, 0.0))  # half an answer each
+    flops, seconds = (OTHER * sum(part) for part in zip(*parts, strict=True))
+    # The arms do the same work: cloning all of it as updates, rejection sampling as training does.
+    arms = config.control.enabled * flops / (rate * by_size(_UPDATE, parameters)) + config.control.rejection * seconds
+    once, shared = _measured(config, drawn.length)
+    _, measuring = drawn.sampled(2 * families * (once + shared), 2 * families * once, alone=once / (once + shared))
+    return Work(seconds, arms, measuring, rate, answers)
 
 
-def share(rows: float) -> float:
+def by_size(shares: tuple[float, float], parameters: float) -> float:
+    """Between the shares of the two measured sizes, by the logarithm of the size."""
+    place = log10(parameters / _SMALL) / log10(_LARGE / _SMALL)
+    return shares[0] + (shares[1] - shares[0]) * min(1.0, max(0.0, place))
+
+
+def share(rows: float, parameters: float) -> float:
     """The share of the machine's rate that sampling reaches with so many rows at once."""
-    return _SAMPLING * rows / (rows + _HALF)
+    return by_size(_SAMPLING, parameters) * rows / (rows + _HALF)
 
 
-def _answer(model: PretrainedConfig, length: float) -> float:
-    return length * flops_per_token(model, PROMPT + round(length / 2))
+@dataclass(frozen=True)
+class _Drawn:
+    """Prices of one model: prompts of `prompt` tokens, answers of `length`."""
+
+    model: PretrainedConfig
+    rate: float
+    parameters: float
+    prompt: int
+    length: float
+
+    def sampled(
+        self, answers: float, prompts: float, *, rows: float = 100.0, alone: float = 0.0
+    ) -> tuple[float, float]:
+        """FLOPs and seconds of so many answers, of which `alone` (a share) have no other to the same prompt."""
+        distinct = alone + (1 - alone) * DISTINCT
+        token = flops_per_token(self.model, self.prompt + round(self.length / 2))
+        flops = answers * distinct * self.length * token + prompts * forward_flops(self.model, self.prompt, heads=1)
+        return flops, flops / (self.rate * share(rows, self.parameters))
+
+    def learned(self, groups: float, size: int, updates: int) -> tuple[float, float]:
+        """FLOPs and seconds of `updates` on so many groups, whose prompt is computed once."""
+        length = round(self.length)
+        rows = size * forward_flops(self.model, length, self.prompt, heads=length)
+        flops = 3.0 * updates * groups * (rows + forward_flops(self.model, self.prompt, heads=0))
+        return flops, flops / (self.rate * by_size(_UPDATE, self.parameters))
 
 
-def _measured(config: Run, length: float) -> float:
-    """Answers a family that are drawn to measure one policy (see `selfplay.measure.arm` and `think`)."""
+def _measured(config: Run, length: float) -> tuple[float, float]:
+    """Answers a family to measure one policy: alone, and several to a prompt (`selfplay.measure.arm` and `think`)."""
     e = config.evaluation
     once = 3 * e.problems + (len(TEMPERATURES) + 1) * e.ladder + e.pool_problems
     tries = e.unsolved_problems * FRESH * e.unsolved_tries
-    pool = e.pool_problems * max(e.pool_samples, SPARE * max(e.budgets) / length)
-    return once + tries + pool
+    return once, tries + e.pool_problems * max(e.pool_samples, SPARE * max(e.budgets) / length)
