@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ponder.config import load
 from ponder.problems.files.jsonl import Jsonl
 from ponder.selfplay import needs
 from ponder.selfplay.config import Run
+from ponder.types import PonderError
+from recipes.smollm2.summarise import found, means, over_seeds, table
 from recipes.smollm2.train import sum_rows, word_rows, write_jsonl
 
 HERE = Path(__file__).parents[1] / "recipes" / "smollm2"
@@ -40,3 +45,32 @@ def test_word_problems_are_those_of_one_or_two_steps(tmp_path: Path) -> None:
 def test_the_settings_are_valid() -> None:
     for name in ("sums.toml", "words.toml"):
         needs.check(load(Run, HERE / name))
+
+
+def summary_of(seed: int, base: float, final: float) -> dict[str, Any]:
+    """Two levels of 10 and 30 problems; the second level is half of the first. Means of the levels: as given."""
+
+    def row(level: int | None, n: int, by: float) -> dict[str, Any]:
+        return {"level": level, "n": n, "base": {"y": base * by}, "final": {"y": final * by}}
+
+    rows = [row(1, 10, 4 / 3), row(2, 30, 2 / 3), row(None, 40, 1.0)]
+    end = {"seconds": {"train": 600.0}, "peak_memory_bytes": 5e9}
+    return {"seed": seed, "accuracy": rows, "greedy": rows, **end}
+
+
+def test_seeds_are_summarised_with_the_interval_over_them(tmp_path: Path) -> None:
+    seeds = [summary_of(2, 0.1, 0.3), summary_of(0, 0.1, 0.5), summary_of(1, 0.1, 0.4)]
+    for one in seeds:
+        (tmp_path / f"sums-{one['seed']}").mkdir()
+        (tmp_path / f"sums-{one['seed']}" / "summary.json").write_text(json.dumps(one))
+    ordered = found(tmp_path)
+    assert [one["seed"] for one in ordered] == [0, 1, 2]
+    # (10 * 4/3 + 30 * 2/3) / 40 = 5/6 of the mean of the levels.
+    assert means(ordered[0], "greedy")["all problems alike"]["final"] == pytest.approx(5 / 6 * 0.5)
+    # Gains 0.4, 0.3, 0.2: mean 0.3, deviation 0.1, 4.303 * 0.1 / sqrt(3) = 0.248.
+    assert over_seeds([0.4, 0.3, 0.2]) == (pytest.approx(0.3), pytest.approx(0.248, abs=1e-3))
+    assert over_seeds([0.4]) == (0.4, float("inf"))
+    lines = table(ordered)
+    assert "10.0 to 50.0 (+40.0)" in lines[2] and "**+30.0** ± 24.8" in lines[2] and "10.0 | 10.0" in lines[-2]
+    with pytest.raises(PonderError, match="no finished run"):
+        found(tmp_path / "nowhere")
