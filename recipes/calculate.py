@@ -49,7 +49,7 @@ def calculated(file: Path, name: str, memory: float, tflops: float) -> tuple[For
     needs.check(config)
     model = skeleton_of(shape(name), torch.bfloat16)
     found = Forecast(config, model, Room(memory, memory, 1e12))
-    time = work(config, model.config, tflops * 1e12)
+    time = work(config, model.config, tflops * 1e12, float(sum(p.numel() for p in model.parameters())))
     m = found.memory
     parts = ", ".join(f"{part} {size / 1e9:.1f}" for part, size in m.parts.items() if size > 5e7)
     fits = "fits" if found.fits_memory else f"does not fit: {plan(found)}"

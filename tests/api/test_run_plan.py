@@ -19,7 +19,7 @@ from ponder.api.training.forecast.forecast import Forecast
 from ponder.api.training.forecast.memory import PROCESS, PROMPT, memory, skeleton_of
 from ponder.api.training.forecast.prompts import prompt_tokens
 from ponder.api.training.forecast.room import Room, cgroup
-from ponder.api.training.forecast.work import share, work
+from ponder.api.training.forecast.work import by_size, with_rows, work
 from ponder.cli import app
 from ponder.config import changed, checked, load, read_toml, set_in
 from ponder.selfplay.config import Run, Sampling
@@ -169,8 +169,10 @@ def test_time_grows_with_updates_and_falls_with_the_rate() -> None:
     assert 1.6 < twice.training / once.training <= 2.0 and twice.measuring == once.measuring
     assert work(run, config, 2e9, 1e6).total == pytest.approx(once.total / 2)
     assert work(run, config, 1e9, 1e6, prompt=200).total > once.total
-    assert 0 < share(1, 1e8) < share(32, 1e8) < share(1000, 1e8) < 0.71
-    assert share(64, 1e5) == share(64, 0.62e6) < share(64, 1e7) < share(64, 135e6) == share(64, 1e9)
+    assert 0 < with_rows(1) < with_rows(32) < with_rows(1000) < 1
+    small, middle, large = (by_size("sampling", size) for size in (0.62e6, 1e7, 135e6))
+    assert by_size("sampling", 1e5) == small < middle < large == by_size("sampling", 1e9)
+    assert by_size("sampling", 1e9, "cuda") < large  # never measured there
 
 
 def test_the_time_of_runs_that_were_measured_is_met_within_a_factor() -> None:

@@ -173,7 +173,7 @@ def _fitting(config: Run, model: PreTrainedModel, lower: float) -> float:
     inner = getattr(c, "intermediate_size", None) or 4 * c.hidden_size
     layers = max(1, round(config.verifier.depth * c.num_hidden_layers))
     rows = min(t.micro_tokens, config.verifier.batch * (PROMPT + config.sampling.max_tokens))
-    return lower * _GRADIENT + 4.0 * layers * rows * (10 * c.hidden_size + 4 * inner)
+    return float(lower * _GRADIENT + 4 * layers * rows * (10 * c.hidden_size + 4 * inner))
 
 
 def _activations(config: Run, model: PreTrainedModel, prompt: int) -> float:

@@ -1,11 +1,11 @@
 """Time of a run from its floating-point work and the rate of this machine's products, which is measured.
 
 What share of that rate is reached was measured on two models and lies between for sizes between: the embedded one (0.6M
-parameters, two threads, `make demo`) and SmolLM2-135M (one thread, `recipes/smollm2`, two seeds). On a GPU nothing was
-measured. What cannot be known before is taken to be in the middle of what those runs showed: answers are `LENGTH` of
-their limit long (0.2 to 0.8), of the answers of a group `DISTINCT` of the tokens are computed (0.3 to 0.9: those that
-begin alike are computed once), and `TRAINED` of the groups have a gradient (0.3 to 0.8). Expect the truth within a
-factor of two; a finished run says in its summary how far the prediction was off.
+parameters, two threads, `make demo`) and SmolLM2-135M (one thread, `recipes/smollm2`). On a GPU nothing was measured.
+What cannot be known before is taken to be in the middle of what those runs showed: answers are `LENGTH` of their limit
+long (0.2 to 0.8), of the answers of a group `DISTINCT` of the tokens are computed (0.3 to 0.9: those that begin alike
+are computed once), and `TRAINED` of the groups have a gradient (0.3 to 0.8). Expect the truth within a factor of two; a
+finished run says in its summary how far the prediction was off.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LENGTH = 0.4
 DISTINCT = 0.6
 TRAINED = 0.5
 OTHER = 1.12  # all of a round over its sampling and learning: new weights to the engine, the parity check, files
-# Shares of the product's rate, of 0.6M and of 135M parameters.
+# Shares of the product's rate: of 0.6M and of 135M parameters on a CPU, and what is assumed of a GPU.
 _SMALL, _LARGE = 0.62e6, 135e6
-_SAMPLING, _UPDATE, _VERIFIER = (0.19, 0.71), (0.43, 0.67), (0.18, 0.65)
+_SHARES = {"sampling": (0.19, 0.71, 0.27), "update": (0.43, 0.67, 0.45), "verifier": (0.18, 0.65, 0.45)}
 _HALF = 25.0  # rows with which sampling reaches half of its share
 
 
@@ -50,7 +50,8 @@ def work(config: Run, model: PretrainedConfig, rate: float, parameters: float, p
     s, e = config.sampling, config.evaluation
     answers, updates = s.problems * s.group_size, config.rounds * config.updates
     families = len(config.problems)
-    drawn = _Drawn(model, rate, parameters, prompt, max(1.0, LENGTH * s.max_tokens))
+    reached = {name: rate * by_size(name, parameters, config.device) for name in _SHARES}
+    drawn = _Drawn(model, reached, prompt, max(1.0, LENGTH * s.max_tokens))
     # Flops and seconds of everything that training does.
     parts = [
         drawn.sampled(answers * updates, s.problems * updates, rows=answers),
@@ -61,36 +62,39 @@ def work(config: Run, model: PretrainedConfig, rate: float, parameters: float, p
         v = config.verifier
         rows = [prompt + round(drawn.length)] * answers
         flops = v.epochs * v.depth * updates * training_flops(model, rows, heads=0)
-        parts.append((flops, flops / (rate * by_size(_VERIFIER, parameters))))
+        parts.append((flops, flops / reached["verifier"]))
         if config.coupling.labels == "rollouts":  # to learn from, and on the ladder to be measured
             tried = 2 * config.rounds * v.groups * v.most_steps * v.rollouts
             parts.append(drawn.sampled(tried / 2, 0.0))  # half an answer each
     flops, seconds = (OTHER * sum(part) for part in zip(*parts, strict=True))
     # The arms do the same work: cloning all of it as updates, rejection sampling as training does.
-    arms = config.control.enabled * flops / (rate * by_size(_UPDATE, parameters)) + config.control.rejection * seconds
+    arms = config.control.enabled * flops / reached["update"] + config.control.rejection * seconds
     once, shared = _measured(config, drawn.length)
     _, measuring = drawn.sampled(2 * families * (once + shared), 2 * families * once, alone=once / (once + shared))
     return Work(seconds, arms, measuring, rate, answers)
 
 
-def by_size(shares: tuple[float, float], parameters: float) -> float:
-    """Between the shares of the two measured sizes, by the logarithm of the size."""
+def by_size(name: str, parameters: float, device: str = "cpu") -> float:
+    """The share that sampling, an update or the verifier's update reaches with a model of this size.
+
+    On a CPU between those of the two sizes that were measured, by the logarithm of the size.
+    """
+    small, large, gpu = _SHARES[name]
     place = log10(parameters / _SMALL) / log10(_LARGE / _SMALL)
-    return shares[0] + (shares[1] - shares[0]) * min(1.0, max(0.0, place))
+    return small + (large - small) * min(1.0, max(0.0, place)) if device == "cpu" else gpu
 
 
-def share(rows: float, parameters: float) -> float:
-    """The share of the machine's rate that sampling reaches with so many rows at once."""
-    return by_size(_SAMPLING, parameters) * rows / (rows + _HALF)
+def with_rows(rows: float) -> float:
+    """The part of its share that sampling reaches with so many rows at once."""
+    return rows / (rows + _HALF)
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Prices of one model: prompts of `prompt` tokens, answers of `length`."""
+    """Prices of one model: `reached` FLOPs a second of each kind, prompts of `prompt` tokens, answers of `length`."""
 
     model: PretrainedConfig
-    rate: float
-    parameters: float
+    reached: dict[str, float]
     prompt: int
     length: float
 
@@ -101,14 +105,14 @@ class _Drawn:
         distinct = alone + (1 - alone) * DISTINCT
         token = flops_per_token(self.model, self.prompt + round(self.length / 2))
         flops = answers * distinct * self.length * token + prompts * forward_flops(self.model, self.prompt, heads=1)
-        return flops, flops / (self.rate * share(rows, self.parameters))
+        return flops, flops / (self.reached["sampling"] * with_rows(rows))
 
     def learned(self, groups: float, size: int, updates: int) -> tuple[float, float]:
         """FLOPs and seconds of `updates` on so many groups, whose prompt is computed once."""
         length = round(self.length)
         rows = size * forward_flops(self.model, length, self.prompt, heads=length)
         flops = 3.0 * updates * groups * (rows + forward_flops(self.model, self.prompt, heads=0))
-        return flops, flops / (self.rate * by_size(_UPDATE, self.parameters))
+        return flops, flops / self.reached["update"]
 
 
 def _measured(config: Run, length: float) -> tuple[float, float]:
