@@ -1,11 +1,14 @@
 """Ponder's mathematics beside plain math-verify: agreement with the truth, time and memory.
 
     python -m benchmarks.mathematics ROWS.jsonl [--rows 500] [--gradings 10000]
+    python -m benchmarks.mathematics ROWS.jsonl --rows 300 --processor
 
 The rows (`{"answer", "solution"}`) are math-verify's own ground: the worked solution must be right, and its answer
 changed by one and boxed must be wrong. `tests/verifiers/adversarial.jsonl` holds hedges, near misses and hostile
 answers with the verdict that is due. A failure (time, memory) agrees with "wrong", since it is no reward.
 Then the rows are graded again and again in one warm worker: seconds for each, memory of both processes at the ends.
+`--processor` measures nothing but the processor time of each grading, twice over all rows and in this process, which
+other work on the machine disturbs less.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from pathlib import Path
 import psutil
 from math_verify import parse, verify
 
+from ponder.verifiers.rules.mathematics import equivalence
+from ponder.verifiers.rules.mathematics.extraction import extract
 from ponder.verifiers.rules.mathematics.pool import MathVerifier
 
 CASES = Path(__file__).parents[1] / "tests" / "verifiers" / "adversarial.jsonl"
@@ -102,13 +107,36 @@ def cost(cases: list[Case], gradings: int) -> None:
     )
 
 
+def processor(cases: list[Case]) -> None:
+    """Milliseconds of processor time for each grading, worker and pool left out."""
+    equivalence.prepare()
+    times: list[float] = []
+    for gold, text, _ in cases + cases:
+        began = time.process_time()
+        found = extract(text)
+        if equivalence.settle(gold, list(found.answers), found.listed) is None:
+            equivalence.judge([gold, list(found.answers), found.listed])
+        times.append(1000 * (time.process_time() - began))
+    times.sort()
+    p50, p99 = times[len(times) // 2], times[int(0.99 * len(times))]
+    mean = sum(times) / len(times)
+    print(
+        f"processor time of {len(times)} gradings: p50 {p50:.3f}, mean {mean:.2f}, p99 {p99:.1f}, "
+        f"worst {times[-1]:.0f} ms"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--gradings", type=int, default=10_000)
+    parser.add_argument("--processor", action="store_true", help="processor time of each grading alone")
     options = parser.parse_args()
     ground = own_ground(options.file, options.rows)
+    if options.processor:
+        processor(ground)
+        return
     agreement("own ground", ground)
     agreement("hedges, near misses, hostile", hostile())
     cost(ground, options.gradings)

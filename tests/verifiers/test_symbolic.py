@@ -37,6 +37,14 @@ def test_no_float_appears_when_decimals_are_read():
     assert not symbolic.equal("0.1x+0.2x", "0.30000000000000000000000000000001x")
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("x^{2}+1", X**2 + 1), ("(x^{2})^{3}", X**6), ("x^{9}2", 2 * X**9), ("-2^{4}", -16), ("x^{12}", X**12)],
+)
+def test_exponents_end_where_their_braces_do(text, value):
+    assert symbolic.parse(text) == value
+
+
 @pytest.mark.parametrize("text", [r"\text{cat}", "", "5 %", r"\foo{", "1 +", "x &"])
 def test_what_the_grammar_does_not_know_is_unreadable(text):
     with pytest.raises((symbolic.UnreadableError, RefusedError)):

@@ -23,6 +23,8 @@ _REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\{(\d+)\}")
 _MIXED = re.compile(r"(?<![\d.{}])(\d+)\s*\\frac\{\s*(\d+)\s*\}\{\s*(\d+)\s*\}")
 # What the grammar would read as something else: two numbers side by side, dots over letters, derivatives.
 _MISREAD = re.compile(r"\d\.? +\.?\d|\\(?:dot|ddot|partial|ldots|dots|cdots|mathbb|approx|sim|to|mid)(?![A-Za-z])|\.\.")
+# Braces round a single digit change nothing where the exponent ends anyway, and cost the parser a third of its time.
+_BRACED_DIGIT = re.compile(r"\^\{(\d)\}(?=\s*(?:[-+)=]|$))")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\{\\circ\}")
 
 
@@ -46,7 +48,7 @@ def parse(text: str) -> Any:
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<![\d.])(\d{1,3}(?: \d{3})+)(?![\d ])", lambda match: match.group().replace(" ", ""), text)
     text = _DECIMAL.sub(_fraction, _REPEATING.sub(_repeating, text))
-    text = _MIXED.sub(r"(\1+\\frac{\2}{\3})", text)
+    text = _BRACED_DIGIT.sub(r"^\1", _MIXED.sub(r"(\1+\\frac{\2}{\3})", text))
     if not text.strip() or _MISREAD.search(text) or re.search(r"\\text|\\\$|%|[#&\"';?@_]\s*$", text):
         raise UnreadableError(text[:60])
     try:
