@@ -46,7 +46,8 @@ class Question:
     `history` are the turns of a conversation before it, as pairs of role (system, user, assistant) and text. They came
     from outside, as `text` did. Behind a turn of the assistant may stand the calls of tools that it made ("calls": a
     JSON list of {"name", "arguments"}) and what each gave ("tool"). A conversation that ends with such results has an
-    empty `text`. `tools` are the tools that may be called, a JSON schema each as the OpenAI API has it.
+    empty `text`. `tools` are the tools that may be called, a JSON schema each as the OpenAI API has it. `images` are
+    pictures that belong to `text` and stand before it, as data URLs.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Question:
     level: int = 0
     history: tuple[tuple[str, str], ...] = ()
     tools: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from ponder.types import PonderError, Question, Step, StopReason, Trajectory
 
 UNKNOWN = -1  # the id of a token that was only counted; no vocabulary has it
 CanonicalAnswer = Callable[[Question, str], str | None]
-Messages = list[dict[str, str]]
+Messages = list[dict[str, Any]]
 
 _CLOSE_CHAT = "Stop thinking here. Give your final answer now, in the form that was asked for, and nothing else."
 
@@ -57,7 +57,7 @@ class TextEngine(Protocol):
 
     async def say(
         self,
-        prompt: str | Sequence[Mapping[str, str]],
+        prompt: str | Sequence[Mapping[str, Any]],
         *,
         max_tokens: int,
         seed: int,
@@ -158,6 +158,10 @@ class TextPropose:
 
     def _text(self, question: Question, prefix: Step | None) -> str:
         system = self.frame.system(question)
+        if question.images:
+            raise PonderError(
+                "the question has a picture, which a plain text cannot hold; ask the chat endpoint (/v1#NAME)"
+            )
         if question.history or question.tools:
             asked = conversation.text(question, system)
         else:
@@ -174,7 +178,7 @@ class TextPropose:
         asked = "\n\n".join(filter(None, [*system, self.frame.system(question)]))
         turns = [{"role": role, "content": text} for role, text in question.history if role != "system"]
         messages = [{"role": "system", "content": asked}] if asked else []
-        messages += [*turns, {"role": "user", "content": question.text}]
+        messages += [*turns, {"role": "user", "content": _content(question)}]
         if prefix is not None:
             messages += [{"role": "assistant", "content": _said(prefix)}, {"role": "user", "content": _CLOSE_CHAT}]
         return messages
@@ -187,6 +191,14 @@ class TextPropose:
             parent = Step((UNKNOWN,) * tokens, (math.nan,) * tokens, piece, 0, stop, parent)
         assert parent is not None  # there is always a piece
         return parent
+
+
+def _content(question: Question) -> str | list[dict[str, Any]]:
+    """The words of the question, behind its pictures if it has any."""
+    if not question.images:
+        return question.text
+    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in question.images]
+    return [*pictures, {"type": "text", "text": question.text}]
 
 
 def _said(prefix: Step | None) -> str:

@@ -130,6 +130,11 @@ class Prompts:
         return inside.split(between[0]) if between else [inside]
 
     def _tokens(self, question: Question) -> tuple[int, ...]:
+        if question.images:
+            raise PonderError(
+                "the question has a picture and this model reads text alone; give the address of a chat server with an "
+                "image-text model (--model http://HOST:PORT/v1#NAME)"
+            )
         begin = () if self.chat else self.codec.begin
         if question.history or question.tools:
             return begin + self.codec.start(*self._conversation(question))

@@ -19,6 +19,7 @@ from ponder.problems.families.arithmetic import Arithmetic
 from ponder.problems.families.cipher import Cipher
 from ponder.problems.families.countdown import Countdown
 from ponder.problems.families.formula import Formula
+from ponder.problems.families.shapes import Shapes
 from ponder.problems.files.corpus import Corpus
 from ponder.problems.files.hub import Hub
 from ponder.problems.files.jsonl import Jsonl
@@ -70,6 +71,7 @@ FAMILIES: dict[str, Entry] = {
     "formula": _generated(Formula),
     "kuhn": _generated(Kuhn),
     "nim": _generated(Nim),
+    "shapes": _generated(Shapes),
     "tictactoe": _generated(TicTacToe),
     "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),
     "corpus": Entry("Questions about the passages of a file, which are not shown.", Corpus, {}, "PATH"),

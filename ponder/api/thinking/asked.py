@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ponder.api.problems import load_families
@@ -36,6 +36,7 @@ class Asked:
     out: Path | None = None
     plan: Path | None = None
     given: Question | None = None
+    images: tuple[str, ...] = ()
 
     @property
     def limit(self) -> float:
@@ -72,6 +73,8 @@ def strategy_of(asked: Asked) -> Thinking:
 
 def question_of(asked: Asked) -> Question:
     """The question, with the instructions of the family it is said (or, for the embedded ones, seen) to be of."""
+    if asked.images:
+        return replace(question_of(replace(asked, images=())), images=asked.images)
     if asked.given is not None:
         return asked.given
     spec = asked.problems or next((name for start, name in _STARTS.items() if asked.text.startswith(start)), None)

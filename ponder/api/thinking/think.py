@@ -13,6 +13,7 @@ from ponder.api.thinking.search import Thought, search
 from ponder.api.verifiers.loading import Verifier, verifier_name, verifier_of
 from ponder.policy.frames import Frame
 from ponder.policy.propose import PolicyPropose
+from ponder.problems.images import data_url
 from ponder.reports.tree import page
 from ponder.reports.tree.live import View
 from ponder.runlog import files
@@ -36,6 +37,7 @@ def think(
     device: str = "cpu",
     plan: Path | None = None,
     tools: Sequence[str | Tool] = (),
+    images: Sequence[Path | str | bytes] = (),
     frame: str | Frame = "auto",
     out: Path | None = None,
     overwrite: bool = False,
@@ -48,8 +50,9 @@ def think(
     so far is returned. `verifier` is a folder, a registered name, `self-check`, or an object with the methods of
     `ponder.protocols.Judge`. `family` is the spec whose instructions the question is asked with; the embedded families
     are seen by how a question begins. `temperature` None keeps that of a loaded policy, 1 for a name. `tools`
-    (`calc`, `python`) may be called while it thinks. `frame` says how a model given by name is asked (docs/models.md).
-    `out` is a
+    (`calc`, `python`) may be called while it thinks. `images` are pictures that belong to the question (files or
+    bytes: PNG, JPEG, GIF, WebP), for a chat server whose model reads them. `frame` says how a model given by name is
+    asked (docs/models.md). `out` is a
     folder for tree.json and tree.html. Where a question can be checked without its key, a candidate that is right wins.
 
     Raises PonderError for settings that do not go together, and for a folder that holds another search unless
@@ -72,6 +75,7 @@ def think(
         out=out,
         plan=plan,
         given=given,
+        images=tuple(map(data_url, images)),
     )
     if given is not None and family is not None:
         raise PonderError("family is for a question given as text; a Question knows its own")

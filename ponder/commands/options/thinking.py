@@ -51,6 +51,9 @@ def solve(
     problems: Annotated[str | None, typer.Option(help="The family that the question is of.")] = None,
     plan: PlanFile = None,
     tools: ToolNames = "",
+    image: Annotated[
+        list[Path] | None, typer.Option(help="A picture of the question (again for more); for a model at an address.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree as tree.json and as a page.")] = None,
     overwrite: Overwrite = False,
     seed: Seed = 0,
@@ -84,6 +87,7 @@ def solve(
         frame=frame,
         plan=plan,
         tools=names(tools),
+        images=image or (),
         out=out,
         overwrite=overwrite,
         view=tree_live.view(Terminal(stderr=True), quiet=as_json),

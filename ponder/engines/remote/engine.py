@@ -69,7 +69,7 @@ class RemoteEngine:
 
     async def say(
         self,
-        prompt: str | Sequence[Mapping[str, str]],
+        prompt: str | Sequence[Mapping[str, Any]],
         *,
         max_tokens: int,
         seed: int,
