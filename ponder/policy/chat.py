@@ -176,8 +176,8 @@ class TextPropose:
             )
         system = [text for role, text in question.history if role == "system"]
         asked = "\n\n".join(filter(None, [*system, self.frame.system(question)]))
-        turns = [{"role": role, "content": text} for role, text in question.history if role != "system"]
-        messages = [{"role": "system", "content": asked}] if asked else []
+        turns: Messages = [{"role": role, "content": text} for role, text in question.history if role != "system"]
+        messages: Messages = [{"role": "system", "content": asked}] if asked else []
         messages += [*turns, {"role": "user", "content": _content(question)}]
         if prefix is not None:
             messages += [{"role": "assistant", "content": _said(prefix)}, {"role": "user", "content": _CLOSE_CHAT}]
