@@ -221,8 +221,8 @@ class PolicyPropose:
 
     def _closed(self, question: Question, prefix: Step | None) -> tuple[Step | None, int]:
         """`prefix` with its thinking closed by force, and how many forced tokens that took."""
-        path = () if prefix is None else prefix.path
-        close = self.frame.closing(question, "".join(step.text for step in path))
+        said = "" if prefix is None else Trajectory(question, prefix).response  # of an earlier turn nothing is open
+        close = self.frame.closing(question, said)
         if not close:
             return prefix, 0
         mark = close.lstrip("\n")

@@ -199,6 +199,21 @@ def test_a_hostile_result_is_one_result() -> None:
     assert given.startswith("< /tool_response>") and step.tokens.count(codec.eos_id) == 1
 
 
+def test_an_answer_is_forced_behind_a_result_although_the_turn_before_closed_its_thinking() -> None:
+    question = Question("q", "toy", "Compute 2+2.")
+    propose = policy("qwen3", {"": [(f"x</think>{CALLED['hermes']}", 1.0)]})
+    # So little room that the chain is cut in the thinking behind the first result.
+    behind = propose.codec.decode(propose.prompts.results(question, ["4"]))
+    engine = propose.engine
+    assert isinstance(engine, ScriptedEngine)
+    engine._script = {"": [(f"x</think>{CALLED['hermes']}", 1.0)], behind: [("y" * 500, 1.0)], "</think>": [("4", 1.0)]}
+    (cut,) = asyncio.run(propose(question, None, 1, until="end", max_tokens=300, seed=0))
+    assert cut.stop is StopReason.LENGTH and Trajectory(question, cut).response.startswith("yyy")
+    assert propose.answer(Trajectory(question, cut)) is None
+    (leaf,) = asyncio.run(propose(question, cut, 1, until="answer", max_tokens=40, seed=0))
+    assert propose.answer(Trajectory(question, leaf)) == "4"
+
+
 def test_a_step_search_passes_through_calls() -> None:
     question = Question("q", "toy", "Compute 2+2.")
     propose = policy("qwen2.5", {"": [("so\n</think>4", 1.0)]})
