@@ -16,6 +16,7 @@ import typer
 import ponder
 from ponder.commands.options import (
     claims,
+    doctor,
     factory,
     judging,
     listing,
@@ -86,6 +87,7 @@ app.command()(judging.grade)
 app.command()(training.report)
 app.command()(training.reflect)
 app.command()(serving.serve)
+app.command()(doctor.doctor)
 keys_app.command("add")(serving.keys_add)
 keys_app.command("list")(serving.keys_list)
 keys_app.command("revoke")(serving.keys_revoke)

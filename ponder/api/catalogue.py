@@ -17,6 +17,7 @@ ROOMS = {
     "tools": "ponder.tools",
     "strategies": "ponder.search.registry",
     "families": "ponder.problems.registry",
+    "suites": "ponder.problems.suites.registry",
     "verifiers": "ponder.api.verifiers.loading",
     "engines": "ponder.api.policies",
     "trackers": "ponder.tracking",

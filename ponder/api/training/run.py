@@ -14,6 +14,7 @@ from typing import Any
 
 from ponder.api.problems import ground_truth, load_families
 from ponder.api.samples import browse
+from ponder.api.training import raw
 from ponder.api.training.arms import cloning_arm, rejection_arm
 from ponder.api.training.forecast import forecast
 from ponder.api.training.forecast.forecast import Forecast
@@ -135,6 +136,7 @@ def _stages(stage: Stage, start: Start, started: float, clock: float, predicted:
     written = sum(file.stat().st_size for file in stage.log.path.rglob("*") if file.is_file())
     summary["chosen"] = stage.chosen
     summary["forecast"] = predicted.beside(seconds, environment.peak_memory_bytes(), written)
+    raw.write(stage.log.path, measured)
     stage.log.write_json(SUMMARY, summary)
     stage.log.event("finished", seconds=seconds)
     return summary

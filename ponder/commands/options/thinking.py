@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ponder.commands.options import suites
 from ponder.commands.options.shared import (
     Device,
     FrameKind,
@@ -98,6 +99,7 @@ def solve(
 
 
 def evaluate(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of metrics.json, curves.html, and samples and results row by row.")],
     model: Model = "tiny",
     problems: Specs = "arithmetic,cipher,countdown",
@@ -127,12 +129,45 @@ def evaluate(
     aggregation: Annotated[
         str | None, typer.Option(help="Of the step scores in --pool: last (the default), min, product, mean, rank.")
     ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="A benchmark: math500, gsm8k, aime, gpqa, humaneval, mbpp, ifeval, processbench.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="The published file of --suite; from the hub unless given.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Answers a problem of --suite; the usual number.", min=1)] = None,
+    trained_on: Annotated[
+        str, typer.Option(help="Files the model was trained on: problems of --suite in them are refused.")
+    ] = "",
     resume: Resume = False,
     overwrite: Overwrite = False,
     allow_unsafe_code: UnsafeCode = False,
     as_json: Json = False,
 ) -> None:
-    """Accuracy of strategies at budgets on held-out problems, or of the samples in a file."""
+    """Accuracy of strategies at budgets on held-out problems, of a benchmark, or of the samples in a file."""
+    if suite is not None:
+        from ponder.api.evaluating.benchmark import Benchmark
+
+        suites.refuse_others(ctx)
+        asked = Benchmark(
+            suite,
+            out,
+            file,
+            model,
+            samples,
+            temperature if suites.given(ctx, "temperature") else None,
+            limit if suites.given(ctx, "limit") else None,
+            seed,
+            max_tokens if suites.given(ctx, "max_tokens") else Benchmark.max_tokens,
+            device,
+            frame,
+            verifier,
+            names(trained_on),
+            allow_unsafe_code,
+            overwrite,
+        )
+        suites.run(asked, threads, as_json)
+        return
+    if file is not None or samples is not None or trained_on:
+        raise PonderError("--file, --samples and --trained-on go with --suite; for problems of your own use --problems")
     if pool is not None:
         _evaluate_pool(pool, out, aggregation or "last", seed, overwrite, as_json)
         return

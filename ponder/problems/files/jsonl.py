@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,15 +54,26 @@ class Jsonl:
 
     level = 0
 
-    def __init__(self, path: str | Path, *, split: str = "", verifier: str = "") -> None:
-        """Reads the whole file; raises PonderError with file and line for the first row that is not as it should be."""
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        split: str = "",
+        verifier: str = "",
+        rows: Iterable[tuple[int, dict[str, Any]]] | None = None,
+    ) -> None:
+        """Reads the whole file; raises PonderError with file and line for the first row that is not as it should be.
+
+        `rows` are what to take instead of the file's own (line, row) pairs, for files of another form.
+        """
         if split:
             known("split", split, (*SPLITS, "all"))
         if verifier:
             known("verifier", verifier, INSTRUCTIONS)
         self.path = Path(path)
         self.name = self.path.stem
-        self.rows, self.skipped = _checked(self.path, self.name, split, verifier)
+        found = numbered_rows(self.path) if rows is None else rows
+        self.rows, self.skipped = _checked(self.path, found, self.name, split, verifier)
         self._orders: dict[tuple[str, int], list[Row]] = {}
 
     def __len__(self) -> int:
@@ -97,13 +108,15 @@ class Jsonl:
         return self._orders[split, seed]
 
 
-def _checked(path: Path, name: str, split: str, verifier: str) -> tuple[list[Row], tuple[int, ...]]:
+def _checked(
+    path: Path, found: Iterable[tuple[int, dict[str, Any]]], name: str, split: str, verifier: str
+) -> tuple[list[Row], tuple[int, ...]]:
     """All rows that can be graded and the lines of those that cannot."""
     rows: list[Row] = []
     skipped: list[int] = []
     ids: dict[str, int] = {}
     texts: dict[str, Row] = {}
-    for line, data in _objects(path):
+    for line, data in found:
         row = _row(data, line, f"{path}, line {line}", name, split, verifier)
         earlier = ids.setdefault(row.problem.id, line)
         if earlier != line:
@@ -126,7 +139,7 @@ def _checked(path: Path, name: str, split: str, verifier: str) -> tuple[list[Row
     return rows, tuple(skipped)
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number from 1, object) of every line that is not blank."""
     try:
         data = path.read_bytes()

@@ -1,0 +1,1 @@
+"""Benchmarks that people know, read from their published files."""
