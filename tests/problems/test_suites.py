@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ponder.api.evaluating import benchmark, first_errors
 from ponder.api.evaluating.benchmark import Benchmark
 from ponder.api.policies import Source, load_policy
+from ponder.cli import app
 from ponder.problems.suites.registry import NAMES, SUITES, Published, catalogue, fetched, problems
 from ponder.protocols import Until
 from ponder.runlog import RunLog
@@ -214,6 +216,31 @@ def test_processbench_f1_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             first_errors.read(row, "file, line 1")
     with pytest.raises(PonderError, match="give --verifier FOLDER and --file"):
         benchmark.run(Benchmark("processbench", tmp_path / "out"))
+
+
+def test_the_command_takes_its_options_and_refuses_others_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Benchmark] = []
+
+    def run(one: Benchmark, tell: object) -> dict[str, Any]:
+        asked.append(one)
+        return {"suite": "gsm8k"}
+
+    monkeypatch.setattr(benchmark, "run", run)
+    words = ["eval", "--suite", "gsm8k", "--file", "f.jsonl", "--out", str(tmp_path), "--json"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert CliRunner().invoke(app, [*words, "--samples", "4", "--temperature", "0.6", "--limit", "7"]).exit_code == 0
+    usual, chosen = asked
+    assert (usual.samples, usual.temperature, usual.limit, usual.max_tokens) == (None, None, None, 4096)
+    assert (chosen.samples, chosen.temperature, chosen.limit) == (4, 0.6, 7)
+    for more, says in (
+        (["--budgets", "128"], "--budgets does not go with --suite"),
+        (["--resume"], "--resume does not"),
+    ):
+        assert says in str(CliRunner().invoke(app, [*words, *more]).exception)
+    alone = CliRunner().invoke(app, ["eval", "--samples", "4", "--out", str(tmp_path)])
+    assert "go with --suite" in str(alone.exception)
 
 
 def test_the_list_has_them_all() -> None:

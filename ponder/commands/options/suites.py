@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import typer
-from click.core import ParameterSource
 
 from ponder.commands.options.shared import print_json, watched
 from ponder.commands.terminal import Terminal
@@ -23,7 +22,8 @@ TAKEN = {
 
 def given(ctx: typer.Context, name: str) -> bool:
     """Whether an option was written and is not its default."""
-    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
 def refuse_others(ctx: typer.Context) -> None:
