@@ -190,7 +190,7 @@ class Marks:
 
 
 def test_processbench_f1_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "problem": "p", "steps": ["fine", "bad one", "fine"], "label": 1},
         {"id": "b", "problem": "p", "steps": ["fine", "bad one"], "label": 0},  # missed
         {"id": "c", "problem": "p", "steps": ["fine", "fine"], "label": -1},

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 def write(run: Path, measured: Measured) -> None:
     """All raw outcomes of the measuring stage."""
-    arms = {
+    arms: dict[str, Mapping[str, Scores | None]] = {
         "base": measured.base,
         "final": measured.final,
         "control": {"main": measured.control},

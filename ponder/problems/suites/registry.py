@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def catalogue() -> list[Entry]:
 
 
 def _converted(
-    suite: Suite, path: Path, rows: Sequence[tuple[int, dict[str, Any]]]
+    suite: Suite, path: Path, rows: Iterable[tuple[int, dict[str, Any]]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for count, (line, row) in enumerate(rows, start=1):
         try:
