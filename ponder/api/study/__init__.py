@@ -1,1 +1,1 @@
-"""Looking on: at a run that goes on, at several runs side by side, at tables and pictures as files, at the machine."""
+"""Looking on: at runs, several of them, what their numbers were computed from, and at the machine."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ponder.api.problems import ground_truth, load_families
 from ponder.api.samples import browse
-from ponder.api.training import raw
+from ponder.api.study import raw
 from ponder.api.training.arms import cloning_arm, rejection_arm
 from ponder.api.training.forecast import forecast
 from ponder.api.training.forecast.forecast import Forecast
