@@ -119,7 +119,7 @@ def wrong_with(exchange: Exchange) -> list[str]:
         if bill.kept + bill.discarded != bill.generated + bill.forced:
             found.append(f"{bill.kept} + {bill.discarded} != {bill.generated} + {bill.forced} by {reply.strategy}")
         if min(bill.kept, bill.discarded, bill.verifier, bill.forced, bill.reasoning, bill.answer) < 0:
-            found.append(f"a part is negative: {bill}")
+            found.append(f"a part is negative by {reply.strategy} ({reply.ending}): {bill}")
     return found
 
 

@@ -6,6 +6,7 @@ Run by scripts/conformance.sh with the Python of an environment that has `openai
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -100,14 +101,48 @@ def fails(name: str, kind: type[Exception], call: Callable[[], Any]) -> None:
         check(name, False)
 
 
+def tools(client: Any) -> None:
+    """Calls of tools, and what follows them. The embedded model knows none, so it is made to call."""
+    properties = {"x": {"type": "integer", "minimum": 0, "maximum": 9}}
+    schema = {"type": "object", "properties": properties, "required": ["x"], "additionalProperties": False}
+    function = {"name": "add_one", "description": "Adds one.", "parameters": schema, "strict": True}
+    given: Any = {"tools": [{"type": "function", "function": function}], "tool_choice": "required"}
+    given |= {"model": "tiny", "reasoning_effort": "low"}
+    whole = client.chat.completions.create(messages=MESSAGES, **given)
+    message = whole.choices[0].message
+    check("tools: finish_reason", whole.choices[0].finish_reason == "tool_calls")
+    (call,) = message.tool_calls
+    check("tools: arguments", call.function.name == "add_one" and json.loads(call.function.arguments)["x"] in range(10))
+    turns = [*MESSAGES, message, {"role": "tool", "tool_call_id": call.id, "content": "7"}]
+    after = client.chat.completions.create(messages=turns, **{**given, "tool_choice": "none"})
+    check("tools: result", after.choices[0].finish_reason == "stop")
+    with client.chat.completions.stream(messages=MESSAGES, **given) as stream:
+        types = {event.type for event in stream}
+        final = stream.get_final_completion()
+    check("tools: stream helper", "tool_calls.function.arguments.done" in types)
+    check("tools: final", final.choices[0].message.tool_calls[0].function.parsed_arguments["x"] in range(10))
+    asked: Any = {"model": "tiny", "tools": [{"type": "function", **function}], "reasoning": {"effort": "low"}}
+    first = client.responses.create(input=QUESTION, tool_choice="required", **asked)
+    (item,) = [item for item in first.output if item.type == "function_call"]
+    check("tools: responses", item.name == "add_one" and item.call_id)
+    gave: Any = [{"type": "function_call_output", "call_id": item.call_id, "output": "7"}]
+    second = client.responses.create(input=gave, previous_response_id=first.id, tool_choice="none", **asked)
+    check("tools: responses, result", second.status == "completed")
+    with client.responses.stream(input=QUESTION, tool_choice="required", **asked) as stream:
+        types = {event.type for event in stream}
+    check("tools: responses, stream helper", "response.function_call_arguments.done" in types)
+
+
 def errors(client: Any) -> None:
     """Errors as the client's own classes, with the field at fault."""
     create = client.chat.completions.create
     fails("errors: model", openai.NotFoundError, lambda: create(model="none", messages=MESSAGES))
     try:
-        create(model="tiny", messages=MESSAGES, tools=[{"type": "function", "function": {"name": "f"}}])
+        create(model="tiny", messages=MESSAGES, presence_penalty=0.5)
     except openai.BadRequestError as error:
-        check("errors: param", error.param == "tools" and error.code == "unsupported_parameter")
+        check("errors: param", error.param == "presence_penalty" and error.code == "unsupported_parameter")
+    else:
+        check("errors: param", False)
     check("models", [model.id for model in client.models.list()] == ["tiny"])
     check("models: one", client.models.retrieve("tiny").id == "tiny")
 
@@ -130,6 +165,7 @@ def main() -> None:
     client = openai.OpenAI(base_url=base, api_key="none", max_retries=0)
     chat(client)
     responses(client)
+    tools(client)
     errors(client)
     asyncio.run(asynchronous(base))
     print(f"openai {openai.__version__}: {len(PASSED)} checks passed")

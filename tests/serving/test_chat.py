@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -334,6 +335,27 @@ def test_a_deadline_gives_an_answer_all_the_same():
     assert answer.data["ponder"]["ending"] == "deadline"
     assert any("answer at once" in note for note in answer.data["ponder"]["notes"])
     assert usage(answer)["completion_tokens"] <= 320
+
+
+def test_an_answer_that_ends_at_the_moment_of_its_timeout_is_given_and_paid(monkeypatch: pytest.MonkeyPatch):
+    """The loop is held up until the timeout is due and the answer is there: both are found in one turn of the loop."""
+
+    class Late(PacedEngine):
+        async def generate(self, request: Any) -> Any:
+            if not CODEC.decode(request.prompt).endswith("</think>"):
+                await asyncio.sleep(60)
+            time.sleep(0.3)
+            return await super().generate(request)
+
+    async def asked() -> Answer:
+        async with server(engine=Late(lambda _, __: "9")) as (client, _):
+            return await client.chat(ponder={"seconds": 0.01})
+
+    monkeypatch.setattr("ponder.serving.thinking.work._LATE", 0.1)
+    answer = run(asked())
+    assert answer.data["choices"][0]["message"]["content"] == "9"
+    bill = usage(answer)["ponder"]
+    assert bill["kept"] + bill["discarded"] == bill["generated"] + bill["forced"] and bill["forced"] >= 0
 
 
 def test_an_engine_that_breaks_is_an_error_object_and_the_server_lives():

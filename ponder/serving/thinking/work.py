@@ -20,7 +20,7 @@ from ponder.api.thinking.search import LiveSearch, Thought
 from ponder.policy.grammar import Grammar
 from ponder.policy.native.formats import Said
 from ponder.policy.propose import PolicyPropose
-from ponder.protocols import Drawn
+from ponder.protocols import Drawn, Telling
 from ponder.search.registry import make, needs_judge
 from ponder.search.session.choose import Candidate
 from ponder.search.strategy import Thinking
@@ -33,7 +33,7 @@ from ponder.serving.thinking.mind import Mind
 from ponder.serving.thinking.progress import Watcher
 from ponder.serving.thinking.reply import Ending, Reply
 from ponder.serving.thinking.running import Running
-from ponder.types import PonderError, Question, SearchResult, Trajectory
+from ponder.types import PonderError, Question, SearchResult, Step, Trajectory
 
 _log = logging.getLogger(__name__)
 _LEAST = 40  # token-equivalents below which no strategy can think and answer
@@ -204,20 +204,23 @@ class Attempt:
         if tokens < 1 or isinstance(self.live.strategy, Direct):
             return
         first = self.live.recorder.reserve(None, 1)
+        # It is known as soon as it has ended: a timeout at that very moment would lose what was drawn.
+        ended, propose = list[Step](), self.live.propose
+        if isinstance(propose, Telling):
+            propose = propose.telling(lambda _, leaf: ended.append(leaf))
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, self.ask.deadline - time.monotonic()) + _LATE):
-                leaves = await self.live.propose(
-                    self.question, None, 1, until="answer", max_tokens=tokens, seed=self.seed
-                )
-                if leaves:
-                    self.late = "no chain of thought was finished: the model was made to answer at once"
-                    answer = Trajectory(self.question, leaves[0])
-                    budget.charge_generated(len(answer))
-                    self.live.recorder.grew(None, leaves, first)
-                    self.result = replace(self.result, trajectories=(*self.result.trajectories, answer))
-                    if self.result.scores:
-                        self.result = replace(self.result, scores=(*self.result.scores, None))
-                    self._choose(answer)
+                ended = await propose(self.question, None, 1, until="answer", max_tokens=tokens, seed=self.seed)
+        if not ended:
+            return
+        self.late = "no chain of thought was finished: the model was made to answer at once"
+        answer = Trajectory(self.question, ended[0])
+        budget.charge_generated(len(answer))
+        self.live.recorder.grew(None, ended, first)
+        self.result = replace(self.result, trajectories=(*self.result.trajectories, answer))
+        if self.result.scores:
+            self.result = replace(self.result, scores=(*self.result.scores, None))
+        self._choose(answer)
 
     def _choose(self, trajectory: Trajectory) -> None:
         """Make `trajectory` the answer; what was spent stays the same."""
