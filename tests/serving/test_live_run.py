@@ -61,7 +61,7 @@ def test_the_weights_of_a_run_arrive_while_it_trains_and_no_request_fails(tmp_pa
     if report := os.environ.get("PONDER_TEST_REPORT"):
         Path(report).write_text(told)
     assert set(statuses) == {200}, told
-    assert versions == sorted(versions) and len(set(versions)) > 2 and versions[-1] == saved(run)
+    assert versions == sorted(versions) and len(set(versions)) > 1 and versions[-1] == saved(run)
 
 
 def saved(run: Path) -> int:
