@@ -16,6 +16,7 @@ import typer
 import ponder
 from ponder.commands.options import (
     claims,
+    cluster,
     doctor,
     factory,
     judging,
@@ -100,6 +101,9 @@ factory_app.command("clone")(factory.clone)
 claims_app.command("list")(claims.list_claims)
 claims_app.command("show")(claims.show_claim)
 claims_app.command("run")(claims.run_claim)
+cluster_app = typer.Typer(help="Past one machine.", no_args_is_help=True)
+app.add_typer(cluster_app, name="cluster")
+cluster_app.command("plan")(cluster.plan)
 problems_app.command("list")(problems.list_problems)
 problems_app.command("show")(problems.show_problems)
 

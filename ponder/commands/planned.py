@@ -1,11 +1,15 @@
-"""What `ponder run` says before it starts: the settings that it chose, and the memory, disk and time to expect."""
+"""What is said before anything starts: `ponder run` with its settings and forecast, `ponder cluster plan`."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from ponder.api.train import Plan
+from ponder.distributed.capacity.costs import SOURCE
+from ponder.distributed.capacity.plan import ClusterPlan
 
 _ASSUMED = "calculated, expect the truth within a factor of two"
 
@@ -47,3 +51,39 @@ def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def cluster(plan: ClusterPlan) -> Table:
+    """`ponder cluster plan`: one line a figure, and what to change."""
+    shape, load, found = plan.shape, plan.load, plan.found
+    shown = Table(title="an update of this cluster, simulated", title_justify="left", show_header=False)
+    shown.add_column(no_wrap=True)
+    shown.add_column(overflow="fold")
+    rows = [
+        ("load", f"{load.problems} problems, {load.group} answers each of {load.mean:,.0f} tokens on average"),
+        ("parts", f"{shape.engines} engines, {shape.graders or 'no'} graders, staleness {shape.staleness}"),
+        ("seconds an update", f"{found.step:,.1f}"),
+        ("tokens a second", f"{found.tokens:,.0f}"),
+        ("at work", ", ".join(f"{part} {share:.0%}" for part, share in found.busy.items())),
+    ]
+    if plan.memory is not None:
+        memory = plan.memory
+        rows += [
+            (
+                "memory of an engine",
+                f"{memory.engine_weights / 1e9:,.1f} GB weights, {memory.engine_cache / 1e9:,.1f} GB keys and values",
+            ),
+            ("memory of a learner", f"{memory.learner / 1e9:,.1f} GB weights, gradient and moments, and activations"),
+        ]
+    if plan.price is not None:
+        rows.append(("dollars", f"{plan.price:,.2f} an hour for {plan.gpus} GPUs, {_update(plan):,.3f} an update"))
+        rows.append(("prices", SOURCE))
+    rows.append(("next", plan.advice))
+    for name, text in rows:
+        shown.add_row(name, Text(text))
+    return shown
+
+
+def _update(plan: ClusterPlan) -> float:
+    assert plan.price is not None  # nobody asks without one
+    return plan.price * plan.found.step / 3600.0

@@ -36,6 +36,7 @@ _ENVIRONMENT = {
 }
 # Ray replaces 127.0.0.1 by the machine's address unless it is told that there will be no other machine.
 _LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+_TRIES = 3
 _STORE = 256 << 20  # the least room for objects in a cluster that is started here, in bytes
 
 
@@ -45,7 +46,6 @@ class World:
     def __init__(self, settings: Cluster, heard: Heard) -> None:
         self.settings, self._heard = settings, heard
         self._open = ExitStack()
-        self.pool: EnginePool | None = None
 
     def engines(self, spec: EngineSpec, state: Mapping[str, Tensor], version: int = 0) -> EnginePool:
         """The engines of the settings with these weights, started; PonderError if they do not come up."""
@@ -64,7 +64,10 @@ class World:
         )
         self._open.callback(pool.close)
         pool.start()
-        self.pool = pool
+        if self.settings.metrics_port:
+            from ponder.distributed.metrics import served
+
+            self._open.enter_context(served(pool, self.settings.metrics_port))
         return pool
 
     def graders(self, families: Sequence[Family], *, allow_unsafe_code: bool = False) -> GraderPool | None:
@@ -133,24 +136,25 @@ def _connect(address: str, settings: Cluster, stack: ExitStack) -> None:
     if ray.is_initialized():  # whoever connected ends it
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    try:
-        if address == "local":
-            ray.init(
-                address="local",
-                num_cpus=settings.engines * settings.engine_cpus + settings.graders,
-                include_dashboard=False,
-                object_store_memory=_STORE,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
-        else:
-            ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise PonderError(
-            f"cluster {address}: cannot be joined ({reason}); give HOST:PORT of a head that runs the same versions of "
-            "Python and Ray (`ray start --head`), or local"
-        ) from None
+    own: dict[str, Any] = {
+        "num_cpus": settings.engines * settings.engine_cpus + settings.graders,
+        "include_dashboard": False,
+        "object_store_memory": _STORE,
+        "_node_ip_address": "127.0.0.1",
+    }
+    for left in reversed(range(_TRIES if address == "local" else 1)):
+        try:
+            ray.init(address=address, **(own if address == "local" else {}), **quiet)
+            break
+        except Exception as error:  # Ray raises bare ones: on a busy machine its raylet has 30 s to come up
+            ray.shutdown()
+            if left:
+                continue
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise PonderError(
+                f"cluster {address}: cannot be joined ({reason}); give HOST:PORT of a head that runs the same versions "
+                "of Python and Ray (`ray start --head`), or local"
+            ) from None
     stack.callback(ray.shutdown)
 
 

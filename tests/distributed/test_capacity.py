@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from transformers import LlamaConfig
+from typer.testing import CliRunner
 
+from ponder.cli import app
 from ponder.distributed.capacity.hardware import ACCELERATORS, accelerator, cache_bytes, service_of
+from ponder.distributed.capacity.measured import of_run
 from ponder.distributed.capacity.pipeline import Load, Service, Shape
+from ponder.distributed.capacity.plan import memory_of, plan_of
 from ponder.distributed.capacity.simulate import simulate
-from ponder.types import PonderError
+from ponder.rollout import store
+from ponder.runlog import RunLog
+from ponder.types import Group, Key, PonderError, Problem, Question, Step, StopReason, Trajectory, Verdict
 
 PLAIN = Service(step=0.01, step_row=0.0, rows=1000, prefill=0.0, dispatch=0.0, grade=0.0, learn=2.0, learn_token=0.0)
 LOAD = Load(problems=4, group=2, prompt=0, mean=100, spread=0.0, longest=1000)
@@ -53,7 +62,9 @@ def test_prompts_graders_and_the_driver_cost_what_they_cost() -> None:
 def test_weights_travel_by_doubling() -> None:
     sent = changed(publish=0.5, publish_hop=0.25, load=0.125)
     assert simulate(sent, LOAD, Shape(1)).step == pytest.approx(3.0 + 0.5 + 0.125)
-    assert simulate(sent, LOAD, Shape(5)).step == pytest.approx(3.0 + 0.5 + 3 * 0.25 + 0.125)
+    found = simulate(sent, LOAD, Shape(5))
+    assert found.step == pytest.approx(3.0 + 0.5 + 3 * 0.25 + 0.125)
+    assert found.busy["network"] == pytest.approx(1.25 / found.step)
 
 
 def test_long_answers_hold_a_batch_up_and_no_answer_is_longer_than_allowed() -> None:
@@ -83,3 +94,48 @@ def test_what_is_no_accelerator_and_no_time_is_refused() -> None:
         accelerator("h10")
     with pytest.raises(PonderError, match="must not be negative"):
         changed(grade=-1.0)
+
+
+def test_memory_by_hand_and_what_does_not_fit_says_what_would() -> None:
+    h100 = ACCELERATORS["h100"]
+    found = memory_of(8e9, 131072, 100, 1000, h100, learners=4)
+    assert (found.engine_weights, found.engine_cache, found.learner) == (16e9, 131072e5, 36e9)
+    with pytest.raises(PonderError, match=r"share is 144 GB on each of 1 h100.*give --learners 3"):
+        memory_of(8e9, 131072, 100, 1000, h100, learners=1)
+    with pytest.raises(PonderError, match=r"70B parameters take 140 GB in bfloat16.*larger accelerator"):
+        memory_of(70e9, 1.0, 1, 1, h100, learners=64)
+
+
+def test_a_plan_names_the_bottleneck_its_cost_and_what_to_add() -> None:
+    plan = plan_of(PLAIN, LOAD, Shape(3), learners=1, one=ACCELERATORS["h100"], price=2.0)
+    data = plan.as_data()
+    assert data["bottleneck"] == "learner" and data["gpus"] == 4 and data["dollars_per_hour"] == 8.0
+    assert data["dollars_per_update"] == pytest.approx(8.0 * 3.0 / 3600)
+    assert "the learner works 67% of the time; give the learner more GPUs" in plan.advice
+
+
+def test_the_command_plans_from_a_configuration_alone() -> None:
+    said = CliRunner().invoke(app, ["cluster", "plan", "--model", "tiny", "--gpu", "a100", "--engines", "2", "--json"])
+    found = json.loads(said.stdout)
+    assert said.exit_code == 0 and found["step_seconds"] > 0 and found["gpus"] == 3
+    assert found["dollars_per_hour"] == pytest.approx(3 * (0.8 * 3.0) ** 0.5)
+    table = CliRunner().invoke(app, ["cluster", "plan", "--model", "tiny", "--mean", "50", "--problems", "4"])
+    assert table.exit_code == 0 and "seconds an update" in table.stdout
+
+
+def test_times_and_load_of_a_run_are_those_of_its_accounts(tmp_path: Path) -> None:
+    config = {"updates": 2, "sampling": {"group_size": 2, "max_tokens": 30}}
+    question = Question("p", "sums", "1+1?")
+    with RunLog.open(tmp_path / "run", config) as log:
+        work = {"rollout": {"flops": 1.0, "seconds": 6.0}, "update": {"flops": 1.0, "seconds": 3.0}}
+        log.metric(1, round=0, work=work)
+        leaves = [Step(tuple(range(n)), (0.0,) * n, "x", 0, StopReason.END) for n in (10, 30)]
+        group = Group(
+            Problem(question, Key("2")), tuple(Trajectory(question, leaf) for leaf in leaves), (Verdict(1.0),) * 2
+        )
+        store.write(log.path / "trajectories" / "round-0001.parquet", [[group], [group]])
+    service, load = of_run(tmp_path / "run")
+    assert (load.problems, load.group, load.mean, load.spread, load.longest) == (1, 2, 20.0, 0.5, 30)
+    assert service.step_row == 6.0 / 80 and service.learn_token == 3.0 / 80
+    with pytest.raises(PonderError, match=r"no such|not a run folder"):
+        of_run(tmp_path / "nothing")

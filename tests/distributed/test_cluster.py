@@ -44,6 +44,16 @@ class Nodes:
     struck: list[str] = field(default_factory=list)
 
 
+def persistent(start: Callable[[], Any]) -> Any:
+    """Ray gives a raylet 30 s to come up, whatever the machine is doing besides."""
+    for _ in range(4):
+        try:
+            return start()
+        except Exception as error:
+            last = error
+    raise last
+
+
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
     world.prepare("local")  # before Ray is imported: nothing beyond loopback
@@ -51,8 +61,8 @@ def nodes() -> Iterator[Nodes]:
     from ray.cluster_utils import Cluster as RayCluster
 
     room: dict[str, Any] = {"object_store_memory": 100 << 20, "include_dashboard": False}
-    cluster = RayCluster(initialize_head=True, head_node_args={"num_cpus": 2, **room})
-    second = cluster.add_node(num_cpus=1, **room)
+    cluster = persistent(lambda: RayCluster(initialize_head=True, head_node_args={"num_cpus": 2, **room}))
+    second = persistent(lambda: cluster.add_node(num_cpus=1, **room))
     yield Nodes(cluster, second, cluster.address)
     ray.shutdown()
     cluster.shutdown()

@@ -25,7 +25,7 @@ from ponder.distributed.capacity.pipeline import Load, Service, Shape
 class Simulated:
     """Means over the updates after the first `staleness + 1`: `step` seconds an update, shares of it in work.
 
-    `tokens` a second are generated ones. `busy` is the share of time that engines, graders, driver and learner worked;
+    `tokens` a second are generated ones. `busy` is the share of time that each part worked (network: weights that travel);
     `busiest` the largest of them, which is what to add next.
     """
 
@@ -59,7 +59,7 @@ class _Pipeline:
         self.order = count()
         self.engines = [_Engine() for _ in range(shape.engines)]
         self.loads = [(0, place) for place in range(shape.engines)]
-        self.busy = {"engines": 0.0, "graders": 0.0, "driver": 0.0, "learner": 0.0}
+        self.busy = {"engines": 0.0, "graders": 0.0, "driver": 0.0, "learner": 0.0, "network": 0.0}
         self.driver_free = self.learner_free = 0.0
         self.grader_free = [0.0] * max(1, shape.graders)
         self.left = 0  # answers of the batch under way that are not graded
@@ -175,7 +175,9 @@ class _Pipeline:
 
     def learned(self) -> None:
         hops = math.ceil(math.log2(self.shape.engines)) if self.shape.engines > 1 else 0
-        sent = self.service.publish + self.service.publish_hop * hops + self.service.load
+        travel = self.service.publish + self.service.publish_hop * hops
+        self.busy["network"] += travel
+        sent = travel + self.service.load
         self.at(max(self.now, self.drive(self.service.measure)) + sent, "published")
 
     def published(self) -> None:
