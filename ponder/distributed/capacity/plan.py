@@ -45,7 +45,7 @@ class ClusterPlan:
             "engines": "add engines",
             "graders": "add graders",
             "learner": "give the learner more GPUs",
-            "network": "a faster network between the nodes, fewer engines, or staleness, so that sampling goes on meanwhile",
+            "network": "a faster network between the nodes, or staleness, so that sampling goes on meanwhile",
             "driver": "more machines will not help: longer answers or larger groups make fewer requests a token",
         }[name]
         waits = " (nothing works half of the time: raise staleness.updates)" if share < 0.5 else ""

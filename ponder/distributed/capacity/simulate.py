@@ -25,8 +25,8 @@ from ponder.distributed.capacity.pipeline import Load, Service, Shape
 class Simulated:
     """Means over the updates after the first `staleness + 1`: `step` seconds an update, shares of it in work.
 
-    `tokens` a second are generated ones. `busy` is the share of time that each part worked (network: weights that travel);
-    `busiest` the largest of them, which is what to add next.
+    `tokens` a second are generated ones. `busy` is the share of time that each part worked (network: weights that
+    travel); `busiest` the largest of them, which is what to add next.
     """
 
     step: float
