@@ -161,7 +161,7 @@ class Nodes:
         self.second = self._joined()
 
     def close(self) -> None:
-        self.cluster.shutdown()  # type: ignore[no-untyped-call]
+        self.cluster.shutdown()
 
 
 def _persistent(start: Callable[[], Any]) -> Any:
