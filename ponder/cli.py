@@ -19,6 +19,7 @@ from ponder.commands.options import (
     cluster,
     doctor,
     factory,
+    following,
     judging,
     listing,
     models,
@@ -89,6 +90,8 @@ app.command()(training.report)
 app.command()(training.reflect)
 app.command()(serving.serve)
 app.command()(doctor.doctor)
+app.command()(following.watch)
+app.command()(following.compare)
 keys_app.command("add")(serving.keys_add)
 keys_app.command("list")(serving.keys_list)
 keys_app.command("revoke")(serving.keys_revoke)

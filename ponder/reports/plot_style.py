@@ -145,6 +145,13 @@ def svg(figure: Figure, name: str) -> str:
     return re.sub(r"\n\s*", "\n", drawn)
 
 
+def svg_file(figure: Figure, path: Path) -> None:
+    """The figure as an SVG file of its own: the light palette on white, text kept as text, no date and no program."""
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with files.replacing(path) as partial, style(**{"svg.hashsalt": path.stem}), _glyphs_unchecked():
+        figure.savefig(partial, format="svg", facecolor="white", metadata=metadata)
+
+
 def png(figure: Figure, path: Path) -> None:
     """The figure as a PNG on white, for slides and READMEs."""
     with files.replacing(path) as partial, style(), _glyphs_unchecked():

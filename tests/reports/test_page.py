@@ -51,7 +51,7 @@ def test_the_page_and_its_pictures_are_written(full: Path):
     assert full.name == "report.html"
     pictures = {path.stem for path in full.parent.glob("*.png")}
     names = "accuracy train_time test_time test_time_before test_time_families verifier levels tokens solve_rate"
-    assert pictures == {*names.split(), "natural", "coverage"}
+    assert pictures == {*names.split(), "natural", "coverage", "lead"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in full.parent.glob("*.png"))
     assert not list(full.parent.glob(".*"))
 
@@ -71,7 +71,7 @@ def test_every_link_inside_the_page_has_a_target(full: Path):
     used = re.findall(r'href="#([^"]*)"', source) + re.findall(r"url\(#([^)]*)\)", source)
     assert set(used) <= set(targets)
     sections = re.findall(r'<section id="([^"]*)"', source)
-    assert len(sections) == len(set(sections)) == 8
+    assert len(sections) == len(set(sections)) == 10
 
 
 def test_the_page_is_small(full: Path):
@@ -91,7 +91,7 @@ def test_every_percentage_comes_from_the_summary(full: Path):
 
 def test_every_drawing_is_described_in_words(full: Path):
     labels = re.findall(r'role="img" aria-label="([^"]*)"', text_of(full))
-    assert len(labels) == text_of(full).count("<svg") == 13
+    assert len(labels) == text_of(full).count("<svg") == 14
     assert all(len(label) > 40 for label in labels)
 
 

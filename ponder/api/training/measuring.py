@@ -53,6 +53,7 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
         thinking_base,
         thinking,
         transcripts.choose(thinking.pool, base_groups),
+        transcripts.story(thinking.pool, base_groups),
         evaluation=forwarded + (judge.ratio * scored if judge is not None else 0.0),
         sampling=meter.take(),
         scoring=accounts.tokens_flops(judge.model.config, scored) if judge is not None else 0.0,

@@ -56,6 +56,7 @@ class Measured:
     thinking_base: measure.Thinking
     thinking: measure.Thinking
     transcripts: list[dict[str, Any]]
+    story: dict[str, Any] | None
     evaluation: float
     sampling: Part
     scoring: float
@@ -124,6 +125,7 @@ def summarise(
         "watch": watch.gathered(rows),
         "health": health.gathered(rows),
         "transcripts": measured.transcripts,
+        "story": measured.story,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -78,19 +78,25 @@ def _list_settings(as_json: bool) -> None:
 
 
 def report(
-    run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")], as_json: Json = False
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    export: Annotated[Path | None, typer.Option(help="Folder for every table as CSV and every picture as SVG.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Build report.html and samples.html again from a run folder."""
     from ponder.api.samples import browse
-    from ponder.reports.run.page import render
+    from ponder.reports.run.page import exported, render
 
     samples = browse(run_folder)
     page = render(run_folder)
-    written = {"report": str(page), "samples": None if samples is None else str(samples)}
+    written: dict[str, Any] = {"report": str(page), "samples": None if samples is None else str(samples)}
+    if export is not None:
+        written["exported"] = [str(path) for path in exported(run_folder, export)]
     if as_json:
         print_json(written)
         return
     Terminal().print(f"Report: {page}" + ("" if samples is None else f"   Samples: {samples}"))
+    if export is not None:
+        Terminal().print(f"Exported: {len(written['exported'])} files in {export}")
 
 
 def reflect(

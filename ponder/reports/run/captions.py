@@ -5,8 +5,11 @@ A no-break space keeps a number and its percent sign on one line.
 
 from __future__ import annotations
 
+from ponder.reports.run import lead
+
 # name of the plot -> title, caption
 CAPTIONS = {
+    "lead": (lead.TITLE, lead.CAPTION),
     "accuracy": (
         "Accuracy by family",
         (

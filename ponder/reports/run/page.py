@@ -10,9 +10,10 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ponder.reports import export
 from ponder.reports import formatting as say
 from ponder.reports.plot_style import png, settle, style, svg
-from ponder.reports.run import alarms, plots, provenance, tables, turns, work
+from ponder.reports.run import alarms, lead, plots, provenance, story, tables, turns, work
 from ponder.reports.run import narrative as sentences
 from ponder.reports.run import transcripts as reading_room
 from ponder.reports.run.captions import CAPTIONS, FAMILIES, GLOSSARY
@@ -52,6 +53,22 @@ def render(run_folder: Path) -> Path:
     return target
 
 
+def exported(run_folder: Path, out: Path) -> list[Path]:
+    """Every table of the report as CSV and every picture as SVG, in `out`; returns the files."""
+    summary = load(run_folder)
+    grids = {name: table for name, table in _content(summary).items() if isinstance(table, tables.Grid)}
+    written = [export.table(table, out / f"{name}.csv") for name, table in grids.items()]
+    with style():
+        for name, (figure, lines) in _figures(summary).items():
+            if figure is None:
+                continue
+            settle(figure)
+            written.append(export.picture(figure, out / f"{name}.svg"))
+            if lines:
+                written.append(export.table(tables.points(lines), out / f"{name}.csv"))
+    return written
+
+
 def _page(summary: Summary, run_folder: Path) -> str:
     with style():
         drawn = {plot.name: plot for plot in _plots(summary, run_folder)}
@@ -68,6 +85,7 @@ def _content(summary: Summary) -> dict[str, Any]:
     said = {name: getattr(sentences, name)(summary) for name in SENTENCES}
     return {
         "said": said,
+        "story": story.story(summary),
         "accuracy": tables.accuracy(summary),
         "controls": tables.controls(summary),
         "greedy": tables.accuracy(summary, "greedy"),
@@ -94,10 +112,10 @@ def _content(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
-    """Draw each plot that has something to show; its PNG goes into the folder at once."""
-    panels = tables.strategies(summary)
-    figures: dict[str, tuple[Figure | None, list[Curve]]] = {
+def _figures(summary: Summary) -> dict[str, tuple[Figure | None, list[Curve]]]:
+    """Every picture by name, with the curves behind it."""
+    return {
+        "lead": (lead.draw(summary), []),
         "accuracy": (plots.accuracy(summary), []),
         "train_time": (plots.training(summary), _curves(summary, *TRAINED)),
         "coverage": (plots.coverage(summary), []),
@@ -109,11 +127,17 @@ def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
         "tokens": (plots.by_round(summary, "tokens", "tokens a response"), []),
         "solve_rate": (plots.by_round(summary, "solve_rate", "solve rate in training"), []),
     }
-    for name, (figure, lines) in figures.items():
+
+
+def _plots(summary: Summary, folder: Path) -> Iterator[Plot]:
+    """Draw each plot that has something to show; its PNG goes into the folder at once."""
+    panels = tables.strategies(summary)
+    for name, (figure, lines) in _figures(summary).items():
         if figure is not None:
             settle(figure)
             png(figure, folder / f"{name}.png")
-            alt = sentences.headline(summary) if name == "accuracy" else plots.in_words(figure)
+            words = {"accuracy": sentences.headline, "lead": lead.in_words}
+            alt = words[name](summary) if name in words else plots.in_words(figure)
             told = [replace(c, note="") for c in lines] if name == "natural" else lines  # its caption says it
             yield _plot(name, *CAPTIONS[name], alt, figure, told)
     yield from _family_plots(panels, folder)

@@ -62,10 +62,11 @@ class Transcript:
 
 def transcripts(summary: Summary) -> list[Transcript]:
     """The summary's transcripts in its order, at most twelve."""
-    return [_transcript(item) for item in rows(summary, "transcripts")[:MOST]]
+    return [read_one(item) for item in rows(summary, "transcripts")[:MOST]]
 
 
-def _transcript(item: Mapping[str, Any]) -> Transcript:
+def read_one(item: Mapping[str, Any]) -> Transcript:
+    """A row of the summary, laid out."""
     kind, level, outcome = text(item, "kind") or "", number(item, "level"), number(item, "outcome")
     steps = [(text(step, "text") or "", number(step, "score")) for step in rows(item, "steps")]
     before = text(item, "before")
