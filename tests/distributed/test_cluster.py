@@ -9,6 +9,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,16 @@ def _is_engine(process: psutil.Process) -> bool:
     """Whether it is an engine of this test's: others may run clusters of their own beside it."""
     line = " ".join(process.info["cmdline"] or [])
     return "EngineWorker" in line and any(parent.pid == os.getpid() for parent in process.parents())
+
+
+def test_nothing_listens_beyond_loopback(nodes: Nodes) -> None:
+    heard = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            if "ray" in line:
+                heard += [(process.pid, c.laddr.ip) for c in process.net_connections("inet") if c.status == "LISTEN"]
+    assert len(heard) >= 3 and {ip.removeprefix("::ffff:") for _, ip in heard} == {"127.0.0.1"}
 
 
 def test_a_run_whose_engine_and_raylet_are_killed_is_the_run_of_one_process(
