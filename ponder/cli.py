@@ -150,8 +150,9 @@ def _and_resume(error: PonderError) -> str:
 
 
 def _say_stopped() -> None:
+    saved = "" if sys.argv[1:2] == ["solve"] else "; what was finished is saved"  # `solve` keeps nothing before its end
     more = "; go on with --resume" if _resumable() else ""
-    Terminal(stderr=True).print(f"stopped; what was finished is saved{more}")
+    Terminal(stderr=True).print(f"stopped{saved}{more}")
 
 
 def _escaped(text: str) -> str:
