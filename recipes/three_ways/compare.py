@@ -63,7 +63,7 @@ LEARNS_FROM = {
     "cloning": "demonstrations",
 }
 # Rounds, updates, problems an update, validation problems a family, test problems a family, compared problems.
-SIZES = {"full": (8, 4, 36, 64, 300, 240), "quick": (4, 2, 12, 14, 60, 60)}
+SIZES = {"full": (8, 4, 36, 64, 300, 240), "quick": (3, 2, 12, 8, 40, 48)}
 COMPARED = (4, 3)  # answers to each compared problem, and pairs of them
 
 
