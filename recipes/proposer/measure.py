@@ -11,24 +11,22 @@ level, one and two levels up. A finished cell is a file and is not run again.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ponder.api.machine import set_threads
-from ponder.api.policies import load_policy
+from ponder.api.policies import Policy, load_policy
 from ponder.api.problems import draw_problems, ground_truth, load_families
+from ponder.api.training.bare import play_until
+from ponder.config import load
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.intervals import paired_interval
-from ponder.evaluation.suite import build_suite
 from ponder.protocols import Levelled
 from ponder.rollout.collect import collect
 from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
-from ponder.selfplay.curriculum import Curriculum
-from ponder.selfplay.loop import SelfPlay
-from ponder.selfplay.proposer.make import source_of
-from ponder.selfplay.roles import Generator, NoVerifier, policy_trainer
 from recipes import arms
 
 FAMILIES = "arithmetic,cipher,countdown"
@@ -57,47 +55,41 @@ def _cell(arm: str, seed: int, work: float | None, options: argparse.Namespace) 
 
 def _play(arm: str, seed: int, work: float | None, options: argparse.Namespace) -> dict[str, Any]:
     """Rounds of self-play with this source of problems; outcomes on test problems before and after."""
-    config = Run.model_validate(
-        {
-            "model": str(options.base),
-            "seed": seed,
-            "rounds": options.rounds,
-            "updates": options.updates,
-            "source": {"kind": arm, **({"share": options.share} if arm == "proposer" else {})},
-            "sampling": {"problems": options.problems},
-            "trainer": {"learning_rate": options.rate},
-            "verifier": {"enabled": False},
-        }
-    )
-    families = load_families(FAMILIES)
-    policy = load_policy(str(options.base))
-    generator = Generator(policy_trainer(policy.model, config), policy.propose, policy.engine, policy.model)
-    rest = Curriculum(families, seed=seed, **config.curriculum.model_dump())
-    source = source_of(config.source, families, policy.propose, rest, seed=seed, other=lambda _: policy.propose)
-    ladder = build_suite(families, 8, split="validation", seed=seed).problems
-    with ground_truth(families) as truth:
+    share = f", share={options.share}" if arm == "proposer" else ""
+    settings = [
+        f"model={options.base}",
+        f"seed={seed}",
+        f"rounds={options.rounds * (1 if work is None else 4)}",
+        f"updates={options.updates}",
+        f"source={{kind='{arm}'{share}}}",
+        f"sampling.problems={options.problems}",
+        f"trainer.learning_rate={options.rate}",
+        "verifier.enabled=false",
+        "evaluation.ladder=8",
+        "parity.every=0",
+    ]
+    base = [_measured(load_policy(str(options.base)), up, seed, options) for up in UP] if arm == "curriculum" else []
+    played = play_until(load(Run, None, settings), flops=math.inf if work is None else work)
+    return {
+        "base": base,
+        "final": [_measured(played.start.policy, up, seed, options) for up in UP],
+        "flops": played.flops,
+        "rounds": [{"metrics": row["metrics"], "flops": row["flops"]} for row in played.rows[1:]],
+    }
 
-        def measured(up: int) -> dict[str, list[float]]:
-            some = [f.at_level(f.level + up) for f in families if isinstance(f, Levelled)]
-            problems = draw_problems(some, "test", options.test, 0)
-            seeded = derive_seed("test", seed, up)
-            drawn = collect(problems, policy.propose, truth.grade, group_size=1, max_tokens=400, seed=seeded)
-            found: dict[str, list[float]] = {}
-            for group in run_async(drawn):
-                found.setdefault(group.problem.family, []).append(group.solve_rate or 0.0)
-            return found
 
-        base = [measured(up) for up in UP] if arm == "curriculum" else []
-        play = SelfPlay(config, generator, NoVerifier(), source, truth.grade, ladder, run_async, lambda *_: None)
-        rows: list[dict[str, Any]] = []
-        while len(rows) < options.rounds if work is None else play.ledger.flops < work:
-            rows.append(play.play(len(rows)))
-        return {
-            "base": base,
-            "final": [measured(up) for up in UP],
-            "flops": play.ledger.flops,
-            "rounds": [{"metrics": row["metrics"], "levels": row["levels"], "flops": row["flops"]} for row in rows],
-        }
+def _measured(policy: Policy, up: int, seed: int, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Outcomes on test problems `up` levels above the families' own, by family."""
+    some = [f.at_level(f.level + up) for f in load_families(FAMILIES) if isinstance(f, Levelled)]
+    problems = draw_problems(some, "test", options.test, 0)
+    with ground_truth(some) as truth:
+        seeded = derive_seed("test", seed, up)
+        drawn = collect(problems, policy.propose, truth.grade, group_size=1, max_tokens=400, seed=seeded)
+        known = {group.problem.id: group.solve_rate or 0.0 for group in run_async(drawn)}
+    found: dict[str, list[float]] = {}
+    for problem in problems:
+        found.setdefault(problem.family, []).append(known.get(problem.id, 0.0))
+    return found
 
 
 def table(cells: Sequence[dict[str, Any]]) -> str:
