@@ -300,7 +300,7 @@ def until_step(side: Any) -> None:
         if told == "step":
             return
         if told == "measure":
-            answer({"accuracy": side.accuracy()})
+            answer({"accuracy": side.accuracy(), "peak_memory_bytes": _peak()})
         if told == "end":
             break
     answer({"peak_memory_bytes": _peak()})

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,13 @@ class Process:
         return last
 
 
-def train(settings: Settings, path: str, every: int, target: float, limit: float) -> dict[str, Any]:
-    """Both sides in turns until each has reached `target` or spent `limit` seconds of steps."""
+def train(
+    settings: Settings, path: str, every: int, target: float, limit: float, keep: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Both sides in turns until each has reached `target` or spent `limit` seconds of steps.
+
+    `keep` is handed what is known after every measurement, so that a benchmark that is cut short has shown something.
+    """
     with tempfile.TemporaryDirectory() as place:
         sides = {name: Process(name, settings, Path(place), path) for name in ("ponder", "trl")}
         found: dict[str, Any] = {
@@ -95,8 +100,11 @@ def train(settings: Settings, path: str, every: int, target: float, limit: float
                 count, spent = len(rows["steps"]), sum(step["seconds"] for step in rows["steps"])
                 if count % every and count < settings.steps - 1:
                     continue
-                accuracy = sides[name].ask("measure")["accuracy"]
+                measured = sides[name].ask("measure")
+                accuracy, rows["peak_memory_bytes"] = measured["accuracy"], measured["peak_memory_bytes"]
                 rows["curve"].append((count, spent, accuracy))
+                if all("peak_memory_bytes" in found[other] for other in sides):
+                    keep(found)
                 print(
                     f"  seed {settings.seed} {name}: {count} steps, {spent:.0f} s, {100 * accuracy:.0f} %", flush=True
                 )
@@ -167,7 +175,7 @@ def table(body: dict[str, Any]) -> str:
     target = body["target"]
     for seed, found in body["training"].items():
         ours, theirs = found["ponder"], found["trl"]
-        lines.append(f"seed {seed}, TRL 1.16 beside it")
+        lines.append(f"seed {seed}, TRL 1.16 beside it{', cut short' if found.get('unfinished') else ''}")
         pairs = {
             "step, s (median)": tuple(
                 statistics.median(s["seconds"] for s in side["steps"]) for side in (ours, theirs)
@@ -220,10 +228,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 body["sampling"][str(rows)] = sampling(settings, rows)
                 write_json(options.out, {**body, **about(), "settings": _told(settings)})
         for seed in options.seeds:
-            if str(seed) not in body["training"]:
-                found = train(replace(settings, seed=seed), options.trl, options.every, options.target, options.limit)
-                body["training"][str(seed)] = found
-                write_json(options.out, {**body, **about(), "settings": _told(settings)})
+            if body["training"].get(str(seed), {}).get("unfinished", True):
+
+                def keep(found: dict[str, Any], seed: int = seed, *, unfinished: bool = True) -> None:
+                    body["training"][str(seed)] = {**found, "unfinished": unfinished}
+                    write_json(options.out, {**body, **about(), "settings": _told(settings)})
+
+                chosen = replace(settings, seed=seed)
+                keep(train(chosen, options.trl, options.every, options.target, options.limit, keep), unfinished=False)
     print(table(body))
 
 

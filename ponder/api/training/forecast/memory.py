@@ -125,7 +125,10 @@ def memory(config: Run, model: PreTrainedModel, prompt: int = PROMPT) -> Memory:
     after = {**always, "engine's own weights": weights, "weights laid out for sampling": laid, "keys and values": asked}
     held["measuring"] = after | {"start read again": weights - always["start kept for comparison"]}
     if lower:
-        held["measuring"] |= {"verifier": lower * item, "verifier laid out and what it read": lower * item + READ}
+        held["measuring"] |= {
+            "verifier": lower * item,
+            "verifier laid out and what it read": lower * item + min(READ, asked),
+        }
     if config.control.enabled or config.control.rejection:
         arm = {"weights of the arm": weights, "moments of the optimizer": between["moments of the optimizer"]}
         held["control"] = after | arm | update | {"verifier": lower * item}
