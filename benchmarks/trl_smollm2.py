@@ -228,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 body["sampling"][str(rows)] = sampling(settings, rows)
                 write_json(options.out, {**body, **about(), "settings": _told(settings)})
         for seed in options.seeds:
-            if body["training"].get(str(seed), {}).get("unfinished", True):
+            if body["training"].get(str(seed), {"unfinished": True}).get("unfinished"):
 
                 def keep(found: dict[str, Any], seed: int = seed, *, unfinished: bool = True) -> None:
                     body["training"][str(seed)] = {**found, "unfinished": unfinished}
