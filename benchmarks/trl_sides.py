@@ -26,6 +26,7 @@ from typing import Any, Protocol
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 EPSILON = 1e-4  # what TRL adds to a group's standard deviation
 CLIP_LOW, CLIP_HIGH = 0.2, 0.28
+_AT_ONCE = 16  # rows that TRL learns from at once: all 64 take more than 9 GB, and this is about our micro-batch
 
 
 @dataclass(frozen=True)
@@ -180,17 +181,20 @@ class Trl:
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(settings.model, padding_side="left")
         model = transformers.AutoModelForCausalLM.from_pretrained(settings.model, dtype=torch.float32)
         rows = [{"prompt": [{"role": "user", "content": question}], "answer": answer} for question, answer in train]
-        needed = settings.steps * settings.problems
+        needed, answers = settings.steps * settings.problems, settings.problems * settings.group
+        if answers % _AT_ONCE:
+            raise SystemExit(f"{answers} answers a step cannot be learned from {_AT_ONCE} at once; change --problems")
         config = trl.GRPOConfig(
             output_dir=folder,
             use_cpu=True,
             bf16=False,
             max_steps=settings.steps,
-            per_device_train_batch_size=settings.problems * settings.group,
+            per_device_train_batch_size=_AT_ONCE,
+            gradient_accumulation_steps=answers // _AT_ONCE,
             num_generations=settings.group,
             max_completion_length=settings.max_tokens,
             num_iterations=1,
-            steps_per_generation=1,
+            steps_per_generation=answers // _AT_ONCE,
             gradient_checkpointing=False,
             learning_rate=settings.learning_rate,
             lr_scheduler_type="constant",
