@@ -126,6 +126,7 @@ def test_a_claim_runs_its_commands_in_order_and_goes_on_after_a_failure(tmp_path
     with pytest.raises(PonderError, match="command 2 of 3 ended with status 1"):
         running.run(found, out, full=False, tell=told.append)
     assert len(told) == 2 and not (out / "third").exists()
+    assert told[0] == f"python {script} {out} first"
     (out / "mended").touch()
     running.run(found, out, full=False, tell=told.append)
     assert [(out / name).read_text() for name in ("first", "second", "third")] == ["x", "xx", "x"]
