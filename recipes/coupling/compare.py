@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,13 +73,26 @@ def main() -> None:
     options = _options()
     set_threads(options.threads)
     cells: list[dict[str, Any]] = []
-    for seed in arms.seeds(options):
+    if options.finished:
+        cells = finished(options)
+        arms.leave(options, said(table(cells)), arms=[_data(row) for row in table(cells)])
+    for seed in () if options.finished else arms.seeds(options):
         reference = cell("outcome", seed, options, None)
         for name in dict.fromkeys(("outcome", *options.names)):
             cells.append(reference if name == "outcome" else cell(name, seed, options, reference["budget"]))
             rows = table(cells)
             arms.leave(options, said(rows), arms=[_data(row) for row in rows])
     print(said(table(cells)))
+
+
+def finished(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What is there of the chosen arms and seeds; nothing is trained."""
+    places = [options.out / f"{_stem(name, seed)}.json" for name in options.names for seed in arms.seeds(options)]
+    return [json.loads(place.read_text(encoding="utf-8")) for place in places if place.is_file()]
+
+
+def _stem(name: str, seed: int) -> str:
+    return f"{name.replace(' ', '_')}-{seed}"
 
 
 def config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) -> Run:
@@ -99,7 +113,6 @@ def config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) -
 def cell(name: str, seed: int, options: argparse.Namespace, budget: float | None) -> dict[str, Any]:
     """One arm with one seed, played or read. The reference has no budget; all verifiers judge its answers."""
     out: Path = options.out
-    stem = f"{name.replace(' ', '_')}-{seed}"
 
     def work() -> dict[str, Any]:
         made = config(name, seed, options, longer=budget is not None)
@@ -122,7 +135,9 @@ def cell(name: str, seed: int, options: argparse.Namespace, budget: float | None
             "verifier": judged(played, made, out, seed),
         }
 
-    return arms.once(out / f"{stem}.json", work, lambda found: f"{found['first']:.3f} -> {found['final']:.3f}")
+    return arms.once(
+        out / f"{_stem(name, seed)}.json", work, lambda found: f"{found['first']:.3f} -> {found['final']:.3f}"
+    )
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -273,6 +288,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", choices=list(SIZES), default="full")
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all arms")
+    parser.add_argument("--finished", action="store_true", help="train nothing: the table of what is there")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     options.names = arms.chosen(options.arms, list(ARMS))
