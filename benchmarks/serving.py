@@ -94,7 +94,7 @@ async def tiers(problems: int) -> dict[str, Any]:
     truth = GroundTruth({family.name: family for family in families})
     found: dict[str, Any] = {}
     right: dict[str, list[float]] = {}
-    async with Server("--searches", "16", tiers=TIERS) as server:
+    async with Server("--searches", "16", "--seconds", "600", tiers=TIERS) as server:
         for tier, key in server.keys.items():
             places = asyncio.Semaphore(16)
 
@@ -103,6 +103,8 @@ async def tiers(problems: int) -> dict[str, Any]:
                     return await server.chat({"seed": 0}, text, key)
 
             answers = await asyncio.gather(*(one(item.question.text) for item in items))
+            if failed := [body for status, _, body in answers if status != 200]:
+                raise RuntimeError(f"{len(failed)} of {len(answers)} requests failed, the first with {failed[0]}")
             said = [f"</think>{body['choices'][0]['message']['content']}" for _, _, body in answers]
             verdicts = await asyncio.to_thread(truth.grade, items, said)
             right[tier] = [verdict.outcome or 0.0 for verdict in verdicts]
