@@ -69,6 +69,7 @@ EXTRAS = {
     "wandb": Extra(("wandb",), "the tracker wandb"),
     "mlflow": Extra(("mlflow",), "the tracker mlflow"),
     "trackio": Extra(("trackio",), "the tracker trackio"),
+    "docs": Extra(("mkdocs", "material", "mkdocstrings"), "building the documentation site"),
 }
 
 
