@@ -29,7 +29,6 @@ from ponder.types import EngineError, PonderError
 
 _BEAT = 1.0  # seconds that an idle engine waits before it says that it is idle
 _BURST = 0.002  # seconds in which questions gather before they travel
-_MOST_TRIES = 5  # a question that was on so many engines when they were lost is not asked again
 
 
 @dataclass(eq=False)
@@ -342,8 +341,13 @@ class EnginePool:
         self._heard("engine_lost", facts)
         for asked in left:
             asked.tries, asked.place = asked.tries + 1, None
-            if asked.tries >= _MOST_TRIES:
-                _fail(asked, EngineError(f"a request was on {asked.tries} engines when they were lost, last {why}"))
+            if asked.tries >= self._settings.tries:
+                _fail(
+                    asked,
+                    EngineError(
+                        f"a request was on {asked.tries} engines when they were lost (cluster.tries), last {why}"
+                    ),
+                )
             else:
                 self.counted.retried += 1
                 self._waiting.append(asked)

@@ -20,7 +20,8 @@ class Cluster(Strict):
     one processor each (0: in the driver's own worker processes). `start_seconds` is the longest start of a part, its
     wait for resources included; a part that gives no sign of life for `stall_seconds` is given up and replaced;
     `request_seconds` is the longest that one answer may take. A part that was lost `restarts` times in a row, without
-    a result in between, is not started again. `metrics_port` serves numbers for Prometheus on 127.0.0.1 (0: not).
+    a result in between, is not started again, and a request that was on `tries` engines when they were lost fails: it
+    may be what kills them. `metrics_port` serves numbers for Prometheus on 127.0.0.1 (0: not).
 
     None of these is part of what a run computes, so a run may be resumed with others.
     """
@@ -33,4 +34,5 @@ class Cluster(Strict):
     stall_seconds: Seconds = 60.0
     request_seconds: Seconds = 3600.0
     restarts: Count = 10
+    tries: Positive = 5
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0

@@ -37,6 +37,8 @@ class Near:
 
     def kill(self) -> None:
         self.killed = True
+        for task in list(self.worker._tasks.values()):
+            task.cancel()
 
 
 class Started:
