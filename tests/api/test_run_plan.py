@@ -112,8 +112,8 @@ def test_memory_is_the_sum_of_named_copies() -> None:
     texts = found.held["sampling"]["keys and values"]
     assert texts == pytest.approx((512 + 256) * known * 4 / 3 + 512 * rows * (20 + s.max_tokens))
     assert held["weights laid out for sampling"] == 4 * PARAMETERS  # small ones stay where they are
-    # A checkpoint: the policy and the moments; two stay and one is being written.
-    assert found.disk["checkpoints"] == 3 * (4 + 8) * PARAMETERS
+    # A checkpoint: the policy and the moments; two stay, the best besides, and one is being written.
+    assert found.disk["checkpoints"] == 4 * (4 + 8) * PARAMETERS
     shared = memory(changed(run, ["engine.share_weights=true"]), model, prompt=20)
     assert shared.held["training"]["engine's own weights"] == 0
     # Measuring gives the engine weights of its own again, and nothing is left of the optimizer.
