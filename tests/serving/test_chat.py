@@ -94,7 +94,7 @@ def test_every_way_to_set_the_budget_is_understood(fields: dict[str, Any], budge
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"functions": [{"name": "f"}]}, "functions"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"presence_penalty": 0.5}, "presence_penalty"),
         ({"top_k": 3}, "top_k"),
@@ -109,7 +109,7 @@ def test_every_way_to_set_the_budget_is_understood(fields: dict[str, Any], budge
         ({"ponder": {"seconds": 1e6}}, "ponder.seconds"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "user", "content": " "}]}, "messages"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "function", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"store": True}, "store"),
