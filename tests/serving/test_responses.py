@@ -107,7 +107,7 @@ def test_what_is_not_done_is_refused_by_name():
     async def asked() -> list[Answer]:
         async with server() as (client, _):
             fields: list[dict[str, Any]] = [
-                {"tools": [{"type": "web_search"}]},
+                {"tools": [{"type": "web_search", "name": "x"}]},
                 {"background": True},
                 {"include": ["reasoning.encrypted_content"]},
                 {"reasoning": {"effort": "low", "context": "auto"}},
@@ -117,7 +117,7 @@ def test_what_is_not_done_is_refused_by_name():
 
     answers = run(asked())
     assert [a.status for a in answers] == [400] * 5
-    assert [a.error["param"] for a in answers] == ["tools", "background", "include", "reasoning.context", "n"]
+    assert [a.error["param"] for a in answers] == ["tools.0.type", "background", "include", "reasoning.context", "n"]
 
 
 def test_cut_answers_are_incomplete():
