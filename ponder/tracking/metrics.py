@@ -93,6 +93,9 @@ METRICS: tuple[Metric, ...] = _of(
     metrics/implicit_loss | nats | loss of the implicit reward model
     metrics/steps_per_node | steps | steps of answers for each different node of the tree
     metrics/rollout_value | share | mean value of steps by auxiliary rollouts (VinePPO)
+    metrics/judge_score | share | mean opinion of a judging model
+    metrics/judge_agreement | share | how often a judging model and ground truth agree
+    metrics/judge_failures | share | how often a judging model gave no opinion
     metrics/auxiliary_rollouts | answers | rollouts that are counted and not trained on
     metrics/prover/{number} | | what the prover-verifier game measured on problems that it never trains on
     metrics/proposer/{number} | | what the proposer of problems did: shares refused by reason, solve rate, level, pay
