@@ -141,6 +141,6 @@ def _library() -> Any:
         import llguidance
     except ImportError:
         raise PonderError(
-            "answers can be bounded by a schema with llguidance, which is not installed; pip install 'ponder[serve]'"
+            "answers can be bounded by a schema with llguidance, which is not installed; pip install -e '.[serve]'"
         ) from None
     return llguidance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,13 @@ class Bench:
             await asyncio.sleep(0.001)
         return self.engine.version
 
+    def has_begun(self, number: int) -> None:
+        """Wait until batch `number` is being drawn, which another thread does."""
+        end = time.monotonic() + 60
+        while all(begun != number for begun, _ in list(self.drawn)):
+            assert time.monotonic() < end, f"batch {number} was never begun"
+            time.sleep(0.001)
+
     async def live(self, weights: Any, version: int) -> None:
         assert float(weights["w"]) == version  # a copy of what was published, not what the trainer holds by now
         self.engine.replace_weights({}, version)
@@ -136,6 +144,8 @@ def test_newest_weights_come_in_the_midst_of_answers_and_none_is_too_old() -> No
         batch = bench.sampler.take(number, 8)
         if number == 2:
             assert batch.groups[0].trajectories[0].leaf.version >= 2
+        if number == 1:
+            bench.has_begun(2)  # before the weights for which it waits are published
         bench.sampler.learned({"w": tensor(float(number + 1))})
     assert bench.drawn[2][1] < 2  # it had begun under older ones
     assert all(version >= number - 3 for number, version in bench.drawn)

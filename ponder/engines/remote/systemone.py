@@ -21,7 +21,7 @@ from ponder.types import EngineError, PonderError
 try:
     import httpx2
 except ImportError as missing:
-    raise PonderError("remote judges need httpx2, which is not installed; pip install 'ponder[remote]'") from missing
+    raise PonderError("remote judges need httpx2, which is not installed; pip install -e '.[remote]'") from missing
 
 _LARGEST = 1_000_000  # bytes of an answer
 

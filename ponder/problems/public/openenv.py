@@ -63,6 +63,6 @@ def told(observation: Mapping[str, Any], shown: tuple[str, ...] = SHOWN) -> str:
 def client(url: str) -> Any:
     """A client of the server at `url`, to be entered. PonderError without the package."""
     if importlib.util.find_spec("openenv") is None:
-        raise PonderError("OpenEnv servers need the package openenv-core; pip install 'ponder[openenv]'")
+        raise PonderError("OpenEnv servers need the package openenv-core; pip install -e '.[openenv]'")
     made: Any = importlib.import_module("openenv.core").GenericEnvClient
     return made(base_url=url)

@@ -36,7 +36,7 @@ class Verifiers:
         self.name, self._least = f"verifiers:{target}", least
         if importlib.util.find_spec("verifiers") is None:
             raise PonderError(
-                f"{self.name} needs the package verifiers; install it with: pip install 'ponder[verifiers]'"
+                f"{self.name} needs the package verifiers; install it with: pip install -e '.[verifiers]'"
             )
         try:
             self._vf: Any = importlib.import_module("verifiers.v1")

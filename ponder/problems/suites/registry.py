@@ -71,7 +71,7 @@ def catalogue() -> list[Entry]:
     return [
         Entry(
             s.name,
-            f"{s.samples} answer{'s' if s.samples > 1 else ''} at temperature {s.temperature:g}; hub: {s.hub}",
+            f"{s.samples} answer{'s' if s.samples > 1 else ''} at temperature {s.temperature:g}; hub: {s.hub}.",
             s.source,
         )
         for s in SUITES.values()
