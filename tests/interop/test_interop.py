@@ -73,11 +73,11 @@ def sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_without_the_packages_the_extra_is_named() -> None:
     if importlib.util.find_spec("verifiers") is None:
-        with pytest.raises(PonderError, match=r"pip install .ponder\[verifiers\]"):
+        with pytest.raises(PonderError, match=r"pip install -e .\.\[verifiers\]"):
             load_families(["verifiers:sums"])
     if importlib.util.find_spec("openenv") is None:
         (family,) = load_families(["openenv:http://127.0.0.1:9"])
-        with pytest.raises(PonderError, match=r"pip install .ponder\[openenv\]"):
+        with pytest.raises(PonderError, match=r"pip install -e .\.\[openenv\]"):
             family.problem(0)
 
 
