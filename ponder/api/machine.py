@@ -16,9 +16,19 @@ def cores() -> int:
 
 
 def set_threads(threads: int) -> None:
-    """`threads` for torch; 0 takes every core this process may use."""
+    """`threads` for torch; 0 takes OMP_NUM_THREADS, or every core this process may use where that is not set.
+
+    Whoever starts several processes on one machine (torchrun, a test run) sets that variable: two processes with all
+    cores each wait for one another at every operation and are many times slower than with half of them each.
+    """
     _keep_freed_memory()
-    torch.set_num_threads(threads or cores())
+    torch.set_num_threads(threads or _told_threads() or cores())
+
+
+def _told_threads() -> int:
+    """The number in OMP_NUM_THREADS, of a list (nested regions) the first; 0 without one."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
 
 
 def check_device(device: str) -> str:

@@ -226,7 +226,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="", help="a folder; without one the model is fetched into --out")
     parser.add_argument("--words", type=Path, help="the GSM8K training file as JSON lines with `solution`")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+    parser.add_argument("--threads", type=int, default=0, help="0: OMP_NUM_THREADS, or all cores")
     parser.add_argument(
         "--set", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="of `ponder run`"
     )

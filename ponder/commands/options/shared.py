@@ -26,7 +26,9 @@ Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 FrameKind = Annotated[
     str, typer.Option("--frame", help="How the model is asked: auto, native, tags, chain, few_shot or opened.")
 ]
-Threads = Annotated[int, typer.Option(help="Threads of torch; 0 takes every core this process may use.", min=0)]
+Threads = Annotated[
+    int, typer.Option(help="Threads of torch; 0 takes OMP_NUM_THREADS, or all cores where that is not set.", min=0)
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results that --out already holds.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what --out holds of the same command.")]
 Verifier = Annotated[
@@ -46,7 +48,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def watched(stage: str, quiet: bool, work: Callable[[Callable[[int, int, str], None]], T], threads: int = 0) -> T:
-    """What `work` returns, while a bar shows what it tells as (done, total, note). `threads` 0: all cores."""
+    """What `work` returns, while a bar shows what it tells as (done, total, note). `threads` 0: see `set_threads`."""
     from ponder.api.machine import set_threads
     from ponder.commands.progress import Bars
 
