@@ -96,7 +96,7 @@ def _local(
         codec,
         context=settings.context,
         max_batch=settings.max_batch,
-        cache_bytes=settings.cache_mb << 20,
+        cache_bytes=None if settings.cache_mb is None else settings.cache_mb << 20,
         device=device,
         dtype=dtype,
         version=version,

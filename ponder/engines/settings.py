@@ -16,13 +16,14 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 class LocalSettings(Strict):
     """The embedded engine, in this process. `dtype` "auto": float32 on a CPU, bfloat16 on a GPU.
 
-    `cache_mb` is for keys and values, `max_batch` the most rows at once (none: 256 on a CPU, 1024 on a GPU), `context`
+    `cache_mb` is for keys and values (none: 1024 on a CPU, two fifths of a GPU's memory), taken as it is needed;
+    `max_batch` the most rows at once (none: 256 on a CPU, 1024 on a GPU), `context`
     cuts the model's own. With `share_weights` the engine reads the trainer's own parameters and holds no copy.
     """
 
     kind: Literal["local"] = "local"
     dtype: Dtype = "auto"
-    cache_mb: Positive = 1024
+    cache_mb: Positive | None = None
     max_batch: Positive | None = None
     context: Positive | None = None
     share_weights: bool = False

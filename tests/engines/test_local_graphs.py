@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.graphs import Graphs
@@ -26,6 +28,35 @@ def test_steps_of_rounded_shape_draw_what_exact_ones_draw() -> None:
     engine._decoder._graphs = Graphs(record)  # type: ignore[attr-defined]
     assert [c.tokens for c in gather_all(engine.generate(r) for r in mixed(40))] == expected
     assert 1 <= len(recorded) <= 6  # by rows and by where the memory lies, and not by step
+
+
+class Launched(TorchDispatchMode):
+    """Names of the operations that ran inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_that_is_recorded_waits_for_nothing_and_brings_nothing_from_the_processor() -> None:
+    """A recording on CUDA fails at a copy out of ordinary memory and at a number that the processor asks for."""
+    seen: set[str] = set()
+
+    def record(function: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+        with Launched() as launched:
+            function()
+        seen.update(launched.names)
+        return function
+
+    engine = LocalEngine(model("qwen3"), Pieces())
+    engine._decoder._graphs = Graphs(record)  # type: ignore[attr-defined]
+    gather_all(engine.generate(r) for r in mixed(8))
+    assert {"bmm", "index_copy_"} <= seen
+    assert not seen & {"lift_fresh", "lift_fresh_copy", "_local_scalar_dense", "nonzero"}
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])

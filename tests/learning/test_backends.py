@@ -243,8 +243,13 @@ def test_the_flex_backend_gives_the_numbers_of_plain_rows_and_their_gradient():
 def test_the_block_mask_sees_what_the_dense_mask_sees():
     groups = sorted(grouped(rows(), share=True), key=lambda group: not group.shares)
     packing = layouts.packed(groups)
-    piece, stem = _pieces(packing, torch.device("cpu"))
+    piece, stem = _pieces(packing, 3, torch.device("cpu"))
     dense = _dense(piece, stem)[0, 0]
+    real = len(packing.ids)
+    assert torch.equal(dense[:real, :real], _dense(*_pieces(packing, 0, torch.device("cpu")))[0, 0])
+    # Padding sees padding alone, and nobody sees it.
+    assert torch.equal(dense[real:, real:], torch.ones(3, 3, dtype=torch.bool).tril())
+    assert not dense[:real, real:].any() and not dense[real:, :real].any()
     blocks = _blocks(piece, stem)
     count = len(piece)
     seen = [[bool(blocks.mask_mod(0, 0, torch.tensor(q), torch.tensor(k))) for k in range(count)] for q in range(count)]

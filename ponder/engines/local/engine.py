@@ -30,6 +30,16 @@ from ponder.types import PonderError
 # A finished request wakes its coroutine, that one its parent's gather, that one the parent, and the parent's new
 # children ask again: this many turns of the event loop let them all join the next batch.
 _TURNS = 8
+# Of a GPU's memory for keys and values where nothing else is said; weights, a trainer and activations have the rest.
+_GPU_SHARE = 0.4
+
+
+
+def default_cache(device: str) -> int:
+    """Bytes for keys and values where nobody says how many: 1 GiB, or two fifths of a GPU's memory."""
+    on_gpu = torch.device(device).type == "cuda" and torch.cuda.is_available()
+    return int(_GPU_SHARE * torch.cuda.mem_get_info(device)[1]) if on_gpu else 1 << 30
+
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -49,8 +59,8 @@ class LocalEngine:
     step and that update nothing can be sampled, since the weights would be neither the old nor the new ones: a request
     fails, by name of the cause. A shared module keeps its number format and device.
 
-    `max_batch` rows run at once (default 256 on the CPU, 1024 on a GPU) as far as `cache_bytes` holds their longest
-    possible lengths. `context` defaults to the model's own.
+    `max_batch` rows run at once (default 256 on the CPU, 1024 on a GPU) as far as `cache_bytes` (default 1 GiB on the
+    CPU, two fifths of a GPU's memory; taken as it is needed) holds their longest possible lengths. `context` defaults to the model's own.
 
     Texts are known for as long as the event loop runs; a new loop starts with none, so what it computes depends to the
     last bit on its own requests and their order alone, and a run that is resumed equals one that never stopped. With
@@ -64,7 +74,7 @@ class LocalEngine:
         *,
         context: int | None = None,
         max_batch: int | None = None,
-        cache_bytes: int = 1 << 30,
+        cache_bytes: int | None = None,
         device: str = "cpu",
         dtype: torch.dtype | None = None,
         version: int = 0,
@@ -77,10 +87,11 @@ class LocalEngine:
         own = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 4096)
         self._context = min(context or own, own)
         rows = max_batch or (256 if on_cpu else 1024)
+        cache = cache_bytes or default_cache(device)
         decoder: Decoder = (
-            LeanDecoder(self._model, self._context, rows, cache_bytes)
+            LeanDecoder(self._model, self._context, rows, cache)
             if lean.supports(self._model)
-            else GenericDecoder(self._model, cache_bytes)
+            else GenericDecoder(self._model, cache)
         )
         self._decoder = decoder
         self._vocabulary = int(model.get_output_embeddings().weight.shape[0])

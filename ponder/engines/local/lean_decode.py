@@ -20,7 +20,7 @@ from ponder.engines.cpu.slots import TiledSlots
 from ponder.engines.local import packed_weights as packed
 from ponder.engines.local import step
 from ponder.engines.local.decoder import Kept, Prefill
-from ponder.engines.local.graphs import Graphs, cuda_record
+from ponder.engines.local.graphs import CudaRecord, Graphs
 from ponder.engines.local.packed_weights import Packed, Workspace
 from ponder.engines.local.prefix.arena import NOWHERE, Cells
 from ponder.engines.local.prefix.slots import SlotCache
@@ -48,7 +48,7 @@ class LeanDecoder:
         slots = SlotCache if self.trunk.native is None else TiledSlots
         self._slots = slots(layers, shape, model.dtype, model.device, max_rows, cache_bytes // 2)
         self._context = context
-        self._graphs = Graphs(cuda_record) if self._device.type == "cuda" else None
+        self._graphs = Graphs(CudaRecord()) if self._device.type == "cuda" else None
         self._workspace = Workspace(self.trunk.weights)
         self.reset()
 

@@ -41,7 +41,8 @@ class PackedLayer:
 class Packed:
     """All weights of one version; `group` query heads share a key head.
 
-    `turns` [2 * context, D/2] holds the complex rotation of each position, first scaled for queries, then plain.
+    `turns` [2 * context, D/2] holds the complex rotation of each position, first scaled for queries, then plain;
+    `moves` and `starts` [group+2] lead from a position to the rotations of its queries, key and value (`rotation_for`).
     `shortest` is sqrt(hidden * epsilon), the length under which a norm no longer magnifies a row to its full size.
     """
 
@@ -54,6 +55,8 @@ class Packed:
     head: Tensor
     context: int
     turns: Tensor
+    moves: Tensor
+    starts: Tensor
     shortest: Tensor
 
     @property
@@ -100,9 +103,10 @@ def pack(model: PreTrainedModel, context: int) -> Packed:
     # A model without an output head (a token classifier) is asked for hidden states alone.
     weight = parts.lm_head.weight.detach() if hasattr(model, "lm_head") else norm.new_zeros(0, len(norm))
     head, norm_out = _absorb(weight, norm)
+    group = shape.heads // shape.kv_heads
     return Packed(
         shape=shape,
-        group=shape.heads // shape.kv_heads,
+        group=group,
         embedding=parts.base_model.embed_tokens.weight.detach(),
         layers=Laid(model),
         norm_weight=norm,
@@ -111,6 +115,9 @@ def pack(model: PreTrainedModel, context: int) -> Packed:
         shortest=head.new_tensor((head.shape[0] * shape.epsilon) ** 0.5),
         context=context,
         turns=torch.cat([turns * shape.head_dim**-0.5, turns]),
+        # On the device once: a step that is being recorded on a GPU may copy nothing from here.
+        moves=torch.tensor([1] * (group + 1) + [0], device=turns.device),
+        starts=torch.tensor([0] * group + [context] * 2, device=turns.device),
     )
 
 
@@ -232,10 +239,7 @@ class Buffers:
 
 def rotation_for(packed: Packed, positions_N: Tensor) -> Tensor:
     """Complex factors [N, 1, group+2, D/2]: queries turned and scaled, the key turned, the value (position 0) kept."""
-    group = packed.group
-    moves = positions_N.new_tensor([1] * (group + 1) + [0])
-    starts = positions_N.new_tensor([0] * group + [packed.context] * 2)
-    return packed.turns[torch.addcmul(starts, positions_N[:, None], moves)][:, None]
+    return packed.turns[torch.addcmul(packed.starts, positions_N[:, None], packed.moves)][:, None]
 
 
 def embed(ids_N: Tensor, packed: Packed, b: Buffers) -> Tensor:

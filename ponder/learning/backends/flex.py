@@ -23,6 +23,10 @@ from ponder.learning.packed.precision import Numbers
 from ponder.types import PonderError
 
 
+# Tokens of a block of the mask. Flex attention is compiled for lengths that are multiples of it, once for all of them.
+_BLOCK = 128
+
+
 @dataclass(frozen=True)
 class Masked:
     """Token ids and positions [1, N], and what each token sees: a dense mask [1, 1, N, N] or a `BlockMask`."""
@@ -47,8 +51,11 @@ class Flex:
 
     def lay_out(self, groups: Sequence[Group], device: torch.device) -> tuple[Masked, list[Ints]]:
         packing = packed(groups)
-        ids, positions = (torch.tensor([values], device=device) for values in (packing.ids, packing.positions))
-        piece_N, stem_N = _pieces(packing, device)
+        more = -len(packing.ids) % _BLOCK if self.blocks else 0
+        ids, positions = (
+            torch.tensor([[*values, *[0] * more]], device=device) for values in (packing.ids, packing.positions)
+        )
+        piece_N, stem_N = _pieces(packing, more, device)
         mask = _blocks(piece_N, stem_N) if self.blocks else _dense(piece_N, stem_N)
         return Masked(ids, positions, mask), packing.predictors
 
@@ -93,10 +100,13 @@ def can_serve(model: PreTrainedModel) -> bool:
     return flexible and kinds == {"full_attention"} and not window and hasattr(config, "rope_parameters")
 
 
-def _pieces(packing: Packing, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For each token [N] the piece it lies in, and the piece that is its stem (its own where it has none)."""
-    piece = torch.zeros(len(packing.ids), dtype=torch.long)
-    stem = torch.zeros_like(piece)
+def _pieces(packing: Packing, more: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For each token [N] the piece it lies in, and the piece that is its stem (its own where it has none).
+
+    `more` tokens of padding follow, which see one another and nothing else.
+    """
+    piece = torch.full((len(packing.ids) + more,), len(packing.pieces), dtype=torch.long)
+    stem = piece.clone()
     starts = {part.start: index for index, part in enumerate(packing.pieces)}
     for index, part in enumerate(packing.pieces):
         piece[part.start : part.start + part.length] = index

@@ -16,6 +16,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from ponder.api.training.beginning import KEPT
+from ponder.engines.local.engine import default_cache
 from ponder.engines.settings import LocalSettings
 from ponder.learning.backends.choose import backend_for
 from ponder.learning.packed.layout import Group, Row
@@ -219,9 +220,11 @@ def _cache(config: Run, model: PreTrainedModel, item: int, read: int, answers: i
     c, longest = model.config, config.sampling.max_tokens
     heads = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
     d = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
-    token, half = 2 * c.num_hidden_layers * heads * d * item, config.engine.cache_mb * 2**19
+    cache = default_cache(config.device) if config.engine.cache_mb is None else config.engine.cache_mb << 20
+    token, half = 2 * c.num_hidden_layers * heads * d * item, cache / 2
+    together = config.engine.max_batch or (256 if config.device == "cpu" else 1024)
     context = config.engine.context or getattr(c, "max_position_embeddings", None) or 4096
     cell = token + c.hidden_size * item
     texts = min(max(half, 2 * context * cell), 4 / 3 * cell * (read + answers * longest))
-    rows = min(half, token * min(answers, config.engine.max_batch or 256) * (prompt + longest))
+    rows = min(half, token * min(answers, together) * (prompt + longest))
     return float(texts + rows)

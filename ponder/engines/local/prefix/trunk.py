@@ -27,10 +27,10 @@ from ponder.engines.local.work_counter import Tally
 from ponder.models import lean
 from ponder.types import PonderError
 
-# New tokens at once: enough for full speed of the products, few enough that what lies between them stays in the CPU's
-# cache. Known tokens are only read, so a batch may have more of them.
-_NEW_TOKENS = 1024
-_ALL_TOKENS = 8192
+# New tokens at once, by device: enough for full speed of the products, on a CPU few enough that what lies between them
+# stays in its cache. Known tokens are only read, so a batch may have more of them.
+_NEW_TOKENS = {"cpu": 1024, "cuda": 8192}
+_ALL_TOKENS = {"cpu": 8192, "cuda": 32768}
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Trunk:
                 self.tally.computed(len(piece.tokens), len(piece.before))
             if slots is not None:
                 load(slots, [int(slots.places[first + i]) for i in whole], [known[i].cells for i in whole], self.arena)
-            for batch in _batches(pieces.values()):
+            for batch in _batches(pieces.values(), self.device.type):
                 if self.native is None:
                     self._compute(batch)
                 elif slots is None:
@@ -232,15 +232,16 @@ class Trunk:
         ]
 
 
-def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+def _batches(pieces: Iterable[Piece], place: str) -> Iterator[list[Piece]]:
     """Pieces of like length together, those without a past apart (their attention needs no mask)."""
+    most_new, most = _NEW_TOKENS.get(place, 1024), _ALL_TOKENS.get(place, 8192)
     batch: list[Piece] = []
     for piece in sorted(pieces, key=lambda p: (len(p.before) > 0, len(p.tokens), len(p.before))):
         if batch:
             rows, new = len(batch) + 1, len(piece.tokens)
             old = max(len(piece.before), *(len(p.before) for p in batch))
             mixed = bool(len(piece.before)) != bool(len(batch[0].before))
-            if mixed or rows * new > _NEW_TOKENS or rows * (new + old) > _ALL_TOKENS:
+            if mixed or rows * new > most_new or rows * (new + old) > most:
                 yield batch
                 batch = []
         batch.append(piece)

@@ -104,6 +104,6 @@ class ImplicitVerifier(BatchedJudge):
     def batch(self, ids_BT: Tensor, places: Places) -> Tensor:
         at_B, at_T = indices(places, ids_BT.device)
         if not len(at_B):
-            return torch.zeros(0)
+            return torch.zeros(0, device=ids_BT.device)
         own_N, other_N = (plain_logprobs(model, ids_BT, at_B, at_T + 1) for model in (self.model, self.reference))
         return self.beta * (own_N - other_N)
