@@ -6,7 +6,8 @@ Random weights of the shapes of Qwen2.5 0.5B and 1.5B in bfloat16, and the model
 is downloaded. vLLM is the third side where it is installed in the same environment. Prompts of 64 tokens get 128
 new ones; both sides take turns. Utilisation is floating-point operations (by the architecture, attention included) over
 seconds over the measured rate of a large bfloat16 matrix product. The largest batch is the last power of two that
-one update took without running out of memory. The long step is `benchmarks.gpu_step`'s. Without a GPU it says so and
+one update took without running out of memory. Backends are compared on eight groups of eight answers of 256 tokens to
+prompts of as many: seconds of the second update, and of the first, which compiles. The long step is `benchmarks.gpu_step`'s. Without a GPU it says so and
 measures nothing.
 `--shapes toy --device cpu` runs the same code in seconds, to see that it works; its numbers mean nothing.
 """
@@ -34,10 +35,10 @@ from benchmarks import generation, gpu_step, models
 from benchmarks.machine import about
 from ponder.engines.local.engine import LocalEngine
 from ponder.learning.policy import PolicyTrainer
-from ponder.learning.settings import TrainerSettings
+from ponder.learning.settings import BackendName, TrainerSettings
 from ponder.models.load import load
-from ponder.models.size import parameters
-from ponder.types import Sample
+from ponder.models.size import parameters, training_flops
+from ponder.types import PonderError, Sample
 
 SHAPES: dict[str, dict[str, Any]] = {
     "0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
@@ -45,6 +46,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "toy": {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4},
 }
 UPDATE_TOKENS = 512
+BACKENDS: tuple[BackendName, ...] = ("module", "packed", "flex")
 
 
 def build(shape: str, device: torch.device) -> PreTrainedModel:
@@ -180,11 +182,53 @@ def update(model: PreTrainedModel, peak: float, most: int) -> list[dict[str, flo
     return rows
 
 
+def backends(model: PreTrainedModel, peak: float, length: int) -> list[dict[str, Any]]:
+    """Each backend that can compute `model` on the same groups, on a copy of its own."""
+    rows: list[dict[str, Any]] = []
+    batch = _groups(8, length, int(model.config.vocab_size))
+    flops = training_flops(model.config, [len(sample) for sample in batch])
+    for name in BACKENDS:
+        row: dict[str, Any] = {"backend": name}
+        try:
+            own = copy.deepcopy(model)
+            learner = PolicyTrainer(own, TrainerSettings(backend=name, micro_tokens=8192, learning_rate=1e-6))
+            row["first"] = timed(partial(learner.update, batch), own.device)
+            row["seconds"] = statistics.median(timed(partial(learner.update, batch), own.device) for _ in range(3))
+            row["utilisation"] = flops / row["seconds"] / peak
+            said = f"{row['seconds']:.2f} s ({row['utilisation']:.1%} of peak), the first {row['first']:.1f} s"
+        except (torch.OutOfMemoryError, PonderError) as error:
+            row["missing"] = said = str(error).splitlines()[0]
+        print(f"  backend {name}: {said}")
+        rows.append(row)
+        own = learner = None  # type: ignore[assignment]
+        if model.device.type == "cuda":
+            torch.cuda.empty_cache()
+    return rows
+
+
+def _groups(count: int, length: int, vocabulary: int) -> list[Sample]:
+    """`count` prompts with eight answers each, all of `length` random tokens."""
+    rng = random.Random(count)
+
+    def tokens() -> tuple[int, ...]:
+        return tuple(rng.randrange(7, vocabulary) for _ in range(length))
+
+    prompts = [tokens() for _ in range(count)]
+    ones, guess = (1.0,) * length, (-5.0,) * length
+    return [
+        Sample(f"{p}/{g}", prompt, tokens(), ((-1.0) ** g,) * length, ones, guess)
+        for p, prompt in enumerate(prompts)
+        for g in range(8)
+    ]
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="+", choices=sorted(SHAPES), default=["0.5b", "1.5b"])
     parser.add_argument("--folder", help="a model in a local folder, measured as well")
     parser.add_argument("--response", type=int, default=4096, help="tokens of a response in the long step")
+    parser.add_argument("--micro", type=int, default=16_384, help="tokens of a micro-batch in the long step")
+    parser.add_argument("--group-tokens", type=int, default=256, help="tokens of prompt and answer beside the backends")
     parser.add_argument("--prompts", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=int, default=64, help="most samples in an update")
@@ -204,7 +248,8 @@ def main(arguments: list[str] | None = None) -> None:
         generated = rollout(model, options.prompts, options.rounds, peak)
         row = {"shape": shape, "rollout": generated, "vllm": against_vllm(model, options.prompts, options.rounds)}
         row["update"] = update(model, peak, options.most)
-        row["long_step"] = gpu_step.measure(model, options.response, peak)
+        row["backends"] = backends(model, peak, options.group_tokens)
+        row["long_step"] = gpu_step.measure(model, options.response, peak, options.micro)
         rows.append(row)
         del model
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -32,7 +32,7 @@ if [ "$device" != cpu ] && ! "$python" -c 'import sys, torch; sys.exit(not torch
     exit 0
 fi
 if [ "${TOY:-}" = 1 ]; then
-    bench=(--shapes toy --prompts 2 --rounds 1 --most 2 --response 64 --device "$device")
+    bench=(--shapes toy --prompts 2 --rounds 1 --most 2 --response 64 --group-tokens 8 --device "$device")
     train=(--set rounds=1 --set updates=1 --set sampling.problems=2 --set sampling.group_size=2 --set sampling.max_tokens=48
         --set evaluation.problems=4 --set evaluation.ladder=4)
 else

@@ -110,7 +110,7 @@ class Cost:
         # Passing through one layer's backward: the gated block or the heads in float32, whichever is larger, and
         # the weights that are put together once more beside their gradient.
         passing = n * max(self.item * 5 * inner + 8 * hidden, 4 * 4 * heads * d) + 2 * max(together)
-        chunk = 3 * 4 * min(trained, head.rows(c.vocab_size)) * c.vocab_size
+        chunk = 3 * 4 * min(trained, head.rows(c.vocab_size, self.model.device.type)) * c.vocab_size
         top = 4 * (2 * trained * hidden + c.vocab_size * hidden) + chunk
         if self.checkpointing:  # the input of each layer, and all that is kept of the one that is computed again
             return int(layers * n * 4 * hidden + kept + copies + max(passing, top))

@@ -27,9 +27,12 @@ def test_without_a_gpu_nothing_is_measured(tmp_path: Path, capsys: pytest.Captur
 def test_the_toy_goes_through_every_part(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
     small = ["--shapes", "toy", "--device", "cpu", "--prompts", "2", "--rounds", "1", "--most", "2", "--response", "32"]
+    small += ["--group-tokens", "8"]
     gpu.main([*small, "--out", str(out)])
     (row,) = json.loads(out.read_text(encoding="utf-8"))["rows"]
     assert row["rollout"][0]["local"] > 0 and row["update"][-1]["samples"] == 2
+    assert [found["backend"] for found in row["backends"]] == ["module", "packed", "flex"]
+    assert all(found["seconds"] > 0 for found in row["backends"])
     assert {"sampling_seconds", "update_seconds", "publish_seconds"} <= row["long_step"].keys()
 
 

@@ -25,7 +25,7 @@ def test_steps_of_rounded_shape_draw_what_exact_ones_draw() -> None:
 
     expected = [c.tokens for c in gather_all(LocalEngine(model("qwen3"), Pieces()).generate(r) for r in mixed(40))]
     engine = LocalEngine(model("qwen3"), Pieces())
-    engine._decoder._graphs = Graphs(record)  # type: ignore[attr-defined]
+    engine._decoder._graphs = Graphs(lambda: record)  # type: ignore[attr-defined]
     assert [c.tokens for c in gather_all(engine.generate(r) for r in mixed(40))] == expected
     assert 1 <= len(recorded) <= 6  # by rows and by where the memory lies, and not by step
 
@@ -53,7 +53,7 @@ def test_a_step_that_is_recorded_waits_for_nothing_and_brings_nothing_from_the_p
         return function
 
     engine = LocalEngine(model("qwen3"), Pieces())
-    engine._decoder._graphs = Graphs(record)  # type: ignore[attr-defined]
+    engine._decoder._graphs = Graphs(lambda: record)  # type: ignore[attr-defined]
     gather_all(engine.generate(r) for r in mixed(8))
     assert {"bmm", "index_copy_"} <= seen
     assert not seen & {"lift_fresh", "lift_fresh_copy", "_local_scalar_dense", "nonzero"}

@@ -140,7 +140,7 @@ def test_the_gradient_of_a_prompt_comes_from_all_of_its_responses():
         (tiles, "_SCORES", 1),
         (tiles, "_PADDING", 100.0),
         (attention, "_KEPT", 3),
-        (head, "CHUNK", 2 * VOCABULARY),
+        (head, "CHUNK", {"cpu": 2 * VOCABULARY}),
         (fused, "_CACHED", 1),
         (fused, "LARGE", 1),
     ],
@@ -162,7 +162,7 @@ def test_how_the_work_is_cut_changes_neither_value_nor_gradient(monkeypatch: pyt
 
 def test_no_tensor_of_tokens_times_vocabulary_is_kept(monkeypatch: pytest.MonkeyPatch):
     size, tokens = 5000, 64
-    monkeypatch.setattr(head, "CHUNK", 4 * size)
+    monkeypatch.setitem(head.CHUNK, "cpu", 4 * size)
     hidden, weight = torch.randn(tokens, 8, requires_grad=True), torch.randn(size, 8, requires_grad=True)
     kept: list[int] = []
 
@@ -223,10 +223,11 @@ def test_a_group_that_does_not_fit_is_cut_and_a_row_stands_alone():
     assert ["4"] in members
 
 
-def test_the_flex_backend_gives_the_numbers_of_plain_rows_and_their_gradient():
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_the_flex_backend_gives_the_numbers_of_plain_rows_and_their_gradient(in_chunks: bool):
     lm, theirs, given = model(), model(), rows()
     groups = sorted(grouped(given, share=True), key=lambda group: not group.shares)
-    backend = Flex(Numbers(lm.dtype), blocks=False)
+    backend = Flex(Numbers(lm.dtype), blocks=False, plain=in_chunks)
     batch = collate(groups, backend, lm.device)
     logprobs, _ = backend.logprobs(lm, batch.tokens, batch.positions_N, batch.targets_N, 0.5)
     order = [row for group in groups for row in group.rows]

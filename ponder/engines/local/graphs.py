@@ -36,18 +36,23 @@ class Recording:
 
 
 class Graphs:
-    """Runs steps by recordings of their shape. `record` turns a function into one that repeats what it launched."""
+    """Runs steps by recordings of their shape.
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
+    `recorder` gives what turns a function into one that repeats what it launched. Whenever no recording is left a new
+    one is asked for, since memory that recordings shared cannot be shared again once all of them are gone.
+    """
+
+    def __init__(self, recorder: Callable[[], Record]) -> None:
+        self._recorder = recorder
         self._recordings: dict[tuple[int, ...], Recording] = {}
+        self._record: Record | None = None
         self._memory: tuple[object, ...] = ()
         self._logits_BV: Tensor | None = None  # of the step that ran last, whatever its recording
 
     def forget(self) -> None:
         """New weights lie elsewhere."""
         self._recordings.clear()
-        self._logits_BV = None
+        self._record, self._logits_BV = None, None
 
     def run(self, work: Step, w: Packed) -> None:
         """As `step.forward`."""
@@ -57,11 +62,11 @@ class Graphs:
         # Memory that was given back and taken again may lie at the old address in another shape.
         memory = (work.slots.pointers.tobytes(), work.slots.length, work.arena.kv.data_ptr(), len(work.arena.kv))
         if memory != self._memory:
+            self.forget()
             self._memory = memory
-            self._recordings.clear()
         if self._logits_BV is None or len(self._logits_BV) < rows:
+            self.forget()
             self._logits_BV = work.logits_BV.new_empty(rows, work.logits_BV.shape[1])
-            self._recordings.clear()
         if (rows, longest) not in self._recordings:
             self._recordings[rows, longest] = self._recorded(work, rows, longest, w, self._logits_BV[:rows])
         recording = self._recordings[rows, longest]
@@ -77,6 +82,7 @@ class Graphs:
             # A workspace of its own, so that its memory comes out of the recordings' pool and is there for the next.
             return logits_BV.copy_(compute(inputs, [span], work.slots, work.arena, w, Workspace(w)))
 
+        self._record = self._record or self._recorder()
         return Recording(inputs, self._record(step))
 
 
@@ -84,7 +90,7 @@ class CudaRecord:
     """Records on CUDA. All recordings take what lies between their operations from one pool of memory.
 
     That is safe because one is replayed at a time and its logits are copied before the next; with a pool for each, the
-    logits of every shape (300 MB for 1024 rows of a vocabulary of 150,000) would stay.
+    workspace of every shape would stay.
     """
 
     def __init__(self) -> None:

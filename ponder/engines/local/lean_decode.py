@@ -48,7 +48,7 @@ class LeanDecoder:
         slots = SlotCache if self.trunk.native is None else TiledSlots
         self._slots = slots(layers, shape, model.dtype, model.device, max_rows, cache_bytes // 2)
         self._context = context
-        self._graphs = Graphs(CudaRecord()) if self._device.type == "cuda" else None
+        self._graphs = Graphs(CudaRecord) if self._device.type == "cuda" else None
         self._workspace = Workspace(self.trunk.weights)
         self.reset()
 

@@ -18,8 +18,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ponder.learning.backends.backend import of_logits
+from ponder.learning.packed import head
 from ponder.learning.packed.layout import Group, Ints, Packing, packed
 from ponder.learning.packed.precision import Numbers
+from ponder.models import lean
 from ponder.types import PonderError
 
 
@@ -38,10 +40,11 @@ class Masked:
 
 @dataclass(frozen=True)
 class Flex:
-    """`blocks`: masks are block masks (CUDA), else dense."""
+    """`blocks`: masks are block masks (CUDA), else dense. `plain`: logits are W h, so the head is computed in chunks."""
 
     numbers: Numbers
     blocks: bool
+    plain: bool
     name: str = "flex"
     shares: bool = True
 
@@ -68,14 +71,22 @@ class Flex:
         temperature: float,
         entropy_gradient: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        with torch.autocast(model.device.type, self.dtype, enabled=self.dtype != model.dtype):
-            logits_1NV = model(
-                input_ids=tokens.ids_1N,
-                position_ids=tokens.positions_1N,
-                attention_mask=tokens.mask,
-                use_cache=False,
-                logits_to_keep=positions_N,
-            ).logits
+        inputs = {
+            "input_ids": tokens.ids_1N,
+            "position_ids": tokens.positions_1N,
+            "attention_mask": tokens.mask,
+            "use_cache": False,
+        }
+        mixed = self.dtype != model.dtype
+        with torch.autocast(model.device.type, self.dtype, enabled=mixed):
+            if self.plain:
+                hidden_NH = model.base_model(**inputs).last_hidden_state[0].index_select(0, positions_N)
+            else:
+                logits_1NV = model(**inputs, logits_to_keep=positions_N).logits
+        if self.plain:
+            weight_VH: Tensor = model.get_output_embeddings().weight
+            rounded = self.numbers.rounded or mixed
+            return head.chosen(hidden_NH.to(model.dtype), weight_VH, targets_N, temperature, rounded, entropy_gradient)
         return of_logits(logits_1NV[0], targets_N, temperature, entropy_gradient)
 
 
@@ -88,7 +99,7 @@ def prepared(model: PreTrainedModel, numbers: Numbers) -> Flex:
         )
     blocks = model.device.type == "cuda"
     model.set_attn_implementation("flex_attention" if blocks else "sdpa")
-    return Flex(numbers, blocks)
+    return Flex(numbers, blocks, plain=lean.supports(model))
 
 
 def can_serve(model: PreTrainedModel) -> bool:
