@@ -239,6 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
         print("no GPU here: nothing was measured")
         return
     device = torch.device(options.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     peak = product_rate(device)
     print(f"bfloat16 product: {peak / 1e12:.1f} TFLOP/s")
     rows = []
@@ -252,9 +253,9 @@ def main(arguments: list[str] | None = None) -> None:
         row["long_step"] = gpu_step.measure(model, options.response, peak, options.micro)
         rows.append(row)
         del model
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({**about(name), "product_flops": peak, "rows": rows}, indent=1) + "\n")
+        # After every shape: what was measured is there even if a later one fails.
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps({**about(name), "product_flops": peak, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ponder.engines.local.engine import LocalEngine
 from ponder.engines.local.graphs import Graphs
+from ponder.engines.local.prefix import trunk
 from ponder.engines.loop import gather_all
 from tests.engines.factory import Pieces, mixed, model, reference
 
@@ -28,6 +29,32 @@ def test_steps_of_rounded_shape_draw_what_exact_ones_draw() -> None:
     engine._decoder._graphs = Graphs(lambda: record)  # type: ignore[attr-defined]
     assert [c.tokens for c in gather_all(engine.generate(r) for r in mixed(40))] == expected
     assert 1 <= len(recorded) <= 6  # by rows and by where the memory lies, and not by step
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_recordings_outlive_new_weights_and_compute_with_them(name: str, dtype: torch.dtype, monkeypatch: Any) -> None:
+    """New weights are written where the old ones lie, since a recording reads addresses."""
+    monkeypatch.setattr(trunk, "native", lambda _: None)
+    recorded: list[Callable[[], torch.Tensor]] = []
+
+    def record(function: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+        recorded.append(function)
+        return function
+
+    new, requests = model(name, seed=5), mixed(8)
+    fresh = LocalEngine(copy.deepcopy(new), Pieces(), dtype=dtype)
+    expected = [c.tokens for c in gather_all(fresh.generate(r) for r in requests)]
+    engine = LocalEngine(model(name), Pieces(), dtype=dtype, keep_texts=True)
+    engine._decoder._graphs = Graphs(lambda: record)  # type: ignore[attr-defined]
+    before = [c.tokens for c in gather_all(engine.generate(r) for r in requests)]
+    made = len(recorded)
+    engine.replace_weights(new.state_dict(), 1)
+    assert [c.tokens for c in gather_all(engine.generate(r) for r in requests)] == expected != before
+    assert len(recorded) == made
+    engine.release(weights=True)
+    assert [c.tokens for c in gather_all(engine.generate(r) for r in requests)] == expected
+    assert len(recorded) > made  # what they read was given back
 
 
 class Launched(TorchDispatchMode):

@@ -53,9 +53,10 @@ class LeanDecoder:
         self.reset()
 
     def refresh(self) -> None:
+        before = self.trunk.weights
         self.trunk.refresh()
         self._workspace = Workspace(self.trunk.weights)
-        if self._graphs is not None:
+        if self._graphs is not None and self.trunk.weights is not before:
             self._graphs.forget()
         self._end_rows()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
 import torch
@@ -126,6 +126,34 @@ def held(packed: Packed) -> Packed:
     parts = ("qkv", "out", "gate_up", "down")
     layers = [replace(layer, **{p: getattr(layer, p).contiguous() for p in parts}) for layer in packed.layers]
     return replace(packed, layers=tuple(layers), head=packed.head.contiguous())
+
+
+@torch.no_grad()
+def renew(old: Packed, new: Packed) -> bool:
+    """Write the numbers of `new` into the tensors of `old`, which `held` made, where they lie.
+
+    Steps that were recorded on a GPU read those addresses, so they stay good. False, and nothing happens, if they
+    differ in kind or in shape.
+    """
+    if isinstance(old.layers, Laid) or len(old.layers) != len(new.layers):
+        return False
+    if _tensors(old).keys() != _tensors(new).keys() or old.head.shape != new.head.shape:
+        return False
+    _write(old, new)
+    for before, after in zip(old.layers, new.layers, strict=True):  # one after the other: `new` lays out one at a time
+        _write(before, after)
+    return True
+
+
+def _tensors(part: Packed | PackedLayer) -> dict[str, Tensor]:
+    return {f.name: value for f in fields(part) if isinstance(value := getattr(part, f.name), Tensor)}
+
+
+def _write(old: Packed | PackedLayer, new: Packed | PackedLayer) -> None:
+    fresh = _tensors(new)
+    for name, tensor in _tensors(old).items():
+        if tensor.data_ptr() != fresh[name].data_ptr():
+            tensor.copy_(fresh[name])
 
 
 def _pack_layer(layer: lean.Layer, shape: lean.Shape) -> PackedLayer:

@@ -20,7 +20,7 @@ from ponder.engines.cpu.forward import Batch, Native, even, native
 from ponder.engines.cpu.scratch import Scratch
 from ponder.engines.cpu.slots import Slots, TiledSlots, load
 from ponder.engines.local import packed_weights as packed
-from ponder.engines.local.packed_weights import Buffers, Workspace
+from ponder.engines.local.packed_weights import Buffers, Packed, Workspace
 from ponder.engines.local.prefix.arena import NOWHERE, Arena, Cells
 from ponder.engines.local.prefix.tree import PrefixTree, Tokens
 from ponder.engines.local.work_counter import Tally
@@ -65,6 +65,7 @@ class Trunk:
         self.arena = Arena(layers, shape.kv_heads, shape.head_dim, hidden, model.dtype, model.device, most)
         self.tree = PrefixTree(self.arena)
         self.tally = Tally()
+        self._held: Packed | None = None
         self.refresh()
 
     @torch.inference_mode()
@@ -73,13 +74,18 @@ class Trunk:
         self.native: Native | None = None  # old copies go before new ones are made
         weights = packed.pack(self._model, self._context)
         self.native = native(weights)
-        self.weights = packed.held(weights) if self.native is None else weights.without_head()
+        if self.native is not None:
+            self.weights = weights.without_head()
+        else:
+            if self._held is None or not packed.renew(self._held, weights):
+                self._held = packed.held(weights)
+            self.weights = self._held
         self._workspace, self._scratch = Workspace(self.weights), Scratch(self.weights)
         self.forget()
 
     def drop_weights(self) -> None:
         """Give back the copies of the weights; nothing can be computed before `refresh`."""
-        self.native = None
+        self.native = self._held = None
         self.weights = replace(self.weights, layers=packed.Laid(self._model)).without_head()
         self.forget()
 
