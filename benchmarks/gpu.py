@@ -7,8 +7,8 @@ is downloaded. vLLM is the third side where it is installed in the same environm
 new ones; both sides take turns. Utilisation is floating-point operations (by the architecture, attention included) over
 seconds over the measured rate of a large bfloat16 matrix product. The largest batch is the last power of two that
 one update took without running out of memory. Backends are compared on eight groups of eight answers of 256 tokens to
-prompts of as many: seconds of the second update, and of the first, which compiles. The long step is `benchmarks.gpu_step`'s. Without a GPU it says so and
-measures nothing.
+prompts of as many: seconds of the second update, and of the first, which compiles. The long step is
+`benchmarks.gpu_step`'s. Without a GPU it says so and measures nothing.
 `--shapes toy --device cpu` runs the same code in seconds, to see that it works; its numbers mean nothing.
 """
 

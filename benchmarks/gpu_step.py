@@ -33,7 +33,9 @@ def measure(model: PreTrainedModel, response: int, peak: float, micro: int = 0) 
     device = model.device
     prompt = models.prompts(1, int(model.config.vocab_size))[0]
     engine = LocalEngine(copy.deepcopy(model), models.Endless(), device=str(device), dtype=model.dtype)
-    settings = TrainerSettings(micro_tokens=max(micro, response + len(prompt)), gradient_checkpointing=True, learning_rate=1e-6)
+    settings = TrainerSettings(
+        micro_tokens=max(micro, response + len(prompt)), gradient_checkpointing=True, learning_rate=1e-6
+    )
     trainer = PolicyTrainer(model, settings, longest=response)
     row: dict[str, Any] = {"group": GROUP, "response": response, "backend": trainer.backend}
     try:

@@ -21,6 +21,7 @@ from ponder.runlog.files import HIDDEN, append_line, explained, mend, read_jsonl
 from ponder.types import PonderError
 
 CONFIG, METRICS, EVENTS = "config.toml", "metrics.jsonl", "events.jsonl"
+PLANNED = "planned"
 _HASH_LINE = re.compile(r'^# config_hash = "([0-9a-f]+)"$', re.MULTILINE)
 _MOST_NAMED = 6
 
@@ -39,13 +40,20 @@ class RunLog:
 
     @classmethod
     def open(
-        cls, path: Path | str, config: Mapping[str, Any], *, resume: bool = False, free: tuple[str, ...] = ()
+        cls,
+        path: Path | str,
+        config: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        free: tuple[str, ...] = (),
+        planned: Mapping[str, object] | None = None,
     ) -> RunLog:
         """Open `path` for the run that `config` (resolved, every default written out) describes.
 
         A folder that has content needs `resume`, and then the same configuration, but for the tables named in `free`,
-        which change nothing that is computed. Raises PonderError if the folder is
-        in use, is not a run folder, holds another configuration or cannot be written.
+        which change nothing that is computed. `planned` is the first event of a new folder: it is there as soon as the
+        folder can be continued, since whoever continues it does not know any more what was planned. Raises PonderError
+        if the folder is in use, is not a run folder, holds another configuration or cannot be written.
         """
         path, config = Path(path), _without_none(config)
         with explained(path):
@@ -62,6 +70,9 @@ class RunLog:
                     mend(path / name)
                 _sweep(path)
             else:
+                if planned is not None:
+                    line = json_line({"kind": PLANNED, "time": time.time(), **planned})
+                    write_text(path / EVENTS, line + "\n")
                 _write_config(path, config)
         except BaseException:
             held.release()
@@ -206,7 +217,17 @@ def _without_none(value: Any) -> Any:
 
 
 def _has_content(path: Path) -> bool:
-    """Whether anything but our own lock and left-over temporary files lies in the folder."""
+    """Whether anything but our own lock, left-over temporary files and a plan that never began lies in the folder."""
     if not path.is_dir():
         return False
-    return any(p.name != lock.NAME and not p.name.endswith(".partial") for p in path.iterdir())
+    names = {p.name for p in path.iterdir() if p.name != lock.NAME and not p.name.endswith(".partial")}
+    return bool(names) and not (names == {EVENTS} and _only_planned(path / EVENTS))
+
+
+def _only_planned(file: Path) -> bool:
+    """Whether a kill came after the first event of a folder and before its configuration: nothing was begun."""
+    try:
+        rows = read_jsonl(file)
+    except (PonderError, OSError):
+        return False
+    return len(rows) == 1 and rows[0].get("kind") == PLANNED

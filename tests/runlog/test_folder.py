@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -212,3 +213,27 @@ def test_half_folders_of_a_kill_are_removed_when_a_run_goes_on(tmp_path):
     RunLog.open(tmp_path, CONFIG, resume=True).close()
     assert [path for path in tmp_path.rglob("*") if path.name.startswith(".tmp-")] == []
     assert len(list(tmp_path.rglob("round-0001"))) == 3
+
+
+def test_what_was_planned_is_there_as_soon_as_the_folder_can_be_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the two files leaves a folder that begins anew, and never one that goes on without its plan."""
+
+    def killed(path: Path, config: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as during:
+        during.setattr("ponder.runlog.folder._write_config", killed)
+        with pytest.raises(KeyboardInterrupt):
+            RunLog.open(folder, {"seed": 1}, planned={"chosen": [1]})
+    with RunLog.open(folder, {"seed": 1}, planned={"chosen": [2]}) as log:
+        assert [(event["kind"], event["chosen"]) for event in log.events()] == [("planned", [2])]
+    with RunLog.open(folder, {"seed": 1}, resume=True) as log:
+        assert [event["chosen"] for event in log.events()] == [[2]]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "events.jsonl").write_text('{"kind": "mine"}\n', encoding="utf-8")
+    with pytest.raises(PonderError, match="is not empty"):
+        RunLog.open(other, {"seed": 1})

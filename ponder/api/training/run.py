@@ -69,10 +69,10 @@ def run(plan: Plan, out: Path, *, resume: bool, tell: Tell, cluster: str = "") -
         grade = places.grade or truth.grade
         if start is not None:
             _try_the_grader(config, families, grade)
-        with RunLog.open(out, resolved(config), resume=resume, free=("cluster",)) as log:
+        with RunLog.open(
+            out, resolved(config), resume=resume, free=("cluster",), planned=None if resume else plan.as_data()
+        ) as log:
             places.listen(log.event)
-            if not resume:
-                log.event("planned", **plan.as_data())
             return _logged(start, log, grade, tell, started, clock, plan.forecast)
 
 

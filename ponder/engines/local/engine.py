@@ -34,7 +34,6 @@ _TURNS = 8
 _GPU_SHARE = 0.4
 
 
-
 def default_cache(device: str) -> int:
     """Bytes for keys and values where nobody says how many: 1 GiB, or two fifths of a GPU's memory."""
     on_gpu = torch.device(device).type == "cuda" and torch.cuda.is_available()
@@ -60,7 +59,8 @@ class LocalEngine:
     fails, by name of the cause. A shared module keeps its number format and device.
 
     `max_batch` rows run at once (default 256 on the CPU, 1024 on a GPU) as far as `cache_bytes` (default 1 GiB on the
-    CPU, two fifths of a GPU's memory; taken as it is needed) holds their longest possible lengths. `context` defaults to the model's own.
+    CPU, two fifths of a GPU's memory; taken as it is needed) holds their longest possible lengths. `context` defaults
+    to the model's own.
 
     Texts are known for as long as the event loop runs; a new loop starts with none, so what it computes depends to the
     last bit on its own requests and their order alone, and a run that is resumed equals one that never stopped. With

@@ -24,7 +24,6 @@ from ponder.learning.packed.precision import Numbers
 from ponder.models import lean
 from ponder.types import PonderError
 
-
 # Tokens of a block of the mask. Flex attention is compiled for lengths that are multiples of it, once for all of them.
 _BLOCK = 128
 
@@ -40,7 +39,7 @@ class Masked:
 
 @dataclass(frozen=True)
 class Flex:
-    """`blocks`: masks are block masks (CUDA), else dense. `plain`: logits are W h, so the head is computed in chunks."""
+    """`blocks`: masks are block masks (CUDA), else dense. `plain`: logits are W h, and are computed in chunks."""
 
     numbers: Numbers
     blocks: bool
