@@ -18,6 +18,8 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from ponder.runlog import files
@@ -122,7 +124,10 @@ def legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
 
 
 def settle(figure: Figure) -> None:
-    """Lay the figure out once, for all formats it will be saved in."""
+    """Lay the figure out once, for all formats it will be saved in.
+
+    They are then written by their canvases: `Figure.savefig` draws a figure twice, once for its layout.
+    """
     with style(), _glyphs_unchecked():
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -133,7 +138,7 @@ def svg(figure: Figure, name: str) -> str:
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with style(**{"svg.hashsalt": name}), _glyphs_unchecked():
-        figure.savefig(buffer, format="svg", metadata=metadata)
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", drawn, flags=re.DOTALL)
@@ -148,14 +153,27 @@ def svg(figure: Figure, name: str) -> str:
 def svg_file(figure: Figure, path: Path) -> None:
     """The figure as an SVG file of its own: the light palette on white, text kept as text, no date and no program."""
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with files.replacing(path) as partial, style(**{"svg.hashsalt": path.stem}), _glyphs_unchecked():
-        figure.savefig(partial, format="svg", facecolor="white", metadata=metadata)
+    with files.replacing(path) as partial, style(**{"svg.hashsalt": path.stem}), _glyphs_unchecked(), _on_white(figure):
+        FigureCanvasSVG(figure).print_svg(partial, metadata=metadata)
 
 
 def png(figure: Figure, path: Path) -> None:
     """The figure as a PNG on white, for slides and READMEs."""
-    with files.replacing(path) as partial, style(), _glyphs_unchecked():
-        figure.savefig(partial, format="png", dpi=160, facecolor="white")
+    with files.replacing(path) as partial, style(), _glyphs_unchecked(), _on_white(figure, dpi=160):
+        FigureCanvasAgg(figure).print_png(partial)
+
+
+@contextmanager
+def _on_white(figure: Figure, dpi: float | None = None) -> Iterator[None]:
+    """Change the background, and the dots an inch, for the length of a `with`."""
+    before = figure.get_facecolor(), figure.get_dpi()
+    figure.set_facecolor("white")
+    figure.set_dpi(dpi or before[1])
+    try:
+        yield
+    finally:
+        figure.set_facecolor(before[0])
+        figure.set_dpi(before[1])
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,11 @@ from ponder.distributed.fsdp import join
 from ponder.types import PonderError
 from tests.learning.factory import model, samples, trainer
 
-SECONDS = 240.0
+SECONDS = 480.0
 STEPS = 3
+# One process imports torch and the library, which costs far more than the steps, and forks the ranks of every group.
 WORKER = """
-import sys
-from dataclasses import replace
-from pathlib import Path
+import json, os, signal, sys, traceback
 import torch
 import torch.distributed as dist
 from ponder.distributed import checkpoint
@@ -30,58 +31,58 @@ from ponder.learning.settings import TrainerSettings
 from ponder.losses.clipped import Clipped
 from tests.learning.factory import model, samples
 
-out, load, save, steps = Path(sys.argv[1]), sys.argv[2], sys.argv[3], range(int(sys.argv[4]), int(sys.argv[5]))
-torch.set_num_threads(1)
-group = join("cpu", seconds=60)
-settings = TrainerSettings(learning_rate=1e-2, warmup_steps=0, max_grad_norm=0.1, micro_tokens=40)
-trainer = sharded_trainer(model(), settings, Clipped(normalisation="token"), group=group)
-if load:
-    checkpoint.load(trainer, load)
-losses, gradients = [], {}
-for seed in steps:
-    report = trainer.update(samples(7, seed=seed))
-    assert report.skipped is None, report
-    losses.append(report.loss)
-gradients = full_gradients(trainer)
-weights = full_weights(trainer)
-local = sum(p.to_local().numel() for p in trainer.core.parameters.values())
-if save:
-    checkpoint.save(trainer, save)
-if group.rank == 0:
-    torch.save({"weights": weights, "gradients": gradients, "local": local}, out)
-dist.destroy_process_group()
+def rank(out, load, save, steps):
+    signal.alarm(240)  # a rank that waits for a lost one
+    torch.set_num_threads(1)
+    group = join("cpu", seconds=60)
+    settings = TrainerSettings(learning_rate=1e-2, warmup_steps=0, max_grad_norm=0.1, micro_tokens=40)
+    trainer = sharded_trainer(model(), settings, Clipped(normalisation="token"), group=group)
+    if load:
+        checkpoint.load(trainer, load)
+    for seed in range(*steps):
+        report = trainer.update(samples(7, seed=seed))
+        assert report.skipped is None, report
+    gradients = full_gradients(trainer)
+    weights = full_weights(trainer)
+    local = sum(p.to_local().numel() for p in trainer.core.parameters.values())
+    if save:
+        checkpoint.save(trainer, save)
+    if group.rank == 0:
+        torch.save({"weights": weights, "gradients": gradients, "local": local}, out)
+    dist.destroy_process_group()
+
+def forked(number, job):
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.environ.update(job["environment"], RANK=str(number))
+        rank(*job["arguments"])
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+codes = {}
+for job in json.loads(sys.argv[1]):
+    children = [forked(number, job) for number in range(int(job["environment"]["WORLD_SIZE"]))]
+    codes[job["name"]] = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+print(json.dumps(codes))
 """
 
 
-def ranks(count: int, folder: Path, name: str, *, load: str = "", save: str = "", steps: tuple[int, int]) -> Any:
-    """What `count` processes made of some steps."""
-    script, out = folder / "worker.py", folder / f"{name}.pt"
-    script.write_text(WORKER)
+def job(
+    count: int, folder: Path, name: str, *, load: str = "", save: str = "", steps: tuple[int, int]
+) -> dict[str, Any]:
+    """Some steps of `count` ranks, as the worker reads it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    arguments = [str(out), load, save, str(steps[0]), str(steps[1])]
-    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count)}
-    shared["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))
-    shared["OMP_NUM_THREADS"] = "1"
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(script), *arguments],
-            env={**shared, "RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    try:
-        for process in started:
-            said, _ = process.communicate(timeout=SECONDS)
-            assert process.returncode == 0, said[-3000:]
-    finally:
-        for process in started:
-            process.kill()
-    return torch.load(out, weights_only=True)
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count)}
+    return {"name": name, "environment": told, "arguments": [str(folder / f"{name}.pt"), load, save, list(steps)]}
 
 
 def alone(steps: range) -> Any:
@@ -105,30 +106,48 @@ def same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> N
         torch.testing.assert_close(found[name], tensor, atol=2e-5 * scale, rtol=1e-4, msg=name)
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What the groups left: exit codes by group, what was printed, and a file for each."""
+
+    folder: Path
+    codes: dict[str, list[int]]
+    said: str
+
+    def __getitem__(self, name: str) -> Any:
+        assert set(self.codes[name]) == {0}, self.said[-3000:]
+        return torch.load(self.folder / f"{name}.pt", weights_only=True)
+
+
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """Three steps on two ranks, and their checkpoint."""
-    folder = tmp_path_factory.mktemp("two")
-    return folder, ranks(2, folder, "two", save=str(folder / "checkpoint"), steps=(0, STEPS))
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Three steps on two ranks and their checkpoint, with which one rank, and three, make two steps more."""
+    folder = tmp_path_factory.mktemp("ranks")
+    saved, after = str(folder / "checkpoint"), (STEPS, STEPS + 2)
+    jobs = [job(2, folder, "two", save=saved, steps=(0, STEPS))]
+    jobs += [job(count, folder, f"on {count}", load=saved, steps=after) for count in (1, 3)]
+    shared = {**os.environ, "OMP_NUM_THREADS": "1"}
+    shared["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-c", WORKER, json.dumps(jobs)]
+    done = subprocess.run(command, env=shared, capture_output=True, text=True, timeout=SECONDS, check=True)
+    return Ran(folder, json.loads(done.stdout.splitlines()[-1]), f"{done.stdout}\n{done.stderr}")
 
 
-def test_two_ranks_make_the_gradient_and_the_weights_of_one_process(two: tuple[Path, Any]):
+def test_two_ranks_make_the_gradient_and_the_weights_of_one_process(ran: Ran):
     one = alone(range(STEPS))
-    same(two[1]["weights"], {name: tensor.detach() for name, tensor in one.weights().items()})
-    same(two[1]["gradients"], {name: p.grad for name, p in one.core.parameters.items()})
+    same(ran["two"]["weights"], {name: tensor.detach() for name, tensor in one.weights().items()})
+    same(ran["two"]["gradients"], {name: p.grad for name, p in one.core.parameters.items()})
 
 
-def test_each_rank_keeps_half_of_the_weights(two: tuple[Path, Any]):
+def test_each_rank_keeps_half_of_the_weights(ran: Ran):
     whole = sum(p.numel() for p in model().parameters())
-    assert whole / 2 <= two[1]["local"] <= 0.55 * whole
+    assert whole / 2 <= ran["two"]["local"] <= 0.55 * whole
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_checkpoint_of_two_ranks_goes_on_at_another_number(two: tuple[Path, Any], count: int):
-    folder, _ = two
-    found = ranks(count, folder, f"on {count}", load=str(folder / "checkpoint"), steps=(STEPS, STEPS + 2))
+def test_a_checkpoint_of_two_ranks_goes_on_at_another_number(ran: Ran, count: int):
     straight = alone(range(STEPS + 2))
-    same(found["weights"], {name: tensor.detach() for name, tensor in straight.weights().items()})
+    same(ran[f"on {count}"]["weights"], {name: tensor.detach() for name, tensor in straight.weights().items()})
 
 
 def test_a_process_that_is_no_rank_is_told_so(monkeypatch: pytest.MonkeyPatch):
