@@ -26,9 +26,10 @@ setup:
 demo: setup
 	$(BIN)/ponder run --out $(OUT) $(if $(wildcard $(OUT)/config.toml),--resume)
 
-# One process a core with one thread each: two torch processes with two threads each are far slower.
+# One process a core with one thread each: two torch processes with two threads each are far slower. The tests start Python
+# dozens of times, so its bytecode is kept even where the environment says otherwise.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .
