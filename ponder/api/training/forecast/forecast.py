@@ -154,7 +154,7 @@ def _applies(config: Run, change: str) -> bool:
         held = getattr(held, name)
     if isinstance(held, bool):
         return held != (value == "true")
-    return bool(held == 0 or held > int(value))
+    return bool(not held or held > int(value))  # nothing said, or no limit
 
 
 def _largest(parts: dict[str, float]) -> str:
