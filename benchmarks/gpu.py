@@ -191,6 +191,7 @@ def backends(model: PreTrainedModel, peak: float, length: int) -> list[dict[str,
         row: dict[str, Any] = {"backend": name}
         try:
             own = copy.deepcopy(model)
+            own.set_attn_implementation("sdpa")  # an earlier part may have switched the model to flex attention
             learner = PolicyTrainer(own, TrainerSettings(backend=name, micro_tokens=8192, learning_rate=1e-6))
             row["first"] = timed(partial(learner.update, batch), own.device)
             row["seconds"] = statistics.median(timed(partial(learner.update, batch), own.device) for _ in range(3))

@@ -3,7 +3,7 @@
 A recording is of fixed shapes and addresses. So rows are rounded up to a multiple of 32 (the added ones compute at
 position 0 of slots that nobody reads, into the cell that nobody reads) and lengths to a multiple of 128 behind the
 mask, and a recording is good for as long as the memory of slots and cells stays where it is. Recording is handed in,
-so that everything but the replay itself is tested without a GPU; on a GPU it has not been run yet.
+so that everything but the replay itself is tested without a GPU; figures of an H100: docs/benchmarks.md, "One GPU".
 """
 
 from __future__ import annotations
