@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -84,12 +85,18 @@ TENSORS = {"torch", "transformers", "safetensors"}
 MOST_FILES = 16
 
 
+@cache
+def named(source: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The imports anywhere in a file's text; most files are asked about in several tests."""
+    return tuple(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
 def imports(file: Path, package: list[str]) -> Iterator[tuple[str, int]]:
     """Absolute dotted names that a file imports anywhere in it, inside functions and type checks too."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in named(file.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = package[: len(package) - node.level + 1] if node.level else []
             stem = ".".join([*base, *([node.module] if node.module else [])])
             # `from ponder import search` names a room only by what is imported.
@@ -147,10 +154,10 @@ def graph(root: Path) -> dict[str, set[str]]:
     arrows: dict[str, set[str]] = {}
     for name, file in files.items():
         arrows[name] = set()
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in named(file.read_text(encoding="utf-8")):
             if isinstance(node, ast.Import):
                 targets = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            elif node.module and not node.level:
                 inner = [f"{node.module}.{alias.name}" for alias in node.names]
                 targets = [each if each in files else node.module for each in inner]
             else:
@@ -237,9 +244,11 @@ def importers_of_commands(root: Path) -> list[str]:
     """Imports of `ponder.commands` in the files below `root`, but for the command line's own and its tests."""
     own = (root / "ponder" / "commands", root / "tests" / "commands")
     found = []
-    for file in sorted(root.rglob("*.py")):
+    shown = [each for each in root.iterdir() if not each.name.startswith(".")]  # .venv holds thousands of files
+    files = [each for each in shown if each.suffix == ".py"]
+    for file in sorted([*files, *(file for each in shown for file in each.rglob("*.py"))]):
         path = file.relative_to(root)
-        if path.parts[0].startswith(".") or file == root / "ponder" / "cli.py" or any(map(file.is_relative_to, own)):
+        if file == root / "ponder" / "cli.py" or any(map(file.is_relative_to, own)):
             continue
         for name, line in imports(file, list(path.parent.parts)):
             if name == "ponder.commands" or name.startswith("ponder.commands."):

@@ -129,7 +129,8 @@ def settle(figure: Figure) -> None:
     They are then written by their canvases: `Figure.savefig` draws a figure twice, once for its layout.
     """
     with style(), _glyphs_unchecked():
-        figure.draw_without_rendering()
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
     figure.set_layout_engine("none")
 
 

@@ -7,11 +7,22 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ponder.reports.run import page
+
 FAMILIES = {"arithmetic": 6, "cipher": 3, "countdown": 3}
 START = {"arithmetic": 0.312, "cipher": 0.287, "countdown": 0.361}
 END = {"arithmetic": 0.883, "cipher": 0.846, "countdown": 0.594}
 BUDGETS = (64, 128, 256, 512, 1024, 2048, 4096)
 LIFTS = {"sample": 0.0, "vote": 0.018, "best_of_n": 0.024, "weighted_vote": 0.029, "beam": 0.021}
+
+
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing of a report's plots out, which takes seconds, where a test asks for its words."""
+    monkeypatch.setattr(page, "settle", lambda figure: None)
+    monkeypatch.setattr(page, "png", lambda figure, path: None)
+    monkeypatch.setattr(page, "svg", lambda figure, name: "<svg></svg>")
 
 
 def summary() -> dict[str, Any]:

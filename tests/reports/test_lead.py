@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ponder.evaluation.pools.pool import Draw, Live, PoolEntry
 from ponder.evaluation.pools.pool import Pool as Pools
 from ponder.reports.run import lead
@@ -11,7 +13,7 @@ from ponder.reports.run.page import render
 from ponder.reports.run.story import story
 from ponder.selfplay import transcripts
 from ponder.types import Group, Key, Problem, Question, Step, StopReason, Trajectory, Verdict
-from tests.reports.synthetic import minimal, summary, write
+from tests.reports.synthetic import minimal, summary, undrawn, write
 
 QUESTION = Question("p", "countdown", "Make 18 from 3, 6, 1.", level=3)
 
@@ -61,7 +63,8 @@ def test_the_story_is_of_a_problem_that_the_base_failed_and_a_search_can_settle(
     assert transcripts.story(pool(drawn("18", 1.0)), base(0.0)) is None  # nothing for a search to do
 
 
-def test_the_page_tells_the_story_before_the_laws(tmp_path: Path) -> None:
+def test_the_page_tells_the_story_before_the_laws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    undrawn(monkeypatch)
     data = summary()
     data["story"] = transcripts.story(pool(drawn("9", 0.0), drawn("18", 1.0), drawn("18", 1.0)), base(0.0))
     source = render(write(tmp_path, data)).read_text()

@@ -60,7 +60,8 @@ def test_a_round_shows_its_own_utilisation():
     assert grid.rows[1][at].value == "not measured"
 
 
-def test_the_page_shows_the_table_or_says_that_there_is_none(tmp_path):
+def test_the_page_shows_the_table_or_says_that_there_is_none(tmp_path, monkeypatch):
+    synthetic.undrawn(monkeypatch)
     shown = page.render(synthetic.write(tmp_path / "new", measured())).read_text(encoding="utf-8")
     assert "Work by purpose" in shown and "Rollout MFU" in shown
     old = page.render(synthetic.write(tmp_path / "old", synthetic.minimal())).read_text(encoding="utf-8")
