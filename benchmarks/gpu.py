@@ -190,21 +190,24 @@ def backends(model: PreTrainedModel, peak: float, length: int) -> list[dict[str,
     for name in BACKENDS:
         row: dict[str, Any] = {"backend": name}
         try:
-            own = copy.deepcopy(model)
-            own.set_attn_implementation("sdpa")  # an earlier part may have switched the model to flex attention
-            learner = PolicyTrainer(own, TrainerSettings(backend=name, micro_tokens=8192, learning_rate=1e-6))
-            row["first"] = timed(partial(learner.update, batch), own.device)
-            row["seconds"] = statistics.median(timed(partial(learner.update, batch), own.device) for _ in range(3))
+            row |= _updated(copy.deepcopy(model), name, batch)
             row["utilisation"] = flops / row["seconds"] / peak
             said = f"{row['seconds']:.2f} s ({row['utilisation']:.1%} of peak), the first {row['first']:.1f} s"
         except (torch.OutOfMemoryError, PonderError) as error:
             row["missing"] = said = str(error).splitlines()[0]
         print(f"  backend {name}: {said}")
         rows.append(row)
-        own = learner = None  # type: ignore[assignment]
         if model.device.type == "cuda":
             torch.cuda.empty_cache()
     return rows
+
+
+def _updated(model: PreTrainedModel, backend: BackendName, batch: list[Sample]) -> dict[str, float]:
+    """Seconds of the first update, and of the middle one of three after it."""
+    model.set_attn_implementation("sdpa")  # an earlier part may have switched the model to flex attention
+    learner = PolicyTrainer(model, TrainerSettings(backend=backend, micro_tokens=8192, learning_rate=1e-6))
+    first, *later = (timed(partial(learner.update, batch), model.device) for _ in range(4))
+    return {"first": first, "seconds": statistics.median(later)}
 
 
 def _groups(count: int, length: int, vocabulary: int) -> list[Sample]:

@@ -44,6 +44,17 @@ def free_bytes(device: str | torch.device = "cpu") -> int:
         return free
 
 
+def for_caches(device: str | torch.device) -> int:
+    """Bytes for an engine's keys and values where nobody says how many: 1 GiB, or two fifths of a GPU's memory.
+
+    Weights, a trainer and activations have the rest. Without the GPU (a plan for another machine) as on a CPU.
+    """
+    place = torch.device(device)
+    if place.type != "cuda" or not torch.cuda.is_available():
+        return 1 << 30
+    return int(0.4 * torch.cuda.mem_get_info(place)[1])
+
+
 def refuse_too_large(folder: Path, device: str | torch.device, dtype: torch.dtype) -> None:
     """PonderError if the weights alone need more than is free; loading would end in the kernel killing the process."""
     need, free = stored_numbers(folder) * dtype.itemsize, free_bytes(device)

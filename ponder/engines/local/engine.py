@@ -23,6 +23,7 @@ from ponder.engines.local.rows import Job
 from ponder.engines.local.scheduler import Scheduler
 from ponder.engines.local.stopping import Stops
 from ponder.models import lean
+from ponder.models.memory import for_caches
 from ponder.models.size import rates
 from ponder.protocols import Completion, Request, Tokenizer, Way, WeightSource, Work
 from ponder.types import PonderError
@@ -30,15 +31,6 @@ from ponder.types import PonderError
 # A finished request wakes its coroutine, that one its parent's gather, that one the parent, and the parent's new
 # children ask again: this many turns of the event loop let them all join the next batch.
 _TURNS = 8
-# Of a GPU's memory for keys and values where nothing else is said; weights, a trainer and activations have the rest.
-_GPU_SHARE = 0.4
-
-
-def default_cache(device: str) -> int:
-    """Bytes for keys and values where nobody says how many: 1 GiB, or two fifths of a GPU's memory."""
-    on_gpu = torch.device(device).type == "cuda" and torch.cuda.is_available()
-    return int(_GPU_SHARE * torch.cuda.mem_get_info(device)[1]) if on_gpu else 1 << 30
-
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -87,7 +79,7 @@ class LocalEngine:
         own = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 4096)
         self._context = min(context or own, own)
         rows = max_batch or (256 if on_cpu else 1024)
-        cache = cache_bytes or default_cache(device)
+        cache = cache_bytes or for_caches(device)
         decoder: Decoder = (
             LeanDecoder(self._model, self._context, rows, cache)
             if lean.supports(self._model)

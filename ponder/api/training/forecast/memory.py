@@ -16,13 +16,13 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from ponder.api.training.beginning import KEPT
-from ponder.engines.local.engine import default_cache
 from ponder.engines.settings import LocalSettings
 from ponder.learning.backends.choose import backend_for
 from ponder.learning.packed.layout import Group, Row
 from ponder.learning.prediction import Cost
 from ponder.models import lean
 from ponder.models.load import config_of
+from ponder.models.memory import for_caches
 from ponder.selfplay.config import Run
 from ponder.selfplay.measure import FRESH
 from ponder.selfplay.needs import needs_critic
@@ -220,7 +220,7 @@ def _cache(config: Run, model: PreTrainedModel, item: int, read: int, answers: i
     c, longest = model.config, config.sampling.max_tokens
     heads = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
     d = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
-    cache = default_cache(config.device) if config.engine.cache_mb is None else config.engine.cache_mb << 20
+    cache = for_caches(config.device) if config.engine.cache_mb is None else config.engine.cache_mb << 20
     token, half = 2 * c.num_hidden_layers * heads * d * item, cache / 2
     together = config.engine.max_batch or (256 if config.device == "cpu" else 1024)
     context = config.engine.context or getattr(c, "max_position_embeddings", None) or 4096
