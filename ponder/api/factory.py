@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ponder.api.imitate import imitate
+from ponder.api.imitate import Pieces, Shown, imitate
 from ponder.api.outputs import result_folder
 from ponder.api.policies import Policy, load_policy
 from ponder.api.problems import draw_problems, ground_truth, load_families
@@ -31,7 +31,7 @@ from ponder.protocols import Grade
 from ponder.runlog import environment
 from ponder.runlog.files import write_json
 from ponder.seeds import derive_seed
-from ponder.types import PonderError, Problem, Question
+from ponder.types import PonderError, Problem
 
 CHAINS, SUMMARY = "chains.parquet", "factory.json"
 Tell = Callable[[int, int, str], None]
@@ -152,7 +152,10 @@ def _bootstrapped(request: Request, chains: Sequence[Chain], number: int, tell: 
             f"round {number + 1} made no chain, so there is nothing to learn from; raise samples or limit"
         )
     policy = _load(request, request.model)
-    rows = [(chain.problem.question, chain.text) for chain in chains]
+    rows = [
+        (chain.problem.question, Pieces(parquet.merged((span.text, span.kind != "wrong") for span in chain.spans)))
+        for chain in chains
+    ]
     trainer = imitate(
         policy,
         endless(rows, derive_seed("bootstrap", request.seed, number)),
@@ -166,7 +169,12 @@ def _bootstrapped(request: Request, chains: Sequence[Chain], number: int, tell: 
     return policy
 
 
-def endless(rows: Sequence[tuple[Question, str]], seed: int) -> Iterator[tuple[Question, str]]:
+def to_imitate(rows: Sequence[dict[str, Any]], *, errors: bool = False) -> list[Shown]:
+    """Rows of a file of chains with the responses to imitate; wrong steps are read, and imitated only if `errors`."""
+    return [(parquet.question_of(row), Pieces(parquet.pieces_of(row, errors))) for row in rows]
+
+
+def endless(rows: Sequence[Shown], seed: int) -> Iterator[Shown]:
     """All rows over and over, in another order each time."""
     rng = Random(seed)
     while rows:
@@ -177,7 +185,8 @@ def endless(rows: Sequence[tuple[Question, str]], seed: int) -> Iterator[tuple[Q
 class CloneRequest:
     """What `ponder factory clone` was asked for. `steps` 0: two passes over the chains.
 
-    `methods` keeps chains of these methods alone (none: all).
+    `methods` keeps chains of these methods alone (none: all). Steps that were found wrong stand in their chains and are
+    read, but only with `errors` is it learned to write them.
     """
 
     chains: tuple[Path, ...]
@@ -189,6 +198,7 @@ class CloneRequest:
     learning_rate: float = 3e-4
     seed: int = 0
     device: str = "cpu"
+    errors: bool = False
 
 
 def clone(request: CloneRequest, tell: Tell = lambda *_: None) -> dict[str, Any]:
@@ -208,7 +218,7 @@ def clone(request: CloneRequest, tell: Tell = lambda *_: None) -> dict[str, Any]
         losses.extend([] if loss is None else [loss])
         tell(step, total, "" if loss is None else f"loss {loss:.3f}")
 
-    shown = endless(parquet.shown(rows), request.seed)
+    shown = endless(to_imitate(rows, errors=request.errors), request.seed)
     trainer = imitate(
         policy, shown, steps=steps, batch=batch, learning_rate=request.learning_rate, seed=request.seed, tell=hear
     )

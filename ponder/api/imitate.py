@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ponder.api.policies import Policy
@@ -16,9 +16,23 @@ from ponder.types import PonderError, Question, Sample, Step, StopReason, Trajec
 Tell = Callable[[int, int, float | None], None]  # step, steps, loss in nats a token
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """A response in pieces, each with whether it is imitated; what is not stands there and is only read."""
+
+    pieces: tuple[tuple[str, bool], ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(text for text, _ in self.pieces)
+
+
+Shown = tuple[Question, str | Sequence[str] | Pieces]
+
+
 def imitate(
     policy: Policy,
-    shown: Iterator[tuple[Question, str | Sequence[str]]],
+    shown: Iterator[Shown],
     *,
     steps: int,
     batch: int = 64,
@@ -29,7 +43,7 @@ def imitate(
     """Train `policy.model` on `steps` batches of `shown`, each a question and the response after its prompt.
 
     A response of several turns is a list of turns and replies of an environment by turns, beginning and ending with a
-    turn; replies are read and not imitated.
+    turn; replies are read and not imitated. Of `Pieces` each says whether it is imitated.
     The rate falls to zero on a straight line. An end-of-turn token is put behind every response. Returns the trainer,
     whose `weights()` are the new ones; the policy's engine keeps the old. PonderError if `shown` runs dry.
     """
@@ -45,9 +59,14 @@ def imitate(
     return trainer
 
 
-def row(policy: Policy, question: Question, text: str | Sequence[str]) -> Sample:
-    """`text` as the response to `question`, to be imitated, but for what is read: results of tools, and replies."""
-    if not isinstance(text, str):
+def row(policy: Policy, question: Question, text: str | Sequence[str] | Pieces) -> Sample:
+    """`text` as the response to `question`, to be imitated, but for what is read.
+
+    That are results of tools, replies, and pieces that say so.
+    """
+    pieces = text.pieces if isinstance(text, Pieces) else ((text, True),) if isinstance(text, str) else None
+    if pieces is None:
+        assert not isinstance(text, (str, Pieces))
         return episode(policy, question, text)
     codec, tools = policy.codec, policy.propose.tools
     if tools is not None and policy.propose.prompts.tools:
@@ -56,10 +75,11 @@ def row(policy: Policy, question: Question, text: str | Sequence[str]) -> Sample
             "tools whose format is tagged"
         )
     response, mask_T = list[int](), list[float]()
-    for piece, read in tools.parts(text) if tools is not None else [(text, False)]:
-        tokens = codec.encode_plain(piece) if read else codec.encode(piece)
-        response += tokens
-        mask_T += [0.0 if read else 1.0] * len(tokens)
+    for whole, imitated in pieces:
+        for piece, read in tools.parts(whole) if tools is not None else [(whole, False)]:
+            tokens = codec.encode_plain(piece) if read else codec.encode(piece)
+            response += tokens
+            mask_T += [1.0 if imitated and not read else 0.0] * len(tokens)
     sample = demonstration(question.id, policy.propose.prompts.tokens(question), (*response, codec.eos_id))
     return replace(sample, mask_T=(*mask_T, 1.0))
 

@@ -1,4 +1,4 @@
-"""Chains in a Parquet file that `datasets.load_dataset("parquet", data_files=...)` loads, and back as text to imitate.
+"""Chains in a Parquet file that `datasets.load_dataset("parquet", data_files=...)` loads, and back in pieces.
 
 `response` is what the model is to say after its prompt (which opens the thinking); `messages` is the same as a chat.
 `spans` tell of every piece who wrote it and where it was cut from.
@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,24 @@ def read(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def shown(rows: Sequence[dict[str, Any]]) -> list[tuple[Question, str]]:
-    """Questions with the responses to imitate."""
-    return [
-        (
-            Question(row["id"], row.get("family") or "", row["question"], row["instructions"], row.get("level") or 0),
-            row["response"],
-        )
-        for row in rows
-    ]
+def question_of(row: Mapping[str, Any]) -> Question:
+    return Question(row["id"], row.get("family") or "", row["question"], row["instructions"], row.get("level") or 0)
+
+
+def pieces_of(row: Mapping[str, Any], errors: bool) -> tuple[tuple[str, bool], ...]:
+    """The response in pieces, each with whether it is to be imitated; wrong steps only if `errors`.
+
+    A row without spans (of another program) is one piece.
+    """
+    spans = row.get("spans") or [{"text": row["response"], "kind": ""}]
+    return merged((span["text"], errors or span["kind"] != "wrong") for span in spans)
+
+
+def merged(pieces: Iterable[tuple[str, bool]]) -> tuple[tuple[str, bool], ...]:
+    """Neighbours of one kind as one piece, so that a text is cut into tokens at as few seams as there must be."""
+    return tuple(
+        ("".join(text for text, _ in some), kind) for kind, some in groupby(pieces, key=lambda piece: piece[1])
+    )
 
 
 def _row(chain: Chain) -> dict[str, Any]:

@@ -4,7 +4,8 @@
     python -m recipes.factory.measure --out runs/factory --quick    # the reduced form
 
 For each seed chains are made once by all methods on the same samples; for each arm a fresh copy of the model imitates
-its chains until it has read `--tokens` response tokens, and answers test problems. With `--rl N` it then learns from N
+its chains until it has read a number of response tokens, and answers test problems. Wrong steps are read and not
+imitated, but for one arm. With `--rl N` it then learns from N
 updates of reinforcement learning and answers again. A finished arm is a file and is not run again.
 """
 
@@ -33,11 +34,13 @@ from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
 from recipes import arms
 
+WITH_ERRORS = "all, wrong steps imitated"
 METHODS = ("rejection", "pivots", "corrections", "continuations", "roles")
 ARMS: dict[str, tuple[str, ...]] = {
     "none": (),
     "rejection alone": ("rejection",),
     "all": METHODS,
+    WITH_ERRORS: METHODS,
     **{f"without {left}": tuple(name for name in METHODS if name != left) for left in METHODS},
 }
 AFTER = ("none", "rejection alone", "all")  # arms that learn on by reinforcement
@@ -89,24 +92,26 @@ def _cell(name: str, rows: list[dict[str, Any]], seed: int, options: argparse.Na
         policy = load_policy(options.model)
         found: dict[str, Any] = {"arm": name, "seed": seed, "chains": len(kept)}
         if kept:
-            found |= _imitated(policy, kept, seed, options)
+            found |= _imitated(policy, kept, seed, options, name == WITH_ERRORS)
         found |= _answers(policy, seed, options)
         if options.rl and name in AFTER:
             found["after"] = _reinforced(policy, name, seed, options)
         return found
 
     return arms.once(
-        options.out / f"{name.replace(' ', '_')}-{seed}.json",
+        options.out / f"{name.replace(', ', '_').replace(' ', '_')}-{seed}.json",
         work,
         lambda found: f"{found['chains']} chains, test {arms.mean(found['test']):.3f}, turned {found['turned']:.2f}",
     )
 
 
-def _imitated(policy: Policy, rows: list[dict[str, Any]], seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """`policy` cloned on these chains for the given number of tokens."""
+def _imitated(
+    policy: Policy, rows: list[dict[str, Any]], seed: int, options: argparse.Namespace, errors: bool
+) -> dict[str, Any]:
+    """`policy` cloned on these chains for the given number of tokens, read or imitated."""
     mean = sum(len(policy.codec.encode(row["response"])) + 1 for row in rows) / len(rows)
     steps = max(1, round(SIZES[options.size][1] / (mean * options.batch)))
-    shown = factory.endless(parquet.shown(rows), seed)
+    shown = factory.endless(factory.to_imitate(rows, errors=errors), seed)
     trainer = imitate(policy, shown, steps=steps, batch=options.batch, learning_rate=options.rate, seed=seed)
     policy.engine.replace_weights(trainer.weights(), policy.engine.version + 1)
     return {"mean_tokens": mean, "steps": steps}

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from ponder.api.imitate import Pieces
+from ponder.api.imitate import row as imitated_row
+from ponder.api.policies import load_policy
 from ponder.engines.loop import run as run_async
 from ponder.engines.scripted import ScriptedEngine
 from ponder.factory import parquet
-from ponder.factory.chain import Chain, Span
+from ponder.factory.chain import Chain, Kind, Span
 from ponder.factory.errors import ByRollouts, ByTruth, ByVerifier, FirstError
 from ponder.factory.job import METHODS, Factory, Made, Settings
 from ponder.factory.work import TURN, Role
@@ -223,6 +226,28 @@ def test_tokens_are_counted_and_a_wrong_name_is_answered_with_the_nearest() -> N
     assert set(METHODS) == {"rejection", "pivots", "corrections", "continuations", "roles"}
 
 
+def test_wrong_steps_of_a_chain_are_read_and_not_imitated(tmp_path: Path) -> None:
+    spans: tuple[tuple[Kind, str], ...] = (
+        ("right", "a\n"),
+        ("wrong", "b\n"),
+        ("turn", "Wait.\n"),
+        ("correction", "</think>yes"),
+    )
+    chain = Chain(PROBLEM, "corrections", tuple(Span(kind, text, "m") for kind, text in spans), 1.0)
+    parquet.write(tmp_path / "chains.parquet", [chain])
+    (row,) = parquet.read(tmp_path / "chains.parquet")
+    whole = "a\nb\nWait.\n</think>yes"
+    assert parquet.pieces_of(row, errors=False) == (("a\n", True), ("b\n", False), ("Wait.\n</think>yes", True))
+    assert parquet.pieces_of(row, errors=True) == ((whole, True),)
+    assert parquet.pieces_of({"response": whole}, errors=False) == ((whole, True),)  # a file of another program
+    policy = load_policy("tiny")
+    masked = imitated_row(policy, parquet.question_of(row), Pieces(parquet.pieces_of(row, errors=False)))
+    plain = imitated_row(policy, parquet.question_of(row), whole)
+    assert masked.response == plain.response and set(plain.mask_T) == {1.0}
+    read = [token for token, mask in zip(masked.response, masked.mask_T, strict=True) if not mask]
+    assert policy.codec.decode(read) == "b\n"
+
+
 def test_chains_are_read_back_from_their_file(tmp_path: Path) -> None:
     chain = Chain(PROBLEM, "pivots", (Span("right", "a\n", "m", "p#1", "n"), Span("right", "</think>yes", "m")), 1.0, 2)
     parquet.write(tmp_path / "chains.parquet", [chain])
@@ -231,8 +256,8 @@ def test_chains_are_read_back_from_their_file(tmp_path: Path) -> None:
     assert row["messages"][-1] == {"role": "assistant", "content": "<think>\na\n</think>yes"}
     assert row["spans"][0] == {"kind": "right", "text": "a\n", "by": "m", "source": "p#1", "note": "n"}
     assert (row["method"], row["round"], row["outcome"]) == ("pivots", 2, 1.0)
-    ((question, text),) = parquet.shown([row])
-    assert (question.text, text) == ("go?", "a\n</think>yes")
+    assert parquet.question_of(row).text == "go?"
+    assert parquet.pieces_of(row, errors=False) == (("a\n</think>yes", True),)
     with pytest.raises(PonderError, match="no such file"):
         parquet.read(tmp_path / "none.parquet")
     (tmp_path / "bad.parquet").write_text("no")

@@ -110,12 +110,13 @@ def clone(
     steps: Annotated[int, typer.Option(help="Steps; 0 is two passes over the chains.", min=0)] = 0,
     batch: Batch = 32,
     learning_rate: Rate = 3e-4,
+    errors: Annotated[bool, typer.Option("--errors", help="Imitate wrong steps too, and not only read them.")] = False,
     seed: Seed = 0,
     device: Device = "cpu",
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
-    """Let a model imitate chains."""
+    """Let a model imitate chains; steps that were found wrong are read and not imitated."""
     from ponder.api import factory
 
     request = factory.CloneRequest(
@@ -128,6 +129,7 @@ def clone(
         learning_rate=learning_rate,
         seed=seed,
         device=device,
+        errors=errors,
     )
     summary = watched("clone", as_json, lambda tell: factory.clone(request, tell), threads)
     if as_json:
