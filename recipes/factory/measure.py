@@ -34,7 +34,7 @@ from ponder.seeds import derive_seed
 from ponder.selfplay.config import Run
 from recipes import arms
 
-WITH_ERRORS = "all, wrong steps imitated"
+WITH_ERRORS = "all and their errors"
 METHODS = ("rejection", "pivots", "corrections", "continuations", "roles")
 ARMS: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -99,7 +99,7 @@ def _cell(name: str, rows: list[dict[str, Any]], seed: int, options: argparse.Na
         return found
 
     return arms.once(
-        options.out / f"{name.replace(', ', '_').replace(' ', '_')}-{seed}.json",
+        options.out / f"{name.replace(' ', '_')}-{seed}.json",
         work,
         lambda found: f"{found['chains']} chains, test {arms.mean(found['test']):.3f}, turned {found['turned']:.2f}",
     )
