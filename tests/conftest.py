@@ -1,8 +1,12 @@
-"""What every test leaves as it found it."""
+"""One thread for each of several test processes, and what every test leaves as it found it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported; `make test` says it too
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
