@@ -18,15 +18,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import TCPStore
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import PreTrainedModel
 
+from ponder.learning.checkpoints.state import LearnerState
 from ponder.learning.parallel import Ranks
 from ponder.learning.policy import PolicyTrainer
 from ponder.learning.settings import TrainerSettings
@@ -43,22 +47,31 @@ class Group:
     ranks: int
 
 
-def join(device: str = "", seconds: float = 600.0) -> Group:
-    """Join the process group that `torchrun` describes; `device` "" is CUDA if there is any.
+@dataclass(frozen=True)
+class Seat:
+    """Which rank of how many a process is, and the store where they find each other."""
+
+    rank: int
+    ranks: int
+    store: TCPStore
+
+
+def join(device: str = "", seconds: float = 600.0, seat: Seat | None = None) -> Group:
+    """Join the process group of `seat` (None: that which `torchrun` describes); `device` "" is CUDA if there is any.
 
     A collective that waits longer than `seconds` for another rank fails on every rank.
     """
-    from datetime import timedelta
-
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if not dist.is_initialized():
+    backend, patience = "nccl" if where == "cuda" else "gloo", timedelta(seconds=seconds)
+    if seat is not None:
+        dist.init_process_group(backend, store=seat.store, rank=seat.rank, world_size=seat.ranks, timeout=patience)
+    elif not dist.is_initialized():
         missing = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
         if missing:
             raise PonderError(
                 f"this process is no rank of a group: {', '.join(missing)} not set; start it with torchrun"
             )
-        backend = "nccl" if where == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=timedelta(seconds=seconds))
+        dist.init_process_group(backend, timeout=patience)
     if where == "cuda":
         torch.cuda.set_device(dist.get_rank() % torch.cuda.device_count())
     ranks = dist.get_world_size()
@@ -100,9 +113,40 @@ def sharded_trainer(
         model,
         chosen.model_copy(update={"backend": "module"}),
         loss,
-        parallel=Ranks(group.rank, group.ranks),
+        parallel=Ranks(group.rank, group.ranks, gathered),
         **facts,
     )
+
+
+def gathered(value: Any) -> list[Any]:
+    """The value of each rank, in their order. All ranks must call it."""
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, value)
+    return found
+
+
+def whole_state(trainer: PolicyTrainer) -> LearnerState:
+    """`trainer.state()` with whole tensors on every rank, as one process has it. All ranks must call it."""
+    state = trainer.state()
+    weights = {name: _full(tensor) for name, tensor in state.weights.items()}
+    return LearnerState(weights, {name: _full(t) for name, t in state.tensors.items()}, state.counters)
+
+
+def load_whole(trainer: PolicyTrainer, state: LearnerState) -> None:
+    """Continue from the state of one process or of any number of ranks: each rank keeps its share of the tensors."""
+    own = trainer.core.parameters
+
+    def share(name: str, tensor: Tensor) -> Tensor:
+        """`name` has a prefix ("exp_avg.model.norm.weight"), which is empty for the weights themselves."""
+        like: Tensor | None = own.get(name.partition(".")[2])
+        if not isinstance(like, DTensor) or tensor.shape != like.shape:  # step counts; another shape is refused later
+            return tensor.clone()
+        spread = tensor.to(like.device)
+        # `src_data_rank=None`: every rank has the whole tensor and cuts its own part, nothing is sent.
+        return distribute_tensor(spread, like.device_mesh, like.placements, src_data_rank=None)
+
+    weights = {name: share(f".{name}", tensor) for name, tensor in state.weights.items()}
+    trainer.load_state(LearnerState(weights, {n: share(n, t) for n, t in state.tensors.items()}, state.counters))
 
 
 def full_weights(trainer: PolicyTrainer) -> dict[str, Tensor]:

@@ -90,6 +90,11 @@ class Actors:
         return RayMember(name, actor)
 
 
+def put(value: Any) -> Any:
+    """Anything into the object store, for several actors: each node fetches it once."""
+    return ray.put(value)
+
+
 def share(weights: Packed) -> Any:
     """Weights into the object store: each node fetches them once."""
     return ray.put(weights)

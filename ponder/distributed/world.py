@@ -15,9 +15,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from ponder.distributed.engine_worker import EngineWorker
 from ponder.distributed.graders import GraderPool, GraderWorker
+from ponder.distributed.learners.group import LearnerGroup
+from ponder.distributed.learners.worker import Course, LearnerSpec, LearnerWorker
 from ponder.distributed.members import Heard
 from ponder.distributed.messages import EngineSpec
 from ponder.distributed.pool import EnginePool
@@ -70,6 +73,22 @@ class World:
             self._open.enter_context(served(pool, self.settings.metrics_port))
         return pool
 
+    def learners(self, model: PreTrainedModel, course: Course, **facts: Any) -> LearnerGroup:
+        """The learners of the settings with the weights of `model`, started. `facts` are those of `PolicyTrainer`."""
+        from ponder.distributed.ray_members import Actors, put
+
+        s = self.settings
+        bundles = self._group("learners", s.learners, s.learner_cpus, s.learner_gpus, near=True)
+        actors = Actors("learner", LearnerWorker, bundles, s.learner_cpus, s.learner_gpus, calls=2)
+        device = "cuda" if s.learner_gpus else "cpu"
+        spec = LearnerSpec(model.config, s.learners, facts, device, s.learner_cpus, s.update_seconds)
+        group = LearnerGroup(
+            model, course, lambda place, began: actors.launch(place, began, spec, place), put, s, heard=self._heard
+        )
+        self._open.callback(group.close)
+        group.start()
+        return group
+
     def graders(self, families: Sequence[Family], *, allow_unsafe_code: bool = False) -> GraderPool | None:
         """Graders on the cluster; None if the settings want them in this process."""
         if not self.settings.graders:
@@ -89,13 +108,16 @@ class World:
     def close(self) -> None:
         self._open.close()
 
-    def _group(self, what: str, count: int, cpus: float, gpus: float) -> Any:
-        """A placement group with room for `count` parts, spread over the nodes. PonderError if there is none."""
+    def _group(self, what: str, count: int, cpus: float, gpus: float, near: bool = False) -> Any:
+        """A placement group with room for `count` parts. PonderError if there is none.
+
+        They are spread over the nodes, or `near`: on as few as hold them.
+        """
         import ray
         from ray.util.placement_group import placement_group, remove_placement_group
 
         bundle = {"CPU": float(cpus), **({"GPU": float(gpus)} if gpus else {})}
-        group = placement_group([bundle] * count, strategy="SPREAD")
+        group = placement_group([bundle] * count, strategy="PACK" if near else "SPREAD")
         self._open.callback(remove_placement_group, group)
         if not group.wait(self.settings.start_seconds):
             whole, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
@@ -137,7 +159,9 @@ def _connect(address: str, settings: Cluster, stack: ExitStack) -> None:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     own: dict[str, Any] = {
-        "num_cpus": settings.engines * settings.engine_cpus + settings.graders,
+        "num_cpus": settings.engines * settings.engine_cpus
+        + settings.learners * settings.learner_cpus
+        + settings.graders,
         "include_dashboard": False,
         "object_store_memory": _STORE,
         "_node_ip_address": "127.0.0.1",

@@ -89,13 +89,19 @@ class Core:
             floor=s.final_rate,
         )
 
-    def step(self, micros: Iterable[M], backward: Callable[[M], float]) -> Stepped:
-        """Call `backward` (adds a gradient, returns its part of the loss) on each part, then move the weights once."""
+    def step(
+        self, micros: Iterable[M], backward: Callable[[M], float], whole: Callable[[float], float] = float
+    ) -> Stepped:
+        """Call `backward` (adds a gradient, returns its part of the loss) on each part, then move the weights once.
+
+        `whole` gives the loss of all ranks from that of this one, so that they leave out the same steps.
+        """
         self.zero()
         loss = 0.0
         for micro in micros:
             loss += backward(micro)
             self._collect()
+        loss = whole(loss)
         norm = float(_whole(nn.utils.clip_grad_norm_(self.masters.values(), self.settings.max_grad_norm)))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.zero()

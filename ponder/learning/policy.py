@@ -197,12 +197,17 @@ class PolicyTrainer:
         constant = self.loss.constant_length or self.longest
         weights = row_weights(samples, self.loss.normalisation, constant, left_out)
         micros = self._micro_batches([Row(*pair) for pair in zip(samples, weights, strict=True)])
-        sums = Tally()
-        done = self.core.step(self.parallel.share(micros), lambda groups: self._backward(groups, sums))
+        sums, gather = Tally(), self.parallel.gather
+        counted = {id(groups) for groups in micros}  # what only fills up a rank's share is not measured
+
+        def backward(groups: Sequence[Group]) -> float:
+            return self._backward(groups, sums if id(groups) in counted else Tally())
+
+        done = self.core.step(self.parallel.share(micros), backward, lambda loss: sum(gather(loss)))
         if done.skipped:
             self._skip(done.skipped, self._culprits(micros), tally)
         else:
-            tally.add_step(sums, done.norm)
+            tally.add_step(Tally.added(gather(sums)), done.norm)
 
     def _micro_batches(self, rows: Sequence[Row]) -> list[list[Group]]:
         """Parts of a step within `micro_tokens` and the memory limit; a row longer than `micro_tokens` stands alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -73,6 +73,21 @@ class Tally:
         for name, total in zip(metrics, sums[4:], strict=True):
             self.metrics[name] = self.metrics.get(name, 0.0) + total
         return float(sums[0])
+
+    @staticmethod
+    def added(parts: Sequence[Tally]) -> Tally:
+        """The sums of one step from those of its ranks."""
+        names = dict.fromkeys(name for part in parts for name in part.metrics)
+        return Tally(
+            tokens=sum(part.tokens for part in parts),
+            loss=sum(part.loss for part in parts),
+            mismatch=sum(part.mismatch for part in parts),
+            mismatch_k3=sum(part.mismatch_k3 for part in parts),
+            metrics={name: sum(part.metrics.get(name, 0.0) for part in parts) for name in names},
+            entropy=sum(part.entropy for part in parts),
+            flops=sum(part.flops for part in parts),
+            forwarded=sum(part.forwarded for part in parts),
+        )
 
     def add_step(self, step: Tally, grad_norm: float) -> None:
         """A whole step. The mismatch is taken from the first one only: later ones differ because weights moved."""

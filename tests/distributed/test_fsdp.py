@@ -26,7 +26,8 @@ import json, os, signal, sys, traceback
 import torch
 import torch.distributed as dist
 from ponder.distributed import checkpoint
-from ponder.distributed.fsdp import full_gradients, full_weights, join, sharded_trainer
+from ponder.distributed.fsdp import full_gradients, full_weights, join, load_whole, sharded_trainer, whole_state
+from ponder.learning.checkpoints.state import LearnerState
 from ponder.learning.settings import TrainerSettings
 from ponder.losses.clipped import Clipped
 from tests.learning.factory import model, samples
@@ -37,7 +38,9 @@ def rank(out, load, save, steps):
     group = join("cpu", seconds=60)
     settings = TrainerSettings(learning_rate=1e-2, warmup_steps=0, max_grad_norm=0.1, micro_tokens=40)
     trainer = sharded_trainer(model(), settings, Clipped(normalisation="token"), group=group)
-    if load:
+    if load.endswith(".pt"):
+        load_whole(trainer, LearnerState(**torch.load(load, weights_only=True)))
+    elif load:
         checkpoint.load(trainer, load)
     for seed in range(*steps):
         report = trainer.update(samples(7, seed=seed))
@@ -47,8 +50,11 @@ def rank(out, load, save, steps):
     local = sum(p.to_local().numel() for p in trainer.core.parameters.values())
     if save:
         checkpoint.save(trainer, save)
+    state = whole_state(trainer)
+    if group.rank == 0 and save:
+        torch.save(dict(state.__dict__), save + ".pt")
     if group.rank == 0:
-        torch.save({"weights": weights, "gradients": gradients, "local": local}, out)
+        torch.save({"report": report.__dict__, "weights": weights, "gradients": gradients, "local": local}, out)
     dist.destroy_process_group()
 
 def forked(number, job):
@@ -125,6 +131,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("ranks")
     saved, after = str(folder / "checkpoint"), (STEPS, STEPS + 2)
     jobs = [job(2, folder, "two", save=saved, steps=(0, STEPS))]
+    jobs.append(job(3, folder, "whole on 3", load=f"{saved}.pt", steps=after))
     jobs += [job(count, folder, f"on {count}", load=saved, steps=after) for count in (1, 3)]
     shared = {**os.environ, "OMP_NUM_THREADS": "1"}
     shared["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))
@@ -144,10 +151,20 @@ def test_each_rank_keeps_half_of_the_weights(ran: Ran):
     assert whole / 2 <= ran["two"]["local"] <= 0.55 * whole
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_a_checkpoint_of_two_ranks_goes_on_at_another_number(ran: Ran, count: int):
+def test_the_report_is_that_of_the_whole_group(ran: Ran):
+    made = alone(range(STEPS - 1))
+    expected, found = made.update(samples(7, seed=STEPS - 1)), ran["two"]["report"]
+    for name in ("tokens", "forwarded", "flops", "steps", "samples"):
+        assert found[name] == getattr(expected, name), name
+    for name in ("loss", "entropy", "kl_mismatch", "kl_mismatch_k3", "clip_fraction", "grad_norm"):
+        assert found[name] == pytest.approx(getattr(expected, name), rel=1e-4, abs=1e-5), name
+
+
+@pytest.mark.parametrize("count", [1, 3, "whole"])
+def test_a_checkpoint_of_two_ranks_goes_on_at_another_number(ran: Ran, count: object):
     straight = alone(range(STEPS + 2))
-    same(ran[f"on {count}"]["weights"], {name: tensor.detach() for name, tensor in straight.weights().items()})
+    where = "whole on 3" if count == "whole" else f"on {count}"  # whole: as a run's checkpoints hold it
+    same(ran[where]["weights"], {name: tensor.detach() for name, tensor in straight.weights().items()})
 
 
 def test_a_process_that_is_no_rank_is_told_so(monkeypatch: pytest.MonkeyPatch):

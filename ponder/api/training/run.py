@@ -65,7 +65,7 @@ def run(plan: Plan, out: Path, *, resume: bool, tell: Tell, cluster: str = "") -
         placed("" if finished else cluster, config, families) as places,
         ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth,
     ):
-        start = None if finished else prepared(config, families, places.opened)
+        start = None if finished else prepared(config, families, places.opened, places.learners)
         grade = places.grade or truth.grade
         if start is not None:
             _try_the_grader(config, families, grade)

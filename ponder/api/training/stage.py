@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from ponder.api.policies import Policy, load_policy
 from ponder.api.training.beginning import Beginning
@@ -16,6 +17,7 @@ from ponder.engines.loop import run as run_async
 from ponder.engines.open import check_trainable, open_engine
 from ponder.engines.settings import LocalSettings, ScriptedSettings
 from ponder.evaluation.suite import build_suite
+from ponder.learning.policy import PolicyTrainer
 from ponder.models.load import Loaded, config_of
 from ponder.policy.codec import Codec
 from ponder.protocols import Family, Grade, Propose, WeightedEngine
@@ -34,6 +36,7 @@ from ponder.selfplay.roles import (
     Generator,
     NoVerifier,
     Texts,
+    Trainer,
     Verifier,
     parity_check,
     policy_trainer,
@@ -44,6 +47,7 @@ from ponder.selfplay.steps.parts import Tell
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
 SUMMARY = "summary.json"
 Opened = Callable[[Codec, Loaded], WeightedEngine]
+Learners = Callable[[PreTrainedModel], Trainer]
 
 
 @dataclass
@@ -60,8 +64,13 @@ class Start:
     scorers: Scorers
 
 
-def prepared(config: Run, families: list[Family], opened: Opened | None = None) -> Start:
-    """Load the model and make whatever learns; `opened` makes the engine where it is not of this process."""
+def prepared(
+    config: Run, families: list[Family], opened: Opened | None = None, learners: Learners | None = None
+) -> Start:
+    """Load the model and make whatever learns.
+
+    `opened` and `learners` make the engine and the policy's trainer where they are not of this process.
+    """
     policy = load_policy(
         config.model,
         device=config.device,
@@ -80,8 +89,10 @@ def prepared(config: Run, families: list[Family], opened: Opened | None = None) 
     own = kind(policy.model, policy.propose, config) if enabled and dual else None
     critic = Critic(policy.model, policy.propose, config) if needs_critic(config) else None
     scorers = scorers_of(config, policy)
-    trainer = policy_trainer(policy.model, config)
-    shared = UnifiedVerifier(policy.model, policy.propose, config, trainer.core) if enabled and not dual else None
+    trainer = policy_trainer(policy.model, config) if learners is None else learners(policy.model)
+    shared = None
+    if enabled and not dual and isinstance(trainer, PolicyTrainer):  # several learners with it were refused already
+        shared = UnifiedVerifier(policy.model, policy.propose, config, trainer.core)
     verifier = own or shared or NoVerifier()
     generator = Generator(trainer, policy.propose, policy.engine, policy.model, _check(config, policy))
     return Start(config, families, policy, base, generator, verifier, critic, scorers)
