@@ -34,7 +34,6 @@ from ponder.selfplay.cluster import Cluster
 from ponder.types import PonderError, Sample
 
 _BEAT = 5.0  # seconds after which learners at work are asked whether they are still there
-_PROBE = 5.0  # seconds to find out which rank died when others report that they lost it
 
 
 class LearnersLost(PonderError):
@@ -219,13 +218,12 @@ class LearnerGroup:
         try:
             while True:
                 done, waiting = await asyncio.wait(asked, timeout=self._beat, return_when=asyncio.FIRST_EXCEPTION)
-                if waiting and any(
-                    task.exception() for task in done
-                ):  # the others follow soon, or wait for it for ever
-                    await asyncio.wait(waiting, timeout=_PROBE)
-                if any(isinstance(task.exception(), Lost) for task in asked if task.done()):
+                errors = [error for error in (task.exception() for task in done) if error is not None]
+                if any(isinstance(error, Lost) for error in errors):
                     raise _first_lost(asked) if method == "alive" else await self._blamed(asked)
-                if any(task.exception() for task in done) or not waiting:
+                if errors and waiting:  # the others refuse it soon too, or they are out of step
+                    await asyncio.wait(waiting, timeout=self._settings.stall_seconds)
+                if errors or not waiting:
                     return _agreed(method, [_outcome(task) for task in asked])
                 if method != "alive":
                     # An update may take long, but its learners must be alive: one that was stopped is given up.
@@ -236,9 +234,9 @@ class LearnerGroup:
 
     async def _blamed(self, asked: Sequence[asyncio.Task[Any]]) -> Lost:
         """Who is gone. When a rank dies, the others fail too, and often sooner than its death is noticed."""
-        alive = await asyncio.gather(
-            *(member.call("alive", seconds=_PROBE) for member in self._members), return_exceptions=True
-        )
+        limit = self._settings.stall_seconds  # a dead one is told of at once; a live one may be slow
+        asking = (member.call("alive", seconds=limit) for member in self._members)
+        alive = await asyncio.gather(*asking, return_exceptions=True)
         return next((answer for answer in alive if isinstance(answer, Lost)), _first_lost(asked))
 
 
