@@ -139,7 +139,9 @@ def test_two_learners_and_a_death_make_the_samples_and_weights_of_one_process(ra
 def test_the_dead_learner_is_named_and_its_updates_were_made_again(ran: Ran) -> None:
     lost = [event for event in read_events(ran.group) if event["kind"] == "learner_lost"]
     assert len(lost) == 1 and lost[0]["updates_again"] == 1  # of its round
-    assert lost[0]["why"].startswith(("learner 0: ActorDiedError", "learner 1: ActorDiedError"))  # a process has no name
+    assert lost[0]["why"].startswith(
+        ("learner 0: ActorDiedError", "learner 1: ActorDiedError")
+    )  # a process has no name
     assert not learners()  # training is over
 
 
