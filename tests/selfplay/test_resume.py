@@ -18,6 +18,7 @@ import pytest
 from safetensors.torch import load_file
 
 from ponder.api.train import train
+from ponder.api.training.run import is_finished
 from ponder.runlog import read_jsonl
 from ponder.types import PonderError
 from tests.selfplay.small import SETTINGS
@@ -93,6 +94,16 @@ def test_told_to_stop_it_finishes_its_round_says_how_to_go_on_and_ends_bit_equal
 def test_a_folder_of_another_configuration_is_refused_by_key(whole: tuple[Path, Path]) -> None:
     with pytest.raises(PonderError, match=r"loss\.clip_low"):
         train(out=whole[1], settings=["loss.clip_low=0.1"], resume=True)
+
+
+def test_a_summary_that_cannot_be_read_does_not_make_a_run_finished(tmp_path: Path) -> None:
+    """It is set aside when the folder is opened, and then it is no longer there to be shown."""
+    assert not is_finished(tmp_path)
+    for broken in ("{", "[]", "", "[" * 100_000):
+        (tmp_path / "summary.json").write_text(broken, encoding="utf-8")
+        assert not is_finished(tmp_path)
+    (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
+    assert is_finished(tmp_path)
 
 
 def test_a_finished_run_is_not_measured_again(whole: tuple[Path, Path]) -> None:

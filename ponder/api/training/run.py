@@ -60,7 +60,7 @@ def run(plan: Plan, out: Path, *, resume: bool, tell: Tell, cluster: str = "") -
     check_source(config.source, families)
     for held_out in ("validation", "test"):
         refuse_overlapping(families, families, splits=("train", held_out))
-    finished = resume and (out / SUMMARY).is_file()
+    finished = resume and is_finished(out)
     with (
         placed("" if finished else cluster, config, families) as places,
         ground_truth(families, allow_unsafe_code=config.allow_unsafe_code) as truth,
@@ -74,6 +74,14 @@ def run(plan: Plan, out: Path, *, resume: bool, tell: Tell, cluster: str = "") -
         ) as log:
             places.listen(log.event)
             return _logged(start, log, grade, tell, started, clock, plan.forecast)
+
+
+def is_finished(out: Path) -> bool:
+    """Whether the run in `out` wrote its summary, whole; one that cannot be read is set aside and made again."""
+    try:
+        return isinstance(json.loads((out / SUMMARY).read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def _try_the_grader(config: Run, families: list[Family], grade: Grade) -> None:
