@@ -6,7 +6,7 @@ Several specs stand side by side with commas. A new family is one file and one l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from inspect import getdoc
 from typing import Any, TypeVar
@@ -97,6 +97,8 @@ def register(name: str) -> Callable[[C], C]:
     def known_as(cls: C) -> C:
         if name in FAMILIES and FAMILIES[name].build is not cls:
             raise PonderError(f"problem family {name!r} is there already; choose another name")
+        if not is_dataclass(cls):
+            raise PonderError(f"problem family {name!r}: {cls.__name__} is no dataclass; put @dataclass above it")
         FAMILIES[name] = _generated(cls)
         return cls
 

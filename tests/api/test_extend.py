@@ -99,6 +99,8 @@ def test_names_that_are_taken_or_cannot_be_written_are_refused(tmp_path: Path) -
         ponder.register_verifier("self-check")
     with pytest.raises(PonderError, match=r"problem family 'a\?b': a name is made of letters"):
         ponder.register_family("a?b")
+    with pytest.raises(PonderError, match="problem family 'bare': Bare is no dataclass; put @dataclass above it"):
+        ponder.register_family("bare")(type("Bare", (), {}))
     with pytest.raises(PonderError, match="no such file"):
         ponder.load_plugin(tmp_path / "none.py")
     with pytest.raises(PonderError, match="no such folder; give the folder of a trained verifier, or self-check"):
