@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from ponder.rollout import store
 from ponder.types import Group, Key, Problem, Question, Step, StopReason, Trajectory, Verdict
 from recipes import arms
+from recipes.algorithms import curves
+from recipes.beyond import measure as beyond
 from recipes.coupling.compare import course, stored, table
 
 
@@ -77,3 +80,39 @@ def test_the_course_is_the_area_under_the_curve_and_rounds_are_compared_whatever
     assert found.as_many is not None and found.as_many.y == pytest.approx(0.05)
     assert found.gain is not None and found.gain.y == pytest.approx(-0.05)
     assert found.last is None
+
+
+def training(ceiling: float) -> dict[str, Any]:
+    """Ten rounds on a sigmoid from 0.2 to `ceiling`, half of it made at 4 GFLOPs, exponent 2; a family that lags."""
+    rows = []
+    for work in (0.0, *(1e9 * step for step in range(1, 13))):
+        share = 1 / (1 + (4e9 / work) ** 2) if work else 0.0
+        y = 0.2 + (ceiling - 0.2) * share
+        rows.append({"flops": work, "seconds": work / 1e9, "ladder": {"a": [y + 0.1], "b": [y - 0.1, y - 0.1]}})
+    return {"rows": rows}
+
+
+def test_the_ceiling_of_a_curve_is_a_mean_over_seeds_and_none_where_a_bound_set_it(tmp_path: Path) -> None:
+    asymptote, half, tail, unchanged = curves.fitted([training(0.7), training(0.8)])
+    assert asymptote.startswith("75.0 (") and half.startswith("4") and tail.startswith("0.0")
+    assert float(unchanged.split()[0]) > 2.0  # the last quarter still rises
+    flat = {"rows": [{**row, "ladder": {"a": [0.5]}} for row in training(0.7)["rows"]]}
+    assert curves.fitted([training(1.0)])[0] == "-; 1 of 1 at the bound"
+    assert curves.fitted([flat]) == ["-", "-", "-", "-"]
+    curves.draw({"x": [training(0.7), training(0.8)], "y": [flat]}, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_accuracy_by_number_of_changes_and_what_many_tries_solve(tmp_path: Path) -> None:
+    def arm(name: str, seed: int, *right: int) -> dict[str, Any]:
+        pairs = {str(at): [[n, 256], [0, 256]] for at, n in zip((2, 3), right, strict=True)}
+        return {"arm": name, "seed": seed, "right": pairs}
+
+    options = Namespace(changes=[2, 3], passes=["base"], out=tmp_path)
+    cells = [arm("base", 0, 64, 0), arm("self-play", 0, 256, 128), arm("self-play", 1, 128, 128)]
+    first, second = beyond.said(cells, options).split("Solved in 256 tries")
+    assert "| base (1) | 12.5 | 0.0 |" in first
+    assert "| self-play (2) | 37.5 (-121.3 to 196.3) | 25.0 (25.0 to 25.0) |" in first
+    assert "| base | 50.0 | 0.0 |" in second and "self-play" not in second
+    beyond.draw(cells, options)
+    assert (tmp_path / "beyond.png").stat().st_size > 10_000

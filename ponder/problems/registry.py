@@ -20,6 +20,7 @@ from ponder.problems.families.cipher import Cipher
 from ponder.problems.families.countdown import Countdown
 from ponder.problems.families.formula import Formula
 from ponder.problems.families.shapes import Shapes
+from ponder.problems.families.transforms import Transforms
 from ponder.problems.files.corpus import Corpus
 from ponder.problems.files.hub import Hub
 from ponder.problems.files.jsonl import Jsonl
@@ -73,6 +74,7 @@ FAMILIES: dict[str, Entry] = {
     "nim": _generated(Nim),
     "shapes": _generated(Shapes),
     "tictactoe": _generated(TicTacToe),
+    "transforms": _generated(Transforms),
     "gym": Entry("A task of reasoning-gym, judged by its own scorer.", _gym, None, "TASK"),
     "corpus": Entry("Questions about the passages of a file, which are not shown.", Corpus, {}, "PATH"),
     "jsonl": Entry("The rows of a file, one JSON object a line.", Jsonl, {"split": "", "verifier": ""}, "PATH"),

@@ -7,6 +7,7 @@ A step is good if right work from its end on gives a right answer:
 - countdown: no try claims a hit that is none; in an unfinished try the equations are true and the target is within
   reach of the numbers left. A try that misses does no harm, and neither does one that computes falsely and claims
   nothing: the next begins with all numbers again, from which every target can be reached;
+- transforms: the last finished line, with what it leaves to do, comes to the answer;
 - the last step, which holds the answer: the response is graded right.
 
 This is the truth of prefixes, which is what rollouts estimate, and not of lines in isolation: in a cipher a false
@@ -25,6 +26,7 @@ from ponder.problems.families.cipher import Cipher
 from ponder.problems.families.countdown import Countdown
 from ponder.problems.families.countdown_truth import can_still_hit
 from ponder.problems.families.expressions import ExpressionError, evaluate
+from ponder.problems.families.transforms import LETTERS, MEANINGS, Transforms, changed
 from ponder.types import Problem
 
 NO_ERROR = -1
@@ -79,13 +81,24 @@ def _letters(line: str) -> str:
     return "".join(part.partition("=")[2] for part in line.split())
 
 
+def _transforms_holds(problem: Problem, thinking: str) -> bool:
+    *lines, _ = thinking.split("\n")
+    if not lines:
+        return True
+    *todo, word = lines[-1].split(" ")
+    if len(todo) > 1 or not word or not set(word) <= set(LETTERS) or not set("".join(todo)) <= MEANINGS.keys():
+        return False
+    return changed("".join(todo), word) == problem.key.answer
+
+
 def _countdown_holds(problem: Problem, thinking: str) -> bool:
     return can_still_hit(thinking, problem.key.data["numbers"], problem.key.data["target"])
 
 
 # Graders do not depend on a family's difficulty, so the default instance serves for all.
-_HOLDS: dict[str, tuple[Callable[[Problem, str], bool], Arithmetic | Cipher | Countdown]] = {
+_HOLDS: dict[str, tuple[Callable[[Problem, str], bool], Arithmetic | Cipher | Countdown | Transforms]] = {
     "arithmetic": (_arithmetic_holds, Arithmetic()),
     "cipher": (_cipher_holds, Cipher()),
     "countdown": (_countdown_holds, Countdown()),
+    "transforms": (_transforms_holds, Transforms()),
 }

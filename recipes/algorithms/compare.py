@@ -25,13 +25,13 @@ from ponder.api.training.presets import PRESETS
 from ponder.api.training.stage import curriculum, prepared
 from ponder.config import load
 from ponder.engines.loop import run as run_async
-from ponder.evaluation.curves.fits import SigmoidFit, fit_sigmoid
 from ponder.evaluation.suite import Suite, build_suite
 from ponder.protocols import Family, Grade
 from ponder.selfplay import measure, needs
 from ponder.selfplay.config import Run
 from ponder.selfplay.loop import SelfPlay
 from recipes import arms
+from recipes.algorithms import curves
 
 # Name of the row -> settings. Presets by their names; besides, one change of the default each.
 ARMS: dict[str, tuple[str, ...]] = {
@@ -236,11 +236,6 @@ def _share(right: Sequence[float]) -> float:
     return sum(right) / len(right) if right else 0.0
 
 
-def _mean(ladder: dict[str, list[float]]) -> float:
-    """The mean over families of the mean over problems."""
-    return arms.mean([_share(some) for some in ladder.values() if some]) or 0.0
-
-
 def _table(results: dict[str, Any]) -> str:
     """Rows by test accuracy; intervals are over seeds, and the gain over the default is seed by seed."""
     default = results["arms"].get("dr_grpo", {"runs": []})["runs"]
@@ -258,23 +253,12 @@ def _table(results: dict[str, Any]) -> str:
                 "" if name == "dr_grpo" else arms.percent(arms.over_seeds(gains), sign=True),
                 arms.number(arms.mean([run["updates"] for run in runs]), "{:.0f}"),
                 arms.number(arms.mean([run["rows"][-1]["seconds"] for run in runs]), "{:.0f}"),
-                *_fitted(runs),
+                *curves.fitted(runs),
             ]
         )
     header = ["arm", "rate", "seeds", "test accuracy, %", "gain over `dr_grpo`", "updates", "seconds"]
     title = f"Untrained: {100 * _share(results['base']['test']):.1f} %. Budget: {results['budget']:.3g} FLOPs.\n\n"
-    return title + arms.markdown([*header, "asymptote", "foreseen", "unchanged"], rows)
-
-
-def _fitted(runs: Sequence[dict[str, Any]]) -> tuple[str, str, str]:
-    """Asymptote of the sigmoid, its error on the held-out tail, and that of "no change", over all seeds together."""
-    points = [(row["flops"], _mean(row["ladder"])) for run in runs for row in run["rows"] if row["ladder"]]
-    fit = fit_sigmoid(points)
-    if not isinstance(fit, SigmoidFit):
-        return "-", "-", "-"
-    asymptote = "at its bound" if fit.is_at_bound else f"{100 * fit.asymptote:.0f} %"
-    unchanged = "-" if fit.unchanged_error is None else f"{100 * fit.unchanged_error:.1f}"
-    return asymptote, f"{100 * fit.tail_error:.1f}", unchanged
+    return title + arms.markdown([*header, *curves.HEADER], rows)
 
 
 def _options() -> argparse.Namespace:

@@ -20,7 +20,7 @@ SHOWN = (
     ("length", "tokens an answer"),
     ("live", "groups with a gradient"),
     ("only_verifier", "only the verifier likes"),
-    ("repetition", "answers that repeat themselves"),
+    ("repetition", "share that repeats itself"),
 )
 
 

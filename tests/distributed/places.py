@@ -25,7 +25,7 @@ class Near:
         task = asyncio.ensure_future(getattr(self.worker, method)(*arguments))
         waited = 0.0
         while waited < seconds:
-            # Not `wait` on a task that is done: it returns at once, and the deadline of a stopped member would be no time.
+            # `wait` on a task that is done returns at once: the deadline of a stopped member would be no time.
             await (asyncio.sleep(0.01) if task.done() else asyncio.wait([task], timeout=0.01))
             if self.dead or self.killed:
                 task.cancel()

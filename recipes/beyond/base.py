@@ -1,0 +1,63 @@
+"""A base for which no demonstration goes far enough: the embedded model, cloned on problems of one and two changes.
+
+    python recipes/beyond/base.py --out build/beyond/base [--changes 1,2] [--steps 240]
+
+Two in five demonstrators write a line for each change, the others the answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from ponder.api.imitate import imitate
+from ponder.api.machine import set_threads
+from ponder.api.policies import load_policy
+from ponder.models.load import save
+from ponder.problems.families.transforms import Transforms
+from ponder.types import Question
+
+
+def main() -> None:
+    options = _options()
+    set_threads(options.threads)
+    if (options.out / "config.json").exists():
+        return
+    policy = load_policy("tiny")
+    trainer = imitate(
+        policy,
+        demonstrations([int(changes) for changes in options.changes.split(",")], options.seed),
+        steps=options.steps,
+        batch=options.batch,
+        learning_rate=options.rate,
+        seed=options.seed,
+        tell=lambda step, steps, loss: print(step, steps, loss, flush=True) if step % 10 == 0 else None,
+    )
+    save(policy.model, policy.tokenizer, options.out, weights=trainer.weights())
+
+
+def demonstrations(changes: list[int], seed: int) -> Iterator[tuple[Question, str]]:
+    """Problems of each number of changes in turn, with what a demonstrator says there."""
+    families = [Transforms(changes=number) for number in changes]
+    for at in count():
+        family = families[at % len(families)]
+        problem = family.problem(at, split="train", seed=seed)
+        yield problem.question, family.demonstration(problem, seed)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Clone the embedded model on problems of few changes.")
+    parser.add_argument("--out", type=Path, default=Path("build/beyond/base"))
+    parser.add_argument("--changes", default="1,2", help="how many changes the demonstrated problems have")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

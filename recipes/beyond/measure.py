@@ -1,0 +1,213 @@
+"""What no demonstration shows and no number of samples finds: problems of more changes than the base ever saw.
+
+    python recipes/beyond/base.py --out build/beyond/base
+    python -m recipes.beyond.measure --base build/beyond/base --out runs/beyond [--seeds 3]
+
+Every arm starts from the same base and spends the floating-point work of the arm `self-play` of the same seed, sampling
+included. A finished arm is a file and is not run again. Accuracy is of test problems of each number of changes, the
+share of right answers among `--tries` at temperature 1; pass@256 is of the same problems for the arms of `--pass`, with
+the first seed. See README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from ponder.api.machine import set_threads
+from ponder.api.policies import Policy, load_policy
+from ponder.api.problems import draw_problems, ground_truth
+from ponder.api.training.bare import play_until
+from ponder.config import load
+from ponder.engines.loop import run as run_async
+from ponder.evaluation.metrics import pass_at_k
+from ponder.learning.policy import PolicyTrainer
+from ponder.losses.cloning import Cloning
+from ponder.problems.families.transforms import Transforms
+from ponder.reports.plot_style import canvas, cycle, legend, png, style
+from ponder.rollout.collect import collect
+from ponder.seeds import derive_seed
+from ponder.selfplay import control
+from ponder.selfplay.config import Run
+from recipes import arms
+
+SHOWN = 2  # the most changes of a demonstrated problem, where every run begins
+ARMS: dict[str, tuple[str, ...]] = {
+    "self-play": (),
+    "without harder problems": ("curriculum.most_levels=1",),
+    "own right answers": ("algorithm.kind=rejection", "loss.kind=cloning"),
+    "careful demonstrations": (),
+    "base": (),
+}
+MANY = 256
+
+
+def main() -> None:
+    options = _options()
+    set_threads(options.threads)
+    cells: list[dict[str, Any]] = []
+    for seed in arms.seeds(options):
+        budget = _cell("self-play", seed, options, None)["flops"]
+        for name in dict.fromkeys(("self-play", *options.names)):
+            cells.append(_cell(name, seed, options, budget))
+            arms.leave(options, said(cells, options), cells=cells)
+    draw(cells, options)
+    print(said(cells, options))
+
+
+def _cell(name: str, seed: int, options: argparse.Namespace, budget: float | None) -> dict[str, Any]:
+    """One arm with one seed, trained and tested, or read."""
+
+    def work() -> dict[str, Any]:
+        found: dict[str, Any] = {"arm": name, "seed": seed, "flops": 0.0}
+        if name == "base":
+            policy = load_policy(str(options.base))
+        elif name == "careful demonstrations":
+            policy, found["flops"] = _cloned(seed, options, budget or 0.0)
+        else:
+            played = play_until(_config(name, seed, options), flops=math.inf if budget is None else budget)
+            policy = played.start.policy
+            rounds = [{"levels": row["levels"], "solve_rate": row["solve_rate"]} for row in played.rows[1:]]
+            found |= {"flops": played.flops, "updates": options.updates * len(rounds), "rounds": rounds}
+        many = name in options.passes and seed == options.first_seed
+        return {**found, "right": tested(policy, seed, options, MANY if many else options.tries)}
+
+    def line(found: dict[str, Any]) -> str:
+        return " ".join(f"{changes}:{100 * _accuracy(pairs):.0f}" for changes, pairs in found["right"].items())
+
+    return arms.once(options.out / f"{name.replace(' ', '_')}-{seed}.json", work, line)
+
+
+def _config(name: str, seed: int, options: argparse.Namespace) -> Run:
+    rate = options.imitation_rate if name == "own right answers" else options.rate
+    return load(
+        Run,
+        None,
+        [
+            f"model={options.base}",
+            f"seed={seed}",
+            f"problems=['transforms?changes={SHOWN}']",
+            f"rounds={options.rounds if name == 'self-play' else 1000}",
+            f"updates={options.updates}",
+            f"sampling.problems={options.problems}",
+            f"sampling.max_tokens={options.tokens}",
+            f"trainer.learning_rate={rate}",
+            f"curriculum.most_levels={options.levels}",
+            "verifier.enabled=false",
+            "evaluation.ladder=2",
+            "parity.every=0",
+            f"threads={options.threads}",
+            *ARMS[name],
+        ],
+    )
+
+
+def _cloned(seed: int, options: argparse.Namespace, flops: float) -> tuple[Policy, float]:
+    """The base, taught by careful demonstrators alone for this much work, on problems such as it saw before."""
+    policy, config = load_policy(str(options.base)), Run()
+    settings = config.trainer.model_copy(update={"learning_rate": options.imitation_rate})
+    trainer = PolicyTrainer(policy.model, settings, Cloning(), seed=seed)
+    report = control.clone(
+        trainer,
+        policy.codec,
+        [Transforms(changes=changes, careful=1.0) for changes in range(1, SHOWN + 1)],
+        flops=flops,
+        settings=config.control,
+        seed=derive_seed("control", seed) % 2**31,
+        tell=lambda *_: None,
+    )
+    policy.engine.replace_weights(trainer.weights(), policy.engine.version + 1)
+    return policy, report.flops
+
+
+def tested(policy: Policy, seed: int, options: argparse.Namespace, tries: int) -> dict[str, list[list[int]]]:
+    """By the number of changes: of each test problem the right answers and all answers."""
+    found = {}
+    for changes in options.changes:
+        family = Transforms(changes=changes)
+        problems = draw_problems([family], "test", options.test, 0)
+        with ground_truth([family]) as truth:
+            groups = run_async(
+                collect(
+                    problems,
+                    policy.at(1.0),
+                    truth.grade,
+                    group_size=tries,
+                    max_tokens=options.tokens,
+                    seed=derive_seed("test", seed, changes),
+                )
+            )
+        found[str(changes)] = [
+            [sum(outcome > 0.5 for _, outcome in group.judged), len(group.judged)] for group in groups
+        ]
+    return found
+
+
+def _accuracy(pairs: list[list[int]]) -> float:
+    return arms.mean([right / tried for right, tried in pairs if tried]) or 0.0
+
+
+def said(cells: list[dict[str, Any]], options: argparse.Namespace) -> str:
+    """Accuracy by number of changes with intervals over seeds, and pass@256 of the first seed, as Markdown."""
+    names = list(dict.fromkeys(cell["arm"] for cell in cells))
+    header = ["changes", *map(str, options.changes)]
+    rows, many = [], []
+    for name in names:
+        mine = [cell for cell in cells if cell["arm"] == name]
+        rates = [[_accuracy(cell["right"][str(at)]) for cell in mine] for at in options.changes]
+        rows.append([f"{name} ({len(mine)})", *(arms.percent(arms.over_seeds(some)) for some in rates)])
+        if name in options.passes:
+            whole = mine[0]["right"]
+            many.append([name, *(f"{100 * _pass(whole[str(at)]):.1f}" for at in options.changes)])
+    text = "Right answers at temperature 1, % (seeds):\n\n" + arms.markdown(header, rows)
+    return text + (f"\nSolved in {MANY} tries, %, first seed:\n\n" + arms.markdown(header, many) if many else "")
+
+
+def _pass(pairs: list[list[int]]) -> float:
+    return arms.mean([pass_at_k(tried, right, min(MANY, tried)) for right, tried in pairs if tried]) or 0.0
+
+
+def draw(cells: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Accuracy against the number of changes, a line an arm; what 256 tries of the base solve is dashed."""
+    with style():
+        figure, (axes,) = canvas()
+        for index, name in enumerate(dict.fromkeys(cell["arm"] for cell in cells)):
+            mine, mark = [cell for cell in cells if cell["arm"] == name], cycle(index)
+            known = [[_accuracy(cell["right"][str(at)]) for cell in mine] for at in options.changes]
+            axes.plot(options.changes, [100 * (arms.mean(some) or 0.0) for some in known], **mark.line(), label=name)
+            if name == "base":
+                many = [100 * _pass(mine[0]["right"][str(at)]) for at in options.changes]
+                axes.plot(options.changes, many, ls=":", color=mark.colour, label=f"base, any of {MANY} tries")
+        axes.axvspan(min(options.changes) - 0.5, SHOWN + 0.5, alpha=0.12, color="grey")
+        axes.set(xlabel="changes of the word (grey: demonstrated)", ylabel="right, %", ylim=(-3, 103))
+        legend(figure, axes)
+        png(figure, options.out / "beyond.png")
+
+
+def _options() -> argparse.Namespace:
+    parser = arms.parser(__doc__, seeds=3)
+    parser.add_argument("--base", type=Path, default=Path("build/beyond/base"))
+    parser.add_argument("--arms", default="", help=f"comma-separated, of: {'; '.join(ARMS)}")
+    parser.add_argument("--pass", dest="passes", default="base,self-play", help=f"arms that get {MANY} tries")
+    parser.add_argument("--changes", default="1,2,3,4,5,6,8", help="numbers of changes that are tested")
+    parser.add_argument("--levels", type=int, default=7, help="how many numbers of changes the curriculum may open")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--updates", type=int, default=4, help="updates of a round")
+    parser.add_argument("--problems", type=int, default=24, help="problems of an update, eight answers each")
+    parser.add_argument("--tokens", type=int, default=160, help="most tokens of an answer")
+    parser.add_argument("--test", type=int, default=30, help="test problems of each number of changes")
+    parser.add_argument("--tries", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--imitation-rate", type=float, default=3e-4)
+    options = parser.parse_args()
+    options.names = arms.chosen(options.arms, list(ARMS))
+    options.passes = arms.chosen(options.passes, list(ARMS))
+    options.changes = [int(changes) for changes in options.changes.split(",")]
+    options.out.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+if __name__ == "__main__":
+    main()
