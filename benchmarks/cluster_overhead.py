@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for pair in range(asked.pairs):
             for cluster in ("", "local") if pair % 2 == 0 else ("local", ""):
                 out = Path(place) / f"{cluster or 'alone'}-{pair}"
-                seconds[cluster].append(_trained(out, settings, cluster) / updates)
+                seconds[cluster].append(trained(out, settings, cluster) / updates)
                 hashes.add(hashlib.sha256((out / "model" / "model.safetensors").read_bytes()).hexdigest())
                 print(f"{cluster or 'one process'}: {seconds[cluster][-1]:.2f} s an update", flush=True)
         service, load = of_run(Path(place) / "alone-0")
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if len(hashes) == 1 else 1
 
 
-def _trained(out: Path, settings: Sequence[str], cluster: str) -> float:
+def trained(out: Path, settings: Sequence[str], cluster: str) -> float:
     """Seconds of training of one run in a process of its own."""
     command = [sys.executable, "-m", "ponder", "run", "--json", "--out", str(out)]
     command += [part for setting in settings for part in ("--set", setting)]

@@ -25,18 +25,21 @@ from ponder.distributed.capacity.simulate import simulate
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.suite import build_suite
 from ponder.losses import LOSSES
-from ponder.losses.reinforce import Reinforce
+from ponder.losses.loss import Loss, Terms, TokenRows
 from ponder.selfplay import measure
 from ponder.selfplay.config import Run
 from recipes import arms
 
 
 @LOSSES.register
-class AgeIgnored(Reinforce):
+class AgeIgnored(Loss):
     """The policy gradient of old tokens as if the present weights had drawn them; no run should use it."""
 
     kind: Literal["age_ignored"] = "age_ignored"
     compares: ClassVar[bool] = True  # it does not; a run would rightly refuse it
+
+    def __call__(self, tokens: TokenRows) -> Terms:
+        return Terms(-tokens.logprobs_N * tokens.advantages_N)
 
 
 # How tokens of older weights mu are weighed. At staleness 0 all three are the same, so they share that training.

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ponder.cli import app
 from ponder.distributed.capacity.hardware import ACCELERATORS, accelerator, cache_bytes, service_of
-from ponder.distributed.capacity.measured import of_run
+from ponder.distributed.capacity.measured import account, of_run, of_runs
 from ponder.distributed.capacity.pipeline import Load, Service, Shape
 from ponder.distributed.capacity.plan import memory_of, plan_of
 from ponder.distributed.capacity.simulate import simulate
@@ -46,6 +46,36 @@ def test_a_step_is_shared_by_the_answers_under_way() -> None:
 
 def test_what_finds_no_row_waits_for_one() -> None:
     assert simulate(changed(rows=4, learn=0.0), LOAD, Shape(1)).step == pytest.approx(2 * 100 * 0.01)
+
+
+def test_a_round_ends_with_a_rest_in_which_it_is_measured() -> None:
+    # Sampling 1 s, learning 2 s, measuring 0.5 s an update, two updates a round.
+    alone = simulate(changed(measure=0.5), LOAD, Shape(1, round=2), updates=4, whole=True)
+    assert alone.step == pytest.approx(1.0 + 2.0 + 0.5)
+    # Ahead by one: 1 + 2 + 2, at once the next batch and no more; measuring 1; then 2 + 2 + 1 and the end.
+    ahead = simulate(changed(measure=0.5), LOAD, Shape(1, staleness=1, round=2), updates=4, whole=True)
+    assert 4 * ahead.step == pytest.approx((1 + 2 + 2 + 1) + (2 + 2 + 1))
+    # Where learning is quick, the rest waits for the batches that are drawn ahead: 1 + 1 + 1, measuring 1, 1 + 0, 1.
+    quick = simulate(changed(learn=0.0, measure=0.5), LOAD, Shape(1, staleness=1, round=2), updates=4, whole=True)
+    assert 4 * quick.step == pytest.approx((1 + 1 + 1 + 1) + (1 + 0 + 1))
+
+
+def test_parts_that_share_a_processor_slow_each_other_down() -> None:
+    # Ahead by one everything overlaps, which gains nothing on one processor and all on two.
+    on = {n: simulate(PLAIN, LOAD, Shape(1, staleness=1, processors=n)).step for n in (1, 2, 0)}
+    assert on[1] == pytest.approx(1.0 + 2.0) and on[2] == on[0] == pytest.approx(2.0)
+    work = changed(step=0.0, step_row=0.001, learn=0.0)
+    shared, apart = (simulate(work, LOAD, Shape(2, processors=n)).step for n in (1, 2))
+    assert shared == pytest.approx(0.8) and apart == pytest.approx(0.4)
+    # Answers begin 0.1 s after each other, so the engine makes steps for 1.7 s; the driver works for 1.6 s.
+    driven = simulate(changed(dispatch=0.2, learn=0.0), LOAD, Shape(1, processors=1)).step
+    assert driven == pytest.approx(8 * 0.2 + 1.7)
+
+
+def test_measured_lengths_are_drawn_and_what_teaches_nothing_costs_the_learner_nothing() -> None:
+    known = Load(problems=4, group=2, prompt=0, mean=1, spread=0.0, longest=1000, lengths=(100,), learned=0.5)
+    found = simulate(changed(learn=0.0, learn_token=0.001), known, Shape(1))
+    assert found.step == pytest.approx(100 * 0.01 + 800 * 0.5 * 0.001)
 
 
 def test_prompts_graders_and_the_driver_cost_what_they_cost() -> None:
@@ -139,3 +169,41 @@ def test_times_and_load_of_a_run_are_those_of_its_accounts(tmp_path: Path) -> No
     assert service.step_row == 6.0 / 80 and service.learn_token == 3.0 / 80
     with pytest.raises(PonderError, match=r"no such|not a run folder"):
         of_run(tmp_path / "nothing")
+
+
+def played(folder: Path, problems: int, *, service: Service) -> Path:
+    """A run of two rounds of two updates, one group of two right and one of one right, whose times are those given."""
+    config = {"updates": 2, "sampling": {"group_size": 2, "max_tokens": 90}}
+    with RunLog.open(folder, config) as log:
+        seconds = 0.0
+        for number in range(2):
+            lengths = [(10 * (n % 3 + 1), 20 * (n % 2 + 2)) for n in range(problems)]
+            groups = []
+            for n, pair in enumerate(lengths):
+                question = Question(f"p{number}-{n}", "sums", "1+1?")
+                leaves = [Step(tuple(range(k)), (0.0,) * k, "x", 0, StopReason.END) for k in pair]
+                right = (Verdict(1.0), Verdict(float(n % 2)))
+                groups.append(Group(Problem(question, Key("2")), tuple(Trajectory(question, s) for s in leaves), right))
+            store.write(log.path / "trajectories" / f"round-{number + 1:04d}.parquet", [groups, groups])
+            tokens, longest = sum(map(sum, lengths)), max(map(max, lengths))
+            learned = sum(sum(pair) for n, pair in enumerate(lengths) if n % 2 == 0)
+            drawn = 2 * (service.step * longest + service.step_row * tokens)
+            update = 2 * (service.learn + service.learn_token * learned)
+            work = {"rollout": {"flops": 1.0, "seconds": drawn}, "update": {"flops": 1.0, "seconds": update}}
+            seconds += drawn + update + 2 * 2 * problems * service.dispatch
+            log.metric(number + 1, round=number, seconds=seconds, work=work, dead_groups=0.5)
+    return folder
+
+
+def test_runs_of_two_sizes_tell_what_grows_with_a_batch_from_what_does_not(tmp_path: Path) -> None:
+    truth = Service(0.002, 0.0005, 99, 0.0, 0.01, 0.0, 0.3, 0.001)
+    runs = [played(tmp_path / str(n), n, service=truth) for n in (3, 12)]
+    service, load = of_runs(runs, processors=1)
+    for name in ("step", "step_row", "learn", "learn_token"):
+        assert getattr(service, name) == pytest.approx(getattr(truth, name)), name
+    # The driver and the engine share a processor, so nothing of the driver is hidden.
+    assert service.dispatch == pytest.approx(0.01, rel=0.35)
+    assert (load.problems, load.group, len(load.lengths)) == (12, 2, 4 * 24) and max(load.lengths) == 60
+    known = account(runs[1])
+    assert known.learned(2) == pytest.approx(load.learned) and known.learned(1) == 0.0
+    assert known.updates[0] == (sum(n for n, _, _ in known.groups[:12]), 60, known.updates[0][2])

@@ -48,7 +48,9 @@ class Service:
 class Load:
     """What an update asks for: `problems` of `group` answers each, prompts of `prompt` tokens.
 
-    Answers have `mean` tokens with a coefficient of variation `spread`, and at most `longest`.
+    Answers have `mean` tokens with a coefficient of variation `spread`, and at most `longest`; or, where a run was
+    measured, one of its `lengths`. `learned` is the share of tokens that the learner computes: groups whose answers all
+    have the same reward teach nothing and are left out.
     """
 
     problems: int
@@ -57,6 +59,8 @@ class Load:
     mean: float
     spread: float
     longest: int
+    lengths: tuple[int, ...] = ()
+    learned: float = 1.0
 
     @property
     def answers(self) -> int:
@@ -65,8 +69,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Shape:
-    """How many parts there are. `staleness` is how many updates sampling may run ahead; `graders` 0: the driver's."""
+    """How many parts there are. `staleness` is how many updates sampling may run ahead; `graders` 0: the driver's.
+
+    `round` updates make a round, at whose end sampling rests until the round is measured (0: rounds without end).
+    `processors` are shared by all parts, as on one machine (0: each part has its own).
+    """
 
     engines: int
     graders: int = 0
     staleness: int = 0
+    round: int = 0
+    processors: int = 0

@@ -55,7 +55,7 @@ class ClusterPlan:
         found = {"step_seconds": self.found.step, "tokens_per_second": self.found.tokens, "busy": self.found.busy}
         return {
             "shape": asdict(self.shape),
-            "load": asdict(self.load),
+            "load": {name: value for name, value in asdict(self.load).items() if name != "lengths"},
             "service": asdict(self.service),
             "memory": None if self.memory is None else asdict(self.memory),
             **found,

@@ -4,7 +4,12 @@ Engines share their steps among the answers under way (each answer gets a token 
 processor sharing whose rate depends on how many it serves; an answer ends when its engine has given as many tokens to
 each as it is long. The driver hands out requests one after the other, as `distributed/pool.py` does, graders take
 answers in order, and the learner takes whole batches. With staleness k batch n may begin when update n - k - 1 is
-done, and not before the batch before it is whole.
+done, and not before the batch before it is whole. At the end of a round sampling gets k batches ahead and rests while
+the round is measured, as `selfplay/ahead/sampler.py` does.
+
+Parts that share too few processors all become slower by the same factor, which changes no order of events. So events
+are timed by the work that they wait for (`_Pipeline.now`), and the clock on the wall (`_Pipeline.clock`) runs faster
+than that while more parts work than there are processors.
 
 The heap holds one event for each engine (its next end), grader and hand-out, so 10,000 engines take seconds.
 """
@@ -23,7 +28,7 @@ from ponder.distributed.capacity.pipeline import Load, Service, Shape
 
 @dataclass(frozen=True)
 class Simulated:
-    """Means over the updates after the first `staleness + 1`: `step` seconds an update, shares of it in work.
+    """Means over the measured updates: `step` seconds an update, shares of it in work.
 
     `tokens` a second are generated ones. `busy` is the share of time that each part worked (network: weights that
     travel); `busiest` the largest of them, which is what to add next.
@@ -54,7 +59,7 @@ class _Pipeline:
     def __init__(self, service: Service, load: Load, shape: Shape, seed: int) -> None:
         self.service, self.load, self.shape = service, load, shape
         self.rng = random.Random(seed)
-        self.now = 0.0
+        self.now = self.clock = 0.0
         self.events: list[tuple[float, int, str, tuple[int, ...]]] = []
         self.order = count()
         self.engines = [_Engine() for _ in range(shape.engines)]
@@ -63,14 +68,40 @@ class _Pipeline:
         self.driver_free = self.learner_free = 0.0
         self.grader_free = [0.0] * max(1, shape.graders)
         self.left = 0  # answers of the batch under way that are not graded
-        self.tokens = 0.0
+        self.tokens = self.drawing = 0.0  # all of them, and those of the batch under way
         self.batch, self.done = 0, 0
-        self.ready: list[int] = []
-        self.finished: list[float] = []
-        self.learning = self.sampling = False
+        self.ready: deque[float] = deque()  # tokens of the batches that wait for the learner
+        self.finished: list[float] = []  # by the clock
+        self.learning = self.sampling = self.resting = False
+        self.until = shape.round or math.inf  # the first batch of the next round
+        self.last = math.inf  # how many batches there are
 
     def at(self, when: float, kind: str, *facts: int) -> None:
         heapq.heappush(self.events, (when, next(self.order), kind, facts))
+
+    def happen(self) -> None:
+        """The next event, and all that follows from it at once."""
+        when, _, kind, facts = heapq.heappop(self.events)
+        self.pass_until(when)
+        if kind == "asked":
+            self.asked()
+        elif kind == "drawn":
+            self.drawn(*facts)
+        else:
+            actions = {"graded": self.graded, "learned": self.learned, "published": self.published}
+            {**actions, "rested": self.rested}[kind]()
+
+    def pass_until(self, when: float) -> None:
+        """Let the clock run until so much work is done."""
+        if not self.shape.processors:
+            self.now = self.clock = when
+            return
+        steady = sum(1 for engine in self.engines if engine.ends) + self.learning
+        ends = [self.driver_free, *(self.grader_free if self.shape.graders else ())]
+        for stop in sorted({when, *(end for end in ends if self.now < end < when)}):
+            working = steady + sum(1 for end in ends if end >= stop)
+            self.clock += (stop - self.now) * max(1.0, working / self.shape.processors)
+            self.now = stop
 
     def drive(self, seconds: float) -> float:
         """Work of the driver, one piece after the other; when it is done."""
@@ -81,9 +112,10 @@ class _Pipeline:
     # Sampling
 
     def begin(self) -> None:
-        if self.sampling or self.batch > self.done + self.shape.staleness:
+        ahead = self.shape.staleness
+        if self.sampling or self.batch > self.done + ahead or self.batch >= min(self.last, self.until + ahead):
             return
-        self.sampling, self.left = True, self.load.answers
+        self.sampling, self.left, self.drawing = True, self.load.answers, 0.0
         for answer in range(self.load.answers):
             self.at(self.drive(self.service.dispatch / 2), "asked", answer)
 
@@ -96,6 +128,7 @@ class _Pipeline:
         reading = self.service.prefill * self.load.prompt / (self.service.step + self.service.step_row)
         length = self.length()
         self.tokens += length
+        self.drawing += length
         if len(engine.ends) < self.service.rows:
             heapq.heappush(engine.ends, (engine.given + reading + length, place))
         else:
@@ -103,7 +136,9 @@ class _Pipeline:
         self.schedule(place)
 
     def length(self) -> float:
-        """Lognormal, cut at the longest."""
+        """One of those that were measured, or else lognormal, cut at the longest."""
+        if self.load.lengths:
+            return float(self.rng.choice(self.load.lengths))
         spread = math.sqrt(math.log1p(self.load.spread**2))
         drawn = (
             self.load.mean * math.exp(spread * self.rng.gauss(0.0, 1.0) - spread * spread / 2)
@@ -154,22 +189,22 @@ class _Pipeline:
         self.left -= 1
         if self.left:
             return
-        self.ready.append(self.batch)
+        self.ready.append(self.drawing)
         self.batch += 1
         self.sampling = False
         self.loads = [(0, place) for place in range(self.shape.engines)]
         self.learn()
         self.begin()
+        self.rest()
 
     # Learning
 
     def learn(self) -> None:
-        if self.learning or not self.ready:
+        if self.learning or self.resting or not self.ready:
             return
         self.learning = True
-        self.ready.pop(0)
-        tokens = self.load.answers * (self.load.mean + self.load.prompt)
-        seconds = self.service.learn + self.service.learn_token * tokens
+        tokens = self.ready.popleft() + self.load.answers * self.load.prompt
+        seconds = self.service.learn + self.service.learn_token * self.load.learned * tokens
         self.busy["learner"] += seconds
         self.at(self.now + seconds, "learned")
 
@@ -178,34 +213,58 @@ class _Pipeline:
         travel = self.service.publish + self.service.publish_hop * hops
         self.busy["network"] += travel
         sent = travel + self.service.load
-        self.at(max(self.now, self.drive(self.service.measure)) + sent, "published")
+        measure = 0.0 if self.shape.round else self.service.measure
+        self.at(max(self.now, self.drive(measure)) + sent, "published")
 
     def published(self) -> None:
         self.done += 1
         self.learning = False
-        self.finished.append(self.now)
+        if self.done == self.until:
+            self.resting = True
+        else:
+            self.finished.append(self.clock)
+        self.learn()
+        self.begin()
+        self.rest()
+
+    def rest(self) -> None:
+        """Measure the round that is done, as soon as nothing more may be drawn."""
+        if self.resting and not self.sampling:
+            self.at(self.drive(self.service.measure * self.shape.round), "rested")
+
+    def rested(self) -> None:
+        self.resting = False
+        self.until += self.shape.round
+        self.finished.append(self.clock)
         self.learn()
         self.begin()
 
 
-def simulate(service: Service, load: Load, shape: Shape, *, updates: int = 6, seed: int = 0) -> Simulated:
-    """`updates` measured updates after the pipeline has filled."""
-    pipe, skipped = _Pipeline(service, load, shape, seed), shape.staleness + 1
+def simulate(
+    service: Service, load: Load, shape: Shape, *, updates: int = 6, seed: int = 0, whole: bool = False
+) -> Simulated:
+    """`updates` measured updates after the pipeline has filled, or `whole`: those of a run from its first to its last.
+
+    With rounds, give whole ones.
+    """
+    pipe, skipped = _Pipeline(service, load, shape, seed), 0 if whole else _whole_rounds(shape)
+    pipe.last = updates if whole else math.inf
     pipe.begin()
     began, tokens_before, busy_before = 0.0, 0.0, dict(pipe.busy)
     while len(pipe.finished) < updates + skipped:
-        pipe.now, _, kind, facts = heapq.heappop(pipe.events)
-        if kind == "asked":
-            pipe.asked()
-        elif kind == "drawn":
-            pipe.drawn(*facts)
-        else:
-            {"graded": pipe.graded, "learned": pipe.learned, "published": pipe.published}[kind]()
-        if kind == "published" and len(pipe.finished) == skipped:
-            began, tokens_before = pipe.now, pipe.tokens
+        known = len(pipe.finished)
+        pipe.happen()
+        if len(pipe.finished) == skipped > known:
+            began, tokens_before = pipe.clock, pipe.tokens
             busy_before = {**pipe.busy, "engines": sum(engine.busy for engine in pipe.engines)}
     pipe.busy["engines"] = sum(engine.busy for engine in pipe.engines)
-    passed = pipe.now - began
+    passed = pipe.clock - began
     many = {"engines": shape.engines, "graders": max(1, shape.graders)}
     busy = {part: (pipe.busy[part] - busy_before[part]) / passed / many.get(part, 1) for part in pipe.busy}
     return Simulated(passed / updates, (pipe.tokens - tokens_before) / passed, busy)
+
+
+def _whole_rounds(shape: Shape) -> int:
+    """Updates until the pipeline is full, up to the end of a round."""
+    filled = shape.staleness + 1
+    return math.ceil(filled / shape.round) * shape.round if shape.round else filled
