@@ -108,7 +108,7 @@ def test_accuracy_by_number_of_changes_and_what_many_tries_solve(tmp_path: Path)
         pairs = {str(at): [[n, 256], [0, 256]] for at, n in zip((2, 3), right, strict=True)}
         return {"arm": name, "seed": seed, "right": pairs}
 
-    options = Namespace(changes=[2, 3], passes=["base"], out=tmp_path)
+    options = Namespace(changes=[2, 3], shown=2, passes=["base"], out=tmp_path)
     cells = [arm("base", 0, 64, 0), arm("self-play", 0, 256, 128), arm("self-play", 1, 128, 128)]
     first, second = beyond.said(cells, options).split("Solved in 256 tries")
     assert "| base (1) | 12.5 | 0.0 |" in first

@@ -62,7 +62,7 @@ def _span(middle: float, low: float, high: float) -> str:
 
 
 def draw(found: dict[str, Sequence[dict[str, Any]]], file: Path) -> None:
-    """The mean over seeds round by round; faint: each seed's fit over FLOPs."""
+    """The mean over seeds round by round."""
     with style():
         figure, (left, right) = canvas(2, width=11.0, height=4.4)
         for name, look in zip(found, marks(list(found)), strict=True):
@@ -72,12 +72,6 @@ def draw(found: dict[str, Sequence[dict[str, Any]]], file: Path) -> None:
                 xs = [(arms.mean([x for x, _ in some]) or 0.0) / unit for some in rounds]
                 ys = [100 * (arms.mean([y for _, y in some]) or 0.0) for some in rounds]
                 axes.plot(xs, ys, **{**look.line(), "markersize": 3.5}, label=name if axes is left else None)
-            for run in found[name]:
-                fit = fit_sigmoid(points(run))
-                if isinstance(fit, SigmoidFit):
-                    last = points(run)[-1][0]
-                    grid = [last * step / 60 for step in range(61)]
-                    left.plot([x / 1e9 for x in grid], [100 * fit.at(x) for x in grid], color=look.colour, alpha=0.25)
         left.set(xlabel="GFLOPs of training, all of it", ylabel="right on validation problems, %", title="for work")
         right.set(xlabel="seconds of training, one thread", title="for time")
         legend(figure, left, columns=5)

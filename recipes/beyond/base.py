@@ -1,6 +1,6 @@
-"""A base for which no demonstration goes far enough: the embedded model, cloned on problems of one and two changes.
+"""A base for which no demonstration goes far enough: the embedded model, cloned on problems of one to three changes.
 
-    python recipes/beyond/base.py --out build/beyond/base [--changes 1,2] [--steps 240]
+    python recipes/beyond/base.py --out build/beyond/base [--changes 1,2,3] [--steps 450]
 
 Two in five demonstrators write a line for each change, the others the answer at once.
 """
@@ -50,10 +50,10 @@ def demonstrations(changes: list[int], seed: int) -> Iterator[tuple[Question, st
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Clone the embedded model on problems of few changes.")
     parser.add_argument("--out", type=Path, default=Path("build/beyond/base"))
-    parser.add_argument("--changes", default="1,2", help="how many changes the demonstrated problems have")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--changes", default="1,2,3", help="how many changes the demonstrated problems have")
+    parser.add_argument("--steps", type=int, default=450)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

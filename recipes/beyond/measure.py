@@ -5,7 +5,8 @@
 
 Every arm starts from the same base and spends the floating-point work of the arm `self-play` of the same seed, sampling
 included. A finished arm is a file and is not run again. Accuracy is of test problems of each number of changes, the
-share of right answers among `--tries` at temperature 1; pass@256 is of the same problems for the arms of `--pass`, with
+share of right answers among `--tries` at temperature 1; every arm chooses its learning rate on validation problems
+with a seed that is not reported; pass@256 is of the same problems for the arms of `--pass`, with
 the first seed. See README.md.
 """
 
@@ -33,7 +34,7 @@ from ponder.selfplay import control
 from ponder.selfplay.config import Run
 from recipes import arms
 
-SHOWN = 2  # the most changes of a demonstrated problem, where every run begins
+TUNE = 1000  # the seed with which rates are chosen, on validation problems
 ARMS: dict[str, tuple[str, ...]] = {
     "self-play": (),
     "without harder problems": ("curriculum.most_levels=1",),
@@ -47,27 +48,40 @@ MANY = 256
 def main() -> None:
     options = _options()
     set_threads(options.threads)
-    cells: list[dict[str, Any]] = []
+    rates, cells = _rates(options), list[dict[str, Any]]()
     for seed in arms.seeds(options):
-        budget = _cell("self-play", seed, options, None)["flops"]
+        budget = _cell("self-play", rates["self-play"], seed, options, None)["flops"]
         for name in dict.fromkeys(("self-play", *options.names)):
-            cells.append(_cell(name, seed, options, budget))
-            arms.leave(options, said(cells, options), cells=cells)
+            cells.append(_cell(name, rates.get(name, 0.0), seed, options, budget))
+            arms.leave(options, said(cells, options), rates=rates, cells=cells)
     draw(cells, options)
-    print(said(cells, options))
+    print(f"Learning rates: {rates}\n\n{said(cells, options)}")
 
 
-def _cell(name: str, seed: int, options: argparse.Namespace, budget: float | None) -> dict[str, Any]:
+def _rates(options: argparse.Namespace) -> dict[str, float]:
+    """For each arm that learns the rate with the best validation accuracy, with a seed that is not reported."""
+    chosen, budget = dict[str, float](), None
+    for name in dict.fromkeys(("self-play", *(name for name in options.names if name != "base"))):
+        scores = {}
+        for rate in options.rates:
+            found = _cell(name, rate, TUNE, options, budget)
+            scores[rate] = arms.mean([_accuracy(pairs) for pairs in found["right"].values()]) or 0.0
+            budget = budget or found["flops"]
+        chosen[name] = max(options.rates, key=lambda rate: scores[rate])
+    return chosen
+
+
+def _cell(name: str, rate: float, seed: int, options: argparse.Namespace, budget: float | None) -> dict[str, Any]:
     """One arm with one seed, trained and tested, or read."""
 
     def work() -> dict[str, Any]:
-        found: dict[str, Any] = {"arm": name, "seed": seed, "flops": 0.0}
+        found: dict[str, Any] = {"arm": name, "seed": seed, "rate": rate, "flops": 0.0}
         if name == "base":
             policy = load_policy(str(options.base))
         elif name == "careful demonstrations":
-            policy, found["flops"] = _cloned(seed, options, budget or 0.0)
+            policy, found["flops"] = _cloned(rate, seed, options, budget or 0.0)
         else:
-            played = play_until(_config(name, seed, options), flops=math.inf if budget is None else budget)
+            played = play_until(_config(name, rate, seed, options), flops=math.inf if budget is None else budget)
             policy = played.start.policy
             rounds = [{"levels": row["levels"], "solve_rate": row["solve_rate"]} for row in played.rows[1:]]
             found |= {"flops": played.flops, "updates": options.updates * len(rounds), "rounds": rounds}
@@ -77,18 +91,18 @@ def _cell(name: str, seed: int, options: argparse.Namespace, budget: float | Non
     def line(found: dict[str, Any]) -> str:
         return " ".join(f"{changes}:{100 * _accuracy(pairs):.0f}" for changes, pairs in found["right"].items())
 
-    return arms.once(options.out / f"{name.replace(' ', '_')}-{seed}.json", work, line)
+    stem = f"{name.replace(' ', '_')}-{rate:g}-{seed}"
+    return arms.once(options.out / f"{stem}.json", work, line)
 
 
-def _config(name: str, seed: int, options: argparse.Namespace) -> Run:
-    rate = options.imitation_rate if name == "own right answers" else options.rate
+def _config(name: str, rate: float, seed: int, options: argparse.Namespace) -> Run:
     return load(
         Run,
         None,
         [
             f"model={options.base}",
             f"seed={seed}",
-            f"problems=['transforms?changes={SHOWN}']",
+            f"problems=['transforms?changes={options.shown}']",
             f"rounds={options.rounds if name == 'self-play' else 1000}",
             f"updates={options.updates}",
             f"sampling.problems={options.problems}",
@@ -104,15 +118,15 @@ def _config(name: str, seed: int, options: argparse.Namespace) -> Run:
     )
 
 
-def _cloned(seed: int, options: argparse.Namespace, flops: float) -> tuple[Policy, float]:
+def _cloned(rate: float, seed: int, options: argparse.Namespace, flops: float) -> tuple[Policy, float]:
     """The base, taught by careful demonstrators alone for this much work, on problems such as it saw before."""
     policy, config = load_policy(str(options.base)), Run()
-    settings = config.trainer.model_copy(update={"learning_rate": options.imitation_rate})
+    settings = config.trainer.model_copy(update={"learning_rate": rate})
     trainer = PolicyTrainer(policy.model, settings, Cloning(), seed=seed)
     report = control.clone(
         trainer,
         policy.codec,
-        [Transforms(changes=changes, careful=1.0) for changes in range(1, SHOWN + 1)],
+        [Transforms(changes=changes, careful=1.0) for changes in range(1, options.shown + 1)],
         flops=flops,
         settings=config.control,
         seed=derive_seed("control", seed) % 2**31,
@@ -127,7 +141,7 @@ def tested(policy: Policy, seed: int, options: argparse.Namespace, tries: int) -
     found = {}
     for changes in options.changes:
         family = Transforms(changes=changes)
-        problems = draw_problems([family], "test", options.test, 0)
+        problems = draw_problems([family], "validation" if seed == TUNE else "test", options.test, 0)
         with ground_truth([family]) as truth:
             groups = run_async(
                 collect(
@@ -180,7 +194,7 @@ def draw(cells: list[dict[str, Any]], options: argparse.Namespace) -> None:
             if name == "base":
                 many = [100 * _pass(mine[0]["right"][str(at)]) for at in options.changes]
                 axes.plot(options.changes, many, ls=":", color=mark.colour, label=f"base, any of {MANY} tries")
-        axes.axvspan(min(options.changes) - 0.5, SHOWN + 0.5, alpha=0.12, color="grey")
+        axes.axvspan(min(options.changes) - 0.5, options.shown + 0.5, alpha=0.12, color="grey")
         axes.set(xlabel="changes of the word (grey: demonstrated)", ylabel="right, %", ylim=(-3, 103))
         legend(figure, axes)
         png(figure, options.out / "beyond.png")
@@ -192,6 +206,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {'; '.join(ARMS)}")
     parser.add_argument("--pass", dest="passes", default="base,self-play", help=f"arms that get {MANY} tries")
     parser.add_argument("--changes", default="1,2,3,4,5,6,8", help="numbers of changes that are tested")
+    parser.add_argument("--shown", type=int, default=3, help="most changes that were demonstrated; runs begin there")
     parser.add_argument("--levels", type=int, default=7, help="how many numbers of changes the curriculum may open")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--updates", type=int, default=4, help="updates of a round")
@@ -199,12 +214,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=160, help="most tokens of an answer")
     parser.add_argument("--test", type=int, default=30, help="test problems of each number of changes")
     parser.add_argument("--tries", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--imitation-rate", type=float, default=3e-4)
+    parser.add_argument("--rates", default="3e-4,1e-3", help="learning rates that every arm tries")
     options = parser.parse_args()
     options.names = arms.chosen(options.arms, list(ARMS))
     options.passes = arms.chosen(options.passes, list(ARMS))
     options.changes = [int(changes) for changes in options.changes.split(",")]
+    options.rates = [float(rate) for rate in options.rates.split(",")]
     options.out.mkdir(parents=True, exist_ok=True)
     return options
 
