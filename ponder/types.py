@@ -95,7 +95,8 @@ class Step:
     `tokens` and `logprobs` are equally long; `logprobs` are the sampler's own log-probabilities of the tokens it drew
     at the temperature it drew them. `forced` marks tokens that the policy was made to say (they carry log-probability
     0.0 and are never trained on). `version` is the policy version that drew them. Equality is identity: two draws of
-    the same text are two samples.
+    the same text are two samples. `part` counts from 1 where what an environment says is read in several steps (by a
+    search with short ones); 0 elsewhere.
     """
 
     tokens: tuple[int, ...]
@@ -105,6 +106,7 @@ class Step:
     stop: StopReason
     parent: Step | None = None
     forced: bool = False
+    part: int = 0
 
     def __post_init__(self) -> None:
         if len(self.tokens) != len(self.logprobs):
@@ -133,7 +135,12 @@ class Step:
     @property
     def is_observation(self) -> bool:
         """Whether an environment said this: forced tokens after a turn that the model had ended."""
-        return self.forced and self.parent is not None and self.parent.stop is StopReason.END
+        return self.part > 0 or (self.forced and self.parent is not None and self.parent.stop is StopReason.END)
+
+    @property
+    def opens_turn(self) -> bool:
+        """Whether a turn of the policy begins with this: the first step of what an environment said."""
+        return self.is_observation and self.part <= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +176,14 @@ class Trajectory:
         """The turn to which each step belongs, from 0; what an environment says belongs to the turn that it begins."""
         turn, found = 0, []
         for step in self.steps:
-            turn += step.is_observation
+            turn += step.opens_turn
             found.append(turn)
         return tuple(found)
 
     @property
     def turns(self) -> int:
         """How many turns the policy had."""
-        return 1 + sum(step.is_observation for step in self.steps)
+        return 1 + sum(step.opens_turn for step in self.steps)
 
     @property
     def response(self) -> str:

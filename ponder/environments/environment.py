@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from typing import Self
 
 from ponder.plugins import Plugin
 from ponder.protocols import Check, Episode
@@ -21,6 +22,10 @@ class EnvironmentSettings(Plugin):
     def most_turn_tokens(self) -> int:
         """The most tokens of one turn; 0: as many as the episode has left."""
         return 0
+
+    def measured(self) -> Self:
+        """The same environment for measuring: one that can tell the outcome of every turn does so (`Verdict.turns`)."""
+        return self
 
     def episode(self, problem: Problem, check: Check, *, seed: int) -> AbstractAsyncContextManager[Episode]:
         """Open an episode; see `protocols.Environment`."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -63,7 +64,7 @@ class Steps:
     settings: OpenEnv
     _acted: Any = None
     _done: bool = False
-    _rewards: list[float] = field(default_factory=list)
+    _paid: list[float] = field(default_factory=list)  # one an action; an action without a reward paid nothing
 
     async def reply(self, trajectory: Trajectory) -> str | None:
         said = await self._act(trajectory)
@@ -72,13 +73,12 @@ class Steps:
     async def verdict(self, trajectory: Trajectory) -> Verdict:
         if self._acted is not trajectory.leaf and not self._done:
             await self._act(trajectory)
-        total = sum(self._rewards)
-        return Verdict(outcome=float(total >= self.settings.least), detail=f"rewards {self._rewards}")
+        reached = tuple(float(total >= self.settings.least) for total in accumulate(self._paid))
+        return Verdict(outcome=reached[-1], detail=f"rewards {self._paid}", turns=reached)
 
     async def _act(self, trajectory: Trajectory) -> str:
         answer = final_answer(graded_text(trajectory)) or ""
         result = await self.server.step({self.settings.action: answer})
         self._acted, self._done = trajectory.leaf, bool(result.done)
-        if result.reward is not None:
-            self._rewards.append(float(result.reward))
+        self._paid.append(0.0 if result.reward is None else float(result.reward))
         return told(result.observation, self.settings.shown)

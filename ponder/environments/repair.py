@@ -44,6 +44,9 @@ class Repair(EnvironmentSettings):
     def most_turn_tokens(self) -> int:
         return self.turn_tokens
 
+    def measured(self) -> Repair:
+        return self.model_copy(update={"each_turn": True})
+
     @asynccontextmanager
     async def episode(self, problem: Problem, check: Check, *, seed: int) -> AsyncIterator[Repairs]:
         yield Repairs(check, shown(problem, self.visible), each_turn=self.each_turn)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ponder.protocols import Family
 from ponder.seeds import derive_seed
@@ -28,13 +29,15 @@ class Suite:
 class Scores:
     """Outcomes of every problem of a suite at `temperature`, in the suite's order.
 
-    `tries_P` may hold an empty entry: none of that problem's `failures` could be graded. It is no zero.
+    `tries_P` may hold an empty entry: none of that problem's `failures` could be graded. It is no zero. `turns` is the
+    summary of `evaluation.episodes` where the tries were episodes of an environment.
     """
 
     suite: Suite
     temperature: float
     tries_P: tuple[Tries, ...]
     failures: int = 0
+    turns: Mapping[str, Any] | None = None
 
 
 def build_suite(families: Sequence[Family], n: int, *, split: str = "test", seed: int = 0) -> Suite:

@@ -7,21 +7,23 @@ bit for bit, however long a grader or an environment takes, unless one misses it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import overload
 
 from ponder.environments import SingleTurn
 from ponder.protocols import Environment, Judge, Propose, Strategy, Together
 from ponder.protocols import Grade as Grade
 from ponder.rollout import grading
+from ponder.rollout.acting import Acting
 from ponder.rollout.draws import Draw, Plain, Searched
 from ponder.rollout.episodes import Episodes
 from ponder.rollout.grading import Grading
 from ponder.rollout.joint import joint_groups
 from ponder.search.common import together
 from ponder.thinking import reading_of
-from ponder.types import Group, PonderError, Problem, Trajectory, Usage, Verdict
+from ponder.types import Group, PonderError, Problem, Trajectory, Usage
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Collected(Sequence[Group]):
         return len(self.groups)
 
 
+Judged = Callable[[Problem, Sequence[Trajectory]], Awaitable[tuple[Group, int]]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Answered:
     group: Group | None
@@ -78,8 +83,9 @@ async def collect(
     begun at once, so the engine sees one large batch. `max_tokens` bounds a trajectory, all its turns together.
 
     With a `strategy` a group holds what its search finished within `budget` token-equivalents: all of it if
-    `group_size` is None, else at most so many. `environment` None is one turn and ground truth. `grading_seconds` is
-    the most that one call of `grade` may take.
+    `group_size` is None, else at most so many. In an environment of several turns these are whole episodes, and the
+    search branches at any step of any turn (`acting`). `environment` None is one turn and ground truth.
+    `grading_seconds` is the most that one call of `grade` may take.
     """
     acts_in = environment or SingleTurn()
     sizes = list(group_size) if isinstance(group_size, Sequence) else [group_size] * len(problems)
@@ -90,10 +96,14 @@ async def collect(
     async with Grading(grade, seconds=grading_seconds, read=reading_of(propose)) as grader:
         episodes = Episodes(acts_in, propose, grader, max_tokens, seed)
         draw: Draw = Plain(propose, episodes.first, seed)
-        if strategy is not None and budget is not None:
+        judged: Judged = partial(_played, episodes)
+        if strategy is not None and budget is not None and acts_in.most_turns > 1:
+            acting = Acting(episodes, {problem.id: problem for problem in problems})
+            draw, judged = Searched(acting, strategy, judge, budget, max_tokens, seed), partial(_searched, acting)
+        elif strategy is not None and budget is not None:
             draw = Searched(propose, strategy, judge, budget, episodes.first, seed)
         jobs = zip(problems, sizes, strict=True)
-        answered = await together([_answer(problem, size, draw, episodes) for problem, size in jobs])
+        answered = await together([_answer(problem, size, draw, judged) for problem, size in jobs])
     return Collected(
         tuple(a.group for a in answered if a.group is not None),
         sum((a.usage for a in answered), Usage()),
@@ -115,21 +125,25 @@ def _check(strategy: Strategy | None, judge: Judge | None, budget: float | None,
             f"{name} searches one answer, and in the environment {type(environment).__name__} several come about "
             "together; use plain sampling there"
         )
-    if environment.most_turns > 1:
-        raise PonderError(
-            f"{name} searches one answer, and the environment {type(environment).__name__} has "
-            f"{environment.most_turns} turns; use plain sampling there, or the environment single_turn"
-        )
 
 
-async def _answer(problem: Problem, size: int | None, draw: Draw, episodes: Episodes) -> _Answered:
+async def _answer(problem: Problem, size: int | None, draw: Draw, judged: Judged) -> _Answered:
     drawn = await draw(problem, size)
-    played = await together([episodes.play(problem, first, i) for i, first in enumerate(drawn.trajectories)])
-    if not played:
+    if not drawn.trajectories:
         return _Answered(None, drawn.usage, drawn.degraded)
-    trajectories: tuple[Trajectory, ...] = tuple(trajectory for trajectory, _, _ in played)
-    verdicts: tuple[Verdict, ...] = tuple(verdict for _, verdict, _ in played)
-    further = sum(map(len, trajectories)) - sum(map(len, drawn.trajectories))
-    turns = sum(turns for _, _, turns in played)
+    group, turns = await judged(problem, drawn.trajectories)
+    further = sum(map(len, group.trajectories)) - sum(map(len, drawn.trajectories))
     usage = replace(drawn.usage, kept=drawn.usage.kept + further, calls=drawn.usage.calls + turns)
-    return _Answered(Group(problem, trajectories, verdicts), usage, drawn.degraded)
+    return _Answered(group, usage, drawn.degraded)
+
+
+async def _played(episodes: Episodes, problem: Problem, first: Sequence[Trajectory]) -> tuple[Group, int]:
+    """The episodes that begin with these turns, judged, and how many turns were drawn after them."""
+    played = await together([episodes.play(problem, turn, member) for member, turn in enumerate(first)])
+    group = Group(problem, tuple(t for t, _, _ in played), tuple(v for _, v, _ in played))
+    return group, sum(turns for _, _, turns in played)
+
+
+async def _searched(acting: Acting, problem: Problem, whole: Sequence[Trajectory]) -> tuple[Group, int]:
+    """Episodes that a search has played to their end, judged; nothing more is drawn."""
+    return Group(problem, tuple(whole), tuple(await acting.verdicts(whole))), 0

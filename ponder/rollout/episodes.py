@@ -66,25 +66,18 @@ class Episodes:
         `member` is its place among the trajectories of the problem.
         """
         seed = derive_seed("episode", self.seed, problem.id, member)
-        asked = _Asked(self.seconds)
         trajectory, turns = first, 0
         try:
-            async with self._open(problem, asked, seed) as episode:
+            async with self.opened(problem, seed) as (episode, asked):
                 while turns + 1 < self.environment.most_turns and trajectory.finished:
-                    said = await asked.of(episode.reply(trajectory))
+                    said = await asked.reply(episode, trajectory)
                     if said is None:
                         break
-                    if not isinstance(said, str):
-                        raise EnvironmentFailed(f"it replied with {type(said).__name__} instead of a text or None")
-                    if len(said) > CHARACTERS:
-                        raise EnvironmentFailed(
-                            f"it replied with {len(said)} characters; at most {CHARACTERS} are read"
-                        )
                     longer = await self._turn(problem, trajectory, said, derive_seed("turn", seed, turns))
                     if longer is None:
                         break
                     trajectory, turns = longer, turns + 1
-                return trajectory, _sound(await asked.of(episode.verdict(trajectory))), turns
+                return trajectory, await asked.verdict(episode, trajectory), turns
         except EnvironmentFailed as error:
             return trajectory, Verdict(failure="environment", detail=str(error)), turns
 
@@ -101,8 +94,9 @@ class Episodes:
         return Trajectory(problem.question, leaves[0]) if leaves else None
 
     @asynccontextmanager
-    async def _open(self, problem: Problem, asked: _Asked, seed: int) -> AsyncIterator[Episode]:
-        """The episode, closed in any case; that closing fails is told only if nothing else went wrong."""
+    async def opened(self, problem: Problem, seed: int) -> AsyncIterator[tuple[Episode, Asking]]:
+        """The episode and how to ask it, closed in any case; that closing fails is told only if all else went well."""
+        asked = Asking(self.seconds)
 
         async def check(trajectory: Trajectory, other: Problem | None = None, /) -> Verdict:
             with asked.paused():
@@ -115,7 +109,7 @@ class Episodes:
 
         episode = await asked.of(enter())
         try:
-            yield episode
+            yield episode, asked
         except BaseException:
             with suppress(EnvironmentFailed):
                 await asked.of(stack.aclose())
@@ -124,12 +118,25 @@ class Episodes:
 
 
 @dataclass
-class _Asked:
+class Asking:
     """Calls to one environment, with a deadline for each that stands still while `paused`."""
 
     seconds: float
     _clock: asyncio.Timeout | None = field(default=None, init=False)
     _pauses: int = field(default=0, init=False)
+
+    async def reply(self, episode: Episode, trajectory: Trajectory) -> str | None:
+        """What the policy reads next; `EnvironmentFailed` for what is no text, or too long to be one."""
+        said = await self.of(episode.reply(trajectory))
+        if said is not None and not isinstance(said, str):
+            raise EnvironmentFailed(f"it replied with {type(said).__name__} instead of a text or None")
+        if said is not None and len(said) > CHARACTERS:
+            raise EnvironmentFailed(f"it replied with {len(said)} characters; at most {CHARACTERS} are read")
+        return said
+
+    async def verdict(self, episode: Episode, trajectory: Trajectory) -> Verdict:
+        """What the episode was worth; `EnvironmentFailed` for what is no verdict."""
+        return _sound(await self.of(episode.verdict(trajectory)))
 
     async def of(self, answer: Awaitable[T]) -> T:
         """`answer`; `EnvironmentFailed` with what went wrong if there is none."""

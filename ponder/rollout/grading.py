@@ -78,6 +78,12 @@ class Grading:
         if error is None and self._error is not None and not self._worked:
             raise self._error
 
+    def close(self) -> None:
+        """Give the thread back between calls, where this was not entered as a context; it may be asked again."""
+        if self._thread is not None:
+            self._thread.release()
+            self._thread = None
+
     async def verdict(self, problem: Problem, trajectory: Trajectory) -> Verdict:
         """The verdict on the last turn of `trajectory`; what goes wrong with it is the verdict's failure."""
         if self._late is not None:

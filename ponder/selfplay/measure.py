@@ -12,12 +12,13 @@ from math import ceil
 from typing import Any
 
 from ponder.evaluation.curves import scaling as curves
+from ponder.evaluation.episodes import scored
 from ponder.evaluation.pools.pool import Live, Pool, make_pool
 from ponder.evaluation.pools.runs import Runs, replay, run_live
 from ponder.evaluation.suite import Scores, Suite, build_suite, evaluate
 from ponder.evaluation.tables import mean_accuracy
 from ponder.evaluation.verifier_gain import verifier_gain
-from ponder.protocols import Family, Levelled, Propose
+from ponder.protocols import Environment, Family, Levelled, Propose
 from ponder.rollout.collect import Grade, collect
 from ponder.rollout.grading import graded
 from ponder.search.limits import reserve_within
@@ -40,22 +41,39 @@ ORDERS = 4  # random orders in which the samples of a problem are replayed; they
 
 @dataclass(frozen=True)
 class Bench:
-    """What measuring needs besides a policy: ground truth, the event loop, and sizes."""
+    """What measuring needs besides a policy: ground truth, the event loop, and sizes.
+
+    In an `environment` (None: one answer) a try is an episode, and searches branch at any step of any turn.
+    """
 
     grade: Grade
     run: RunAsync[Any]
     sizes: Evaluation
     max_tokens: int
     seed: int
+    environment: Environment | None = None
 
 
 def accuracy(
     bench: Bench, propose: Propose, suite: Suite, *, temperature: float, tries: int = 1, draw: str = ""
 ) -> Scores:
-    """Outcomes of `tries` whole answers to each problem, drawn as they are served.
+    """Outcomes of `tries` whole answers to each problem (or episodes of the environment), drawn as they are served.
 
     Calls with the same `draw` share their random numbers; what must be independent needs a name of its own.
     """
+    seed = derive_seed("measure", bench.seed, *([draw] if draw else []))
+    if bench.environment is not None:
+        playing = collect(
+            suite.problems,
+            propose,
+            bench.grade,
+            group_size=tries,
+            max_tokens=bench.max_tokens,
+            seed=seed,
+            environment=bench.environment,
+        )
+        groups: Sequence[Group] = bench.run(playing)
+        return scored(suite, groups, temperature=temperature, seed=bench.seed)
 
     async def one(problem: Problem, seed: int) -> list[float | None]:
         leaves = await propose(problem.question, None, tries, until="end", max_tokens=bench.max_tokens, seed=seed)
@@ -63,7 +81,6 @@ def accuracy(
         verdicts = graded(bench.grade, [problem] * len(answers), answers, read=reading_of(propose))
         return [verdict.outcome for verdict in verdicts]
 
-    seed = derive_seed("measure", bench.seed, *([draw] if draw else []))
     scores: Scores = bench.run(evaluate(suite, one, temperature=temperature, seed=seed))
     return scores
 
@@ -199,11 +216,12 @@ def _draw(bench: Bench, suite: Suite, live: Live) -> list[Group]:
         drawn: list[Group] = bench.run(
             collect(
                 problems,
-                live.propose,
+                live.propose if live.acting is None else live.acting.base,
                 bench.grade,
                 group_size=counts,
                 max_tokens=bench.max_tokens,
                 seed=derive_seed("pool", name, bench.seed),
+                environment=bench.environment,
             )
         )
         return drawn

@@ -119,12 +119,7 @@ def test_a_verifier_that_fails_is_told_and_the_samples_are_kept() -> None:
         ("vote", None, {}, "Vote needs a budget"),
         ("beam", 300, {"judge": None}, "Beam needs a verifier to choose with"),
         ("vote", 300, {"max_tokens": 39}, "max_tokens=40 of the strategy is more than the 39 tokens"),
-        (
-            "vote",
-            300,
-            {"environment": Retry(turns=2)},
-            "Vote searches one answer, and the environment Retry has 2 turns",
-        ),
+        ("vote", 300, {"environment": Retry(turns=2)}, "this source of samples cannot go on after an answer"),
         ("revision", 300, {}, "Revision shows the policy its own attempts"),
         ("mixed", 300, {}, "Mixed shows the policy its own attempts"),
         ("vote", 300, {"strategy": None}, "name a strategy, or give neither"),

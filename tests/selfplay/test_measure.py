@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ponder.api.training import measuring
+from ponder.environments import Retry
+from ponder.evaluation.pools.pool import Live
 from ponder.evaluation.suite import Scores
 from ponder.selfplay import measure
 from ponder.selfplay.config import Evaluation
-from ponder.types import Problem
+from ponder.types import Problem, Verdict
+from tests.api.test_eval_episodes import Digits, in_turn
 from tests.evaluation.toy import ToyPropose, grade, problem
+from tests.rollout.test_episodes import CODEC, policy
 
 SIZES = Evaluation(problems=40, ladder=150, pool_problems=5, unsolved_problems=6, unsolved_tries=3)
 
@@ -68,3 +74,32 @@ def test_tries_are_enough_to_choose_by_and_to_try_afresh_and_are_drawn_apart_for
     # The same weights: one draw shared would give the same outcomes, and trying again would be no second try.
     assert base["tries"].tries_P != final["tries"].tries_P
     assert base["main"] == final["main"]  # these are paired on purpose
+
+
+def test_in_an_environment_a_try_is_an_episode_and_searches_are_over_episodes() -> None:
+    """Problem i is answered rightly in turn 1 + i % 4: three turns reach three quarters, one answer a quarter."""
+    propose = policy(in_turn)
+    family = Digits()
+    sizes = Evaluation(problems=8, ladder=8, pool_problems=8, pool_samples=3, beam_problems=2, budgets=(200, 600))
+
+    def grade_digits(problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        return [family.grade(p, r) for p, r in zip(problems, responses, strict=True)]
+
+    one = measure.Bench(grade_digits, asyncio.run, sizes, max_tokens=400, seed=0)
+    acting = replace(one, environment=Retry(turns=3))
+    suite = measure.suites(one, [family]).main
+    alone = measure.accuracy(one, propose, suite, temperature=1.0, tries=2)
+    played = measure.accuracy(acting, propose, suite, temperature=1.0, tries=2)
+    assert {tries: alone.tries_P.count(tries) for tries in set(alone.tries_P)} == {(1.0, 1.0): 2, (0.0, 0.0): 6}
+    assert {tries: played.tries_P.count(tries) for tries in set(played.tries_P)} == {(1.0, 1.0): 6, (0.0, 0.0): 2}
+    assert alone.turns is None and played.turns is not None
+    assert [turn["accuracy"]["y"] for turn in played.turns["turns"]] == [0.25, 0.5, 0.75]
+
+    live = measuring.in_environment(acting, propose, Live(propose, CODEC.decode, grade_digits), suite.problems)
+    found = measure.think(acting, suite, live, ("sample", "vote"), lambda note: None)
+    assert {draw.trajectory.turns for entry in found.pool.entries for draw in entry.draws} == {1, 2, 3}
+    whole = {name: runs[-1] for name, runs in found.runs.items()}
+    assert {name: sum(p.accuracy for p in r.problems) / 8 for name, r in whole.items()} == {
+        "sample": 0.75,
+        "vote": 0.75,
+    }

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from ponder.api.training.stage import MEASURING, Stage
 from ponder.api.training.summary import ControlArm, Measured
 from ponder.engines.local.prefix.reader import reader_of
 from ponder.engines.loop import run as run_async
 from ponder.evaluation.pools.pool import Live
+from ponder.protocols import Propose
+from ponder.rollout.acting import Acting
 from ponder.rollout.collect import collect
+from ponder.rollout.episodes import Episodes
+from ponder.rollout.grading import Grading
 from ponder.selfplay import accounts, measure, transcripts
+from ponder.thinking import reading_of
+from ponder.types import Problem
 
 
 def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None) -> Measured:
@@ -22,7 +31,6 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
     meter = accounts.Meter(policy.engine, policy.model.config)
     temperature = config.evaluation.temperature
     strategies = (*measure.POOLED, *measure.LIVE) if judge is not None else measure.UNGUIDED
-    live = Live(policy.at(temperature), policy.codec.decode, bench.grade, judge)
     steps = iter(range(1, 1000))
     notes = 2 * (measure.ARM_NOTES + measure.think_notes(bench, strategies))
 
@@ -30,18 +38,31 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
         stage.tell(MEASURING, next(steps), notes, note)
 
     suites = measure.suites(bench, stage.families)
+    live = Live(policy.at(temperature), policy.codec.decode, bench.grade, judge)
+    asked = (*suites.thinking_base.problems, *suites.thinking.problems)
+    live = in_environment(bench, policy.at(temperature), live, asked)
     stage.serve(stage.base.weights())
     base = measure.arm(bench, policy.at, suites, "base", tell)
     thinking_base = measure.think(bench, suites.thinking_base, live, strategies, tell)
     shown = measure.first_of_each(suites.thinking.problems, 20)
     base_groups = list(
         run_async(
-            collect(shown, policy.at(temperature), bench.grade, group_size=2, max_tokens=bench.max_tokens, seed=1)
+            collect(
+                shown,
+                policy.at(temperature),
+                bench.grade,
+                group_size=2,
+                max_tokens=bench.max_tokens,
+                seed=1,
+                environment=bench.environment,
+            )
         )
     )
     stage.serve_trained()
     final = measure.arm(bench, policy.at, suites, "final", tell)
     thinking = measure.think(bench, suites.thinking, live, strategies, tell)
+    if live.acting is not None:
+        live.acting.close()
     forwarded = policy.engine.tokens_generated + policy.engine.tokens_prefilled - before
     scored = judge.tokens_scored - read if judge is not None else 0
 
@@ -60,3 +81,13 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
         rejection=None if kept is None else kept.scores(suites.main, temperature),
         rejection_arm=kept,
     )
+
+
+def in_environment(bench: measure.Bench, propose: Propose, live: Live, problems: Sequence[Problem]) -> Live:
+    """`live` over episodes of the run's environment; as it is where a run is measured by single answers."""
+    if bench.environment is None:
+        return live
+    grading = Grading(bench.grade, read=reading_of(propose))
+    playing = Episodes(bench.environment, propose, grading, bench.max_tokens, bench.seed)
+    acting = Acting(playing, {problem.id: problem for problem in problems})
+    return replace(live, propose=acting, acting=acting)

@@ -16,11 +16,12 @@ from ponder.engines.local.engine import LocalEngine
 from ponder.engines.loop import run as run_async
 from ponder.engines.open import check_trainable, open_engine
 from ponder.engines.settings import LocalSettings, ScriptedSettings
+from ponder.environments.environment import EnvironmentSettings
 from ponder.evaluation.suite import build_suite
 from ponder.learning.policy import PolicyTrainer
 from ponder.models.load import Loaded, config_of
 from ponder.policy.codec import Codec
-from ponder.protocols import Family, Grade, Propose, WeightedEngine
+from ponder.protocols import Family, Grade, Propose, Together, WeightedEngine
 from ponder.runlog import RunLog
 from ponder.selfplay import measure
 from ponder.selfplay.config import Run
@@ -151,7 +152,8 @@ class Stage:
             start.critic,
             start.scorers,
         )
-        bench = measure.Bench(grade, run_async, config.evaluation, config.sampling.max_tokens, config.seed)
+        acts_in = None if _one_answer(config.environment) else config.environment.measured()
+        bench = measure.Bench(grade, run_async, config.evaluation, config.sampling.max_tokens, config.seed, acts_in)
         return Stage(config, log, start.policy, families, play, start.verifier, bench, start.base, tell)
 
     def finish_training(self) -> None:
@@ -182,6 +184,11 @@ class Stage:
     def serve_trained(self) -> None:
         """Let the engine answer from the trained policy again."""
         self.serve(self.play.generator.trainer.weights())
+
+
+def _one_answer(environment: EnvironmentSettings) -> bool:
+    """Whether a run is measured by single answers: the environment has no others, or several come about together."""
+    return environment.kind == "single_turn" or isinstance(environment, Together)
 
 
 def proposing(config: Run, name: str) -> Propose:

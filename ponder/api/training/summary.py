@@ -126,6 +126,9 @@ def summarise(
         "health": health.gathered(rows),
         "transcripts": measured.transcripts,
         "story": measured.story,
+        "episodes": None
+        if base["main"].turns is None
+        else {"environment": config.environment.kind, "base": base["main"].turns, "final": final["main"].turns},
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ponder.commands.options import suites
+from ponder.commands.options import playing, suites
 from ponder.commands.options.shared import (
     Device,
     FrameKind,
@@ -133,7 +133,12 @@ def evaluate(
         str | None, typer.Option(help="A benchmark: math500, gsm8k, aime, gpqa, humaneval, mbpp, ifeval, processbench.")
     ] = None,
     file: Annotated[Path | None, typer.Option(help="The published file of --suite; from the hub unless given.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Answers a problem of --suite; the usual number.", min=1)] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Play episodes: retry, repair?turns=3, second_look, openenv, or one of your own.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Answers a problem of --suite (its usual number), episodes a problem (1).", min=1)
+    ] = None,
     trained_on: Annotated[
         str, typer.Option(help="Files the model was trained on: problems of --suite in them are refused.")
     ] = "",
@@ -166,8 +171,38 @@ def evaluate(
         )
         suites.run(asked, threads, as_json)
         return
+    if environment is not None:
+        from ponder.api.evaluating.episodes import Acted
+
+        playing.refuse_others(ctx)
+        searches = suites.given(ctx, "strategies") or suites.given(ctx, "budgets")
+        acted = Acted(
+            environment=environment,
+            out=out,
+            model=model,
+            problems=names(problems),
+            split=split,
+            limit=limit,
+            samples=samples or 1,
+            strategies=names(strategies) if searches else (),
+            budgets=_budgets(budgets, max_tokens) if searches else (),
+            verifier=verifier,
+            seed=seed,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            frame=frame,
+            device=device,
+            tools=names(tools),
+            allow_unsafe_code=allow_unsafe_code,
+            overwrite=overwrite,
+        )
+        playing.run(acted, threads, as_json)
+        return
     if file is not None or samples is not None or trained_on:
-        raise PonderError("--file, --samples and --trained-on go with --suite; for problems of your own use --problems")
+        raise PonderError(
+            "--file, --samples and --trained-on go with --suite (--samples with --environment too); for problems of "
+            "your own use --problems"
+        )
     if pool is not None:
         _evaluate_pool(pool, out, aggregation or "last", seed, overwrite, as_json)
         return

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ponder.protocols import Judge, Propose
+from ponder.rollout.acting import Acting
 from ponder.rollout.collect import Grade
 from ponder.rollout.grading import graded
 from ponder.seeds import derive_seed
@@ -25,12 +26,22 @@ from ponder.types import Group, PonderError, Problem, Question, Step, StopReason
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What drew the samples, for what they cannot answer: forced answers, scores of those, and costs."""
+    """What drew the samples, for what they cannot answer: forced answers, scores of those, and costs.
+
+    With `acting` the samples are episodes of an environment, which then says what they were worth.
+    """
 
     propose: Propose
     decode: Callable[[Sequence[int]], str]
     grade: Grade
     judge: Judge | None = None
+    acting: Acting | None = None
+
+    async def verdicts(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> list[Verdict]:
+        """Ground truth of whole answers, or of whole episodes; in one call, after which the loop goes on."""
+        if self.acting is not None:
+            return await self.acting.verdicts(trajectories)
+        return graded(self.grade, problems, trajectories, read=reading_of(self.propose))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +86,10 @@ class PoolEntry:
             seed = derive_seed("pool answer", self.problem.id, said)
             live = self.live
             leaves = await live.propose(question, prefix, 1, until="answer", max_tokens=max_tokens, seed=seed)
-            self._forced[key] = leaves
             for trajectory in (Trajectory(question, leaf) for leaf in leaves):
-                verdict = graded(live.grade, [self.problem], [trajectory], read=reading_of(live.propose))[0]
+                [verdict] = await live.verdicts([self.problem], [trajectory])
                 self._known[trajectory.leaf] = Draw(trajectory, verdict.outcome, live.propose.answer(trajectory))
+            self._forced[key] = leaves
         return self._forced[key]
 
     async def verdicts(self, question: Question, trajectories: Sequence[Trajectory]) -> list[Verdict]:

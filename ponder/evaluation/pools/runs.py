@@ -10,11 +10,9 @@ from ponder.evaluation.pools.lost_runs import Losses
 from ponder.evaluation.pools.pool import Live, Pool, PoolEntry
 from ponder.evaluation.pools.replay import PoolJudge, PoolPropose
 from ponder.protocols import Strategy
-from ponder.rollout.grading import graded
 from ponder.search.common import together
 from ponder.search.session.budget import Budget
 from ponder.seeds import derive_seed
-from ponder.thinking import reading_of
 from ponder.types import PonderError, Problem, SearchResult, Usage
 
 
@@ -109,15 +107,14 @@ async def run_live(
     jobs = [problem for problem in problems for _ in range(repeats)]
     results = await together([one(problem, repeat) for problem in problems for repeat in range(repeats)])
     losses.refuse_if_all()
-    outcomes = _graded(jobs, results, live)
+    outcomes = await _graded(jobs, results, live)
     return replace(_runs(name, budget, outcomes), errors=tuple(losses.errors))
 
 
-def _graded(jobs: Sequence[Problem], results: Sequence[SearchResult | None], live: Live) -> list[Outcome]:
+async def _graded(jobs: Sequence[Problem], results: Sequence[SearchResult | None], live: Live) -> list[Outcome]:
     """All answers graded in one call. No answer is wrong; a run that was lost has no outcome."""
     held = [(p, r.trajectory) for p, r in zip(jobs, results, strict=True) if r is not None and r.trajectory is not None]
-    read = reading_of(live.propose)
-    verdicts = iter(graded(live.grade, [p for p, _ in held], [t for _, t in held], read=read))
+    verdicts = iter(await live.verdicts([p for p, _ in held], [t for _, t in held]))
     outcomes: list[Outcome] = []
     for problem, result in zip(jobs, results, strict=True):
         if result is None:

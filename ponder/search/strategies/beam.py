@@ -91,18 +91,21 @@ class Beam(Thinking):
             if not any(families):
                 return found + await finish(session, [branch for branch in live if branch is not None])
             session.drop([branch for branch in leave if branch is not None])
-            alive, over = await self._judge(session, families, kept(n, self.expand))
+            alive, over = await self._judge(session, families, kept(n, self.expand), now.step_tokens)
             full = [leaf for leaf in alive if is_full(session, leaf)]
             found += over + (await finish(session, full) if full else [])
             live = [leaf for leaf in alive if not is_full(session, leaf)]
         return found
 
     async def _judge(
-        self, session: SearchSession, families: Sequence[Sequence[Trajectory]], most: int
+        self, session: SearchSession, families: Sequence[Sequence[Trajectory]], most: int, step: int
     ) -> tuple[list[Trajectory], list[Candidate]]:
-        """Score a round's leaves in one call: those that go on, best first, and those that are over."""
+        """Score a round's leaves in one call: those that go on, best first, and those that are over.
+
+        `step` is the most tokens of a step that the round was planned with.
+        """
         leaves = [leaf for family in families for leaf in family]
-        scores = await self._scores(session, leaves)
+        scores = await self._scores(session, leaves, step)
         over = [i for i, leaf in enumerate(leaves) if is_over(leaf)]
         value = {leaf.leaf: score for leaf, score in zip(leaves, filled(scores), strict=True)}
         alive = self._survivors(families, value)
@@ -110,7 +113,7 @@ class Beam(Thinking):
         session.drop([leaf for leaf in leaves if leaf.leaf not in stay and not is_over(leaf)])
         return alive[:most], session.candidates([leaves[i] for i in over], [scores[i] for i in over])
 
-    async def _scores(self, session: SearchSession, leaves: Sequence[Trajectory]) -> list[float | None]:
+    async def _scores(self, session: SearchSession, leaves: Sequence[Trajectory], step: int) -> list[float | None]:
         """What the leaves are chosen by."""
         return await session.scores(leaves)
 

@@ -31,20 +31,20 @@ class Lookahead(Beam):
     def shape(self) -> Round:
         return Round(self.expand, self.step_tokens, self.stride, self.ahead)
 
-    async def _scores(self, session: SearchSession, leaves: Sequence[Trajectory]) -> list[float | None]:
+    async def _scores(self, session: SearchSession, leaves: Sequence[Trajectory], step: int) -> list[float | None]:
         if not self.ahead:
             return await session.scores(leaves)
-        rolled = await together([self._roll(session, leaf) for leaf in leaves])
+        rolled = await together([self._roll(session, leaf, step) for leaf in leaves])
         session.drop([end for end, leaf in zip(rolled, leaves, strict=True) if end is not leaf])
         return await session.scores(rolled)
 
-    async def _roll(self, session: SearchSession, leaf: Trajectory) -> Trajectory:
-        """Where the policy goes from `leaf` in at most `ahead` steps when it takes the likeliest token each time."""
+    async def _roll(self, session: SearchSession, leaf: Trajectory, step: int) -> Trajectory:
+        """Where the policy goes from `leaf` in `ahead` steps of at most `step` tokens, by the likeliest tokens."""
         greedy, end = session.steered("looks ahead at temperature 0").greedy(), leaf
         for _ in range(self.ahead):
             if is_over(end) or is_full(session, end):
                 break
-            left = min(self.step_tokens, session.limits.thinking - len(end))
+            left = min(step, session.limits.thinking - len(end))
             grown = await session.grow(end, 1, until="step", max_tokens=left, name="ahead", via=greedy)
             end = grown[0] if grown else end
         return end
