@@ -1,7 +1,8 @@
-"""`ponder eval --suite`: which of the options of `eval` a benchmark takes, and what it says."""
+"""`ponder eval --suite` and `--environment`: which of the options of `eval` each takes, and what it says."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,12 +13,24 @@ from ponder.types import PonderError
 
 if TYPE_CHECKING:
     from ponder.api.evaluating.benchmark import Benchmark
+    from ponder.api.evaluating.episodes import Acted
 
 # What goes with --suite; everything else that was given is refused by name.
 TAKEN = {
     "suite", "file", "samples", "trained_on", "out", "model", "limit", "seed", "temperature", "max_tokens", "frame",
     "device", "threads", "verifier", "overwrite", "allow_unsafe_code", "as_json",
 }  # fmt: skip
+# What goes with --environment.
+PLAYING = {
+    "environment", "samples", "strategies", "budgets", "out", "model", "problems", "split", "limit", "seed",
+    "temperature", "max_tokens", "frame", "device", "threads", "verifier", "tools", "overwrite", "allow_unsafe_code",
+    "as_json",
+}  # fmt: skip
+BENCHMARK = (
+    "--suite, which draws answers in its usual way; leave one of them out (--problems jsonl:FILE takes the same problems "
+    "with strategies and budgets)"
+)
+EPISODES = "--environment, which plays episodes of --problems; leave one of them out"
 
 
 def given(ctx: typer.Context, name: str) -> bool:
@@ -26,14 +39,11 @@ def given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
-def refuse_others(ctx: typer.Context) -> None:
-    """Raise PonderError for an option of `eval` that a benchmark does not take."""
+def refuse_others(ctx: typer.Context, taken: Collection[str] = TAKEN, what: str = BENCHMARK) -> None:
+    """Raise PonderError for an option of `eval` that is not `taken` beside what `what` begins with."""
     for parameter in ctx.command.params:
-        if parameter.name and parameter.name not in TAKEN and given(ctx, parameter.name):
-            raise PonderError(
-                f"{parameter.opts[0]} does not go with --suite, which draws answers in its usual way; leave one "
-                "of them out (--problems jsonl:FILE takes the same problems with strategies and budgets)"
-            )
+        if parameter.name and parameter.name not in taken and given(ctx, parameter.name):
+            raise PonderError(f"{parameter.opts[0]} does not go with {what}")
 
 
 def run(asked: Benchmark, threads: int, as_json: bool) -> None:
@@ -47,3 +57,16 @@ def run(asked: Benchmark, threads: int, as_json: bool) -> None:
         return
     Terminal().print(printed.table(metrics))
     Terminal().print(f"Written: {asked.out / benchmark.METRICS}")
+
+
+def play(asked: Acted, threads: int, as_json: bool) -> None:
+    """Play episodes and print."""
+    from ponder.api.evaluating import episodes
+    from ponder.commands.study import episodes as printed
+
+    metrics = watched("episodes", as_json, lambda tell: episodes.run(asked, tell), threads)
+    if as_json:
+        print_json(metrics)
+        return
+    Terminal().print(printed.table(metrics))
+    Terminal().print(f"Written: {asked.out / episodes.METRICS}, {asked.out / episodes.SAMPLES}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ponder.commands.options import playing, suites
+from ponder.commands.options import suites
 from ponder.commands.options.shared import (
     Device,
     FrameKind,
@@ -174,7 +174,7 @@ def evaluate(
     if environment is not None:
         from ponder.api.evaluating.episodes import Acted
 
-        playing.refuse_others(ctx)
+        suites.refuse_others(ctx, suites.PLAYING, suites.EPISODES)
         searches = suites.given(ctx, "strategies") or suites.given(ctx, "budgets")
         acted = Acted(
             environment=environment,
@@ -196,7 +196,7 @@ def evaluate(
             allow_unsafe_code=allow_unsafe_code,
             overwrite=overwrite,
         )
-        playing.run(acted, threads, as_json)
+        suites.play(acted, threads, as_json)
         return
     if file is not None or samples is not None or trained_on:
         raise PonderError(
