@@ -27,8 +27,8 @@ PLAYING = {
     "as_json",
 }  # fmt: skip
 BENCHMARK = (
-    "--suite, which draws answers in its usual way; leave one of them out (--problems jsonl:FILE takes the same problems "
-    "with strategies and budgets)"
+    "--suite, which draws answers in its usual way; leave one of them out (--problems jsonl:FILE takes the same "
+    "problems with strategies and budgets)"
 )
 EPISODES = "--environment, which plays episodes of --problems; leave one of them out"
 
