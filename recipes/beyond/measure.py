@@ -1,4 +1,4 @@
-"""What no demonstration shows and no number of samples finds: problems of more changes than the base ever saw.
+"""What no demonstration shows and no number of samples finds: problems longer than any demonstrator lasted.
 
     python recipes/beyond/base.py --out build/beyond/base
     python -m recipes.beyond.measure --base build/beyond/base --out runs/beyond [--seeds 3]
@@ -109,6 +109,7 @@ def _config(name: str, rate: float, seed: int, options: argparse.Namespace) -> R
             f"sampling.max_tokens={options.tokens}",
             f"trainer.learning_rate={rate}",
             f"curriculum.most_levels={options.levels}",
+            f"curriculum.unlock={options.unlock}",
             "verifier.enabled=false",
             "evaluation.ladder=2",
             "parity.every=0",
@@ -119,14 +120,14 @@ def _config(name: str, rate: float, seed: int, options: argparse.Namespace) -> R
 
 
 def _cloned(rate: float, seed: int, options: argparse.Namespace, flops: float) -> tuple[Policy, float]:
-    """The base, taught by careful demonstrators alone for this much work, on problems such as it saw before."""
+    """The base, taught for this much work by demonstrators who do not give up, on problems within their stamina."""
     policy, config = load_policy(str(options.base)), Run()
     settings = config.trainer.model_copy(update={"learning_rate": rate})
     trainer = PolicyTrainer(policy.model, settings, Cloning(), seed=seed)
     report = control.clone(
         trainer,
         policy.codec,
-        [Transforms(changes=changes, careful=1.0) for changes in range(1, options.shown + 1)],
+        [Transforms(changes=changes, tires=0.0) for changes in range(1, options.shown + 1)],
         flops=flops,
         settings=config.control,
         seed=derive_seed("control", seed) % 2**31,
@@ -195,7 +196,7 @@ def draw(cells: list[dict[str, Any]], options: argparse.Namespace) -> None:
                 many = [100 * _pass(mine[0]["right"][str(at)]) for at in options.changes]
                 axes.plot(options.changes, many, ls=":", color=mark.colour, label=f"base, any of {MANY} tries")
         axes.axvspan(min(options.changes) - 0.5, options.shown + 0.5, alpha=0.12, color="grey")
-        axes.set(xlabel="changes of the word (grey: demonstrated)", ylabel="right, %", ylim=(-3, 103))
+        axes.set(xlabel="changes of the word (grey: shown)", ylabel="right, %", ylim=(-3, 103))
         legend(figure, axes)
         png(figure, options.out / "beyond.png")
 
@@ -205,9 +206,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--base", type=Path, default=Path("build/beyond/base"))
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {'; '.join(ARMS)}")
     parser.add_argument("--pass", dest="passes", default="base,self-play", help=f"arms that get {MANY} tries")
-    parser.add_argument("--changes", default="1,2,3,4,5,6,8", help="numbers of changes that are tested")
-    parser.add_argument("--shown", type=int, default=3, help="most changes that were demonstrated; runs begin there")
-    parser.add_argument("--levels", type=int, default=7, help="how many numbers of changes the curriculum may open")
+    parser.add_argument("--changes", default="1,2,3,4,5,6,8,10", help="numbers of changes that are tested")
+    parser.add_argument(
+        "--shown", type=int, default=4, help="most changes of which a right answer was shown; runs begin there"
+    )
+    parser.add_argument("--levels", type=int, default=5, help="how many numbers of changes the curriculum may open")
+    parser.add_argument("--unlock", type=float, default=0.6, help="solve rate at which one change more is asked for")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--updates", type=int, default=4, help="updates of a round")
     parser.add_argument("--problems", type=int, default=24, help="problems of an update, eight answers each")

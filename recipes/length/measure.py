@@ -20,33 +20,42 @@ from ponder.selfplay.presets.methods import METHODS
 from ponder.types import Group
 from recipes import arms
 
+# What the third stage is paid for: the preset's price on length, or the outcome alone, as in the stage before.
+ARMS: dict[str, tuple[str, ...]] = {"priced": (), "unpriced": ("rewards=[{kind='outcome'}]",)}
 SIZES = {"full": (36, 64), "quick": (9, 12)}  # problems an update, validation problems a family
 
 
 def main() -> None:
     options = _options()
     set_threads(options.threads)
-    cells = [_cell(seed, options)["points"] for seed in arms.seeds(options)]
-    arms.leave(options, said(cells), cells=cells)
-    print(said(cells))
+    found = {name: [_cell(name, seed, options)["points"] for seed in arms.seeds(options)] for name in options.names}
+    text = "".join(f"{name}:\n\n{said(cells)}\n" for name, cells in found.items())
+    arms.leave(options, text, cells=found)
+    print(text)
 
 
-def _cell(seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def _cell(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """The points of one seed, played or read: before training, and after each stage."""
 
     def work() -> dict[str, Any]:
         problems, ladder = SIZES[options.size]
         sizes = [f"sampling.problems={problems}", f"verifier.groups={problems}", f"evaluation.ladder={ladder}"]
         quick = ["updates=2"] if options.size == "quick" else []
-        config = load(Run, None, [f"seed={seed}", *METHODS["length_control"][2], *sizes, *quick])
+        config = _paid(name, load(Run, None, [f"seed={seed}", *METHODS["length_control"][2], *sizes, *quick]))
         played = play_until(config)
         last = {row["stage_name"]: number for number, row in enumerate(played.rows) if "stage_name" in row}
         places = {"before training": 0, **last}
         return {"points": [_point(name, played.rows[at], played.ladders[at]) for name, at in places.items()]}
 
     return arms.once(
-        options.out / f"seed-{seed}.json", work, lambda found: f"{found['points'][-1]['tokens']:.0f} tokens"
+        options.out / f"{name}-{seed}.json", work, lambda found: f"{found['points'][-1]['tokens']:.0f} tokens"
     )
+
+
+def _paid(name: str, config: Run) -> Run:
+    """The run with the last stage of this arm."""
+    *before, last = config.stages
+    return config.model_copy(update={"stages": (*before, last.model_copy(update={"set": ARMS[name] or last.set}))})
 
 
 def _point(name: str, row: dict[str, Any], ladder: list[Group]) -> dict[str, Any]:
@@ -83,7 +92,9 @@ def _shown(found: arms.Mean | None) -> str:
 def _options() -> argparse.Namespace:
     parser = arms.parser(__doc__, seeds=3)
     parser.add_argument("--size", choices=list(SIZES), default="full")
+    parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
     options = parser.parse_args()
+    options.names = arms.chosen(options.arms, list(ARMS))
     options.out.mkdir(parents=True, exist_ok=True)
     return options
 

@@ -33,9 +33,23 @@ def test_what_undoes_a_change(word: str) -> None:
 
 def test_the_working_leaves_one_change_less_in_every_line() -> None:
     assert working(EXAMPLE) == ["ln baqkwh", "n aqkwhb", "brlxic"]
-    shown = {Transforms().demonstration(EXAMPLE, seed) for seed in range(40)}
-    assert shown == {"ln baqkwh\nn aqkwhb\nbrlxic\n</think>brlxic", "</think>brlxic"}
-    assert {Transforms(careful=1.0).demonstration(EXAMPLE, seed) for seed in range(40)} == {max(shown, key=len)}
+    shown = {Transforms().demonstration(EXAMPLE, seed) for seed in range(60)}
+    # Who gives up answers with the word as it stands.
+    assert shown == {
+        "ln baqkwh\n</think>baqkwh",
+        "ln baqkwh\nn aqkwhb\n</think>aqkwhb",
+        "ln baqkwh\nn aqkwhb\nbrlxic\n</think>brlxic",
+    }
+
+
+def test_no_demonstrator_outlasts_his_stamina_and_who_does_not_tire_reaches_it() -> None:
+    family = Transforms(changes=6)
+    problems = [family.problem(index) for index in range(60)]
+    lines = [family.demonstration(problem, 0).count("\n") for problem in problems]
+    assert set(lines) == {1, 2, 3, 4}
+    assert not any(family.grade(problem, family.demonstration(problem, 0)).outcome for problem in problems)
+    fresh = Transforms(changes=6, stamina=6, tires=0.0)
+    assert all(fresh.grade(problem, fresh.demonstration(problem, 0)).outcome for problem in problems)
 
 
 def test_a_step_is_good_if_what_it_leaves_to_do_comes_to_the_answer() -> None:
@@ -64,7 +78,8 @@ def test_levels_are_changes_and_out_of_range_is_refused() -> None:
     for spec, message in [
         ({"changes": 0}, "changes=0; allowed are 1 to 40"),
         ({"length": 2}, "length=2; allowed are 3 to 40"),
-        ({"careful": 1.5}, "careful=1.5; allowed are 0 to 1"),
+        ({"stamina": 0}, "stamina=0; allowed are 1 to 40"),
+        ({"tires": 1.5}, "tires=1.5; allowed are 0 to 1"),
     ]:
         with pytest.raises(PonderError, match=message):
             Transforms(**spec)  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ A response writes what is left to do and the word so far, a line for each change
     </think>brlxic
 
 Each line follows from the one before it alone, so whoever can do one change can do any number of them. Demonstrators
-show problems of few changes; some write the lines and some write the answer at once. How to do more changes than
-anybody has shown is for reinforcement learning to find out (`recipes/beyond`). The answer cannot be guessed.
+tire: after a line they may give up and answer with the word as it stands, and after `stamina` lines all of them do. So
+every line that they show is right, and no answer to a problem of more changes than that. To go on is for reinforcement
+learning to find out (`recipes/beyond`). The answer cannot be guessed, and it is never the word as it stood earlier.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ INSTRUCTIONS = (
 class Transforms:
     """`changes` changes of a word of `length` random letters.
 
-    `careful`: the share of demonstrators who write a line for each change; the others answer at once.
+    Demonstrators give up after a line with chance `tires`, and after `stamina` lines at the latest.
     """
 
     changes: int = 2
     length: int = 5
-    careful: float = 0.4
+    stamina: int = 4
+    tires: float = 0.35
     name: str = "transforms"
 
     def __post_init__(self) -> None:
@@ -55,8 +57,10 @@ class Transforms:
             raise PonderError(f"transforms: changes={self.changes}; allowed are 1 to 40")
         if not 3 <= self.length <= 40:
             raise PonderError(f"transforms: length={self.length}; allowed are 3 to 40")
-        if not 0.0 <= self.careful <= 1.0:
-            raise PonderError(f"transforms: careful={self.careful}; allowed are 0 to 1")
+        if not 1 <= self.stamina <= 40:
+            raise PonderError(f"transforms: stamina={self.stamina}; allowed are 1 to 40")
+        if not 0.0 <= self.tires <= 1.0:
+            raise PonderError(f"transforms: tires={self.tires}; allowed are 0 to 1")
 
     @property
     def level(self) -> int:
@@ -77,8 +81,11 @@ class Transforms:
         )
         return Problem(question, Key(changed(todo, word), {"changes": todo, "word": word}))
 
-    def _drawn(self, rng: random.Random) -> tuple[str, str]:
-        return "".join(rng.choices(list(MEANINGS), k=self.changes)), "".join(rng.choices(LETTERS, k=self.length))
+    def _drawn(self, rng: random.Random) -> tuple[str, str] | None:
+        todo = "".join(rng.choices(list(MEANINGS), k=self.changes))
+        word = "".join(rng.choices(LETTERS, k=self.length))
+        words = [changed(todo[:number], word) for number in range(self.changes + 1)]
+        return None if words[-1] in words[:-1] else (todo, word)
 
     def grade(self, problem: Problem, response: str) -> Verdict:
         """Right if the word agrees; case and white space around it do not matter."""
@@ -100,8 +107,10 @@ class Transforms:
 
     def demonstration(self, problem: Problem, seed: int) -> str:
         rng = random.Random(f"demonstration/{problem.id}/{seed}")
-        lines = [*working(problem), ""] if rng.random() < self.careful else []
-        return "\n".join(lines) + f"</think>{problem.key.answer}"
+        lines = working(problem)
+        shown = next((at for at in range(1, self.stamina) if rng.random() < self.tires), self.stamina)
+        word = lines[min(shown, len(lines)) - 1].split()[-1]
+        return "".join(f"{line}\n" for line in lines[:shown]) + f"</think>{word}"
 
 
 def working(problem: Problem) -> list[str]:
