@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ponder.protocols import Family
+from ponder.protocols import Family, Finite, Levelled
 from ponder.seeds import derive_seed
 from ponder.types import PonderError, Problem
 
@@ -43,7 +43,8 @@ class Scores:
 def build_suite(families: Sequence[Family], n: int, *, split: str = "test", seed: int = 0) -> Suite:
     """The first `n` different problems of each family at its level; a family may occur at several levels.
 
-    Problems of equal text are one problem: counted twice they would make intervals too narrow.
+    Problems of equal text are one problem: counted twice they would make intervals too narrow. A file with fewer rows
+    in the split gives all that it has.
     """
     if split not in SPLITS:
         raise PonderError(f"a suite is drawn from {' or '.join(SPLITS)}, not from {split!r}: it must be held out")
@@ -63,6 +64,8 @@ def _different(family: Family, n: int, split: str, seed: int) -> list[Problem]:
         found.setdefault(problem.question.text, problem)
         if len(found) == n:
             return list(found.values())
+    if found and isinstance(family, Finite) and not isinstance(family, Levelled):
+        return list(found.values())
     raise PonderError(
         f"{family.name} at level {family.level} has only {len(found)} different {split} problems of the {n} asked for; "
         "ask for fewer or raise the level"

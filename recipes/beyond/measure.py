@@ -205,7 +205,9 @@ def _options() -> argparse.Namespace:
     parser = arms.parser(__doc__, seeds=3)
     parser.add_argument("--base", type=Path, default=Path("build/beyond/base"))
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {'; '.join(ARMS)}")
-    parser.add_argument("--pass", dest="passes", default="base,self-play,careful demonstrations", help=f"arms that get {MANY} tries")
+    parser.add_argument(
+        "--pass", dest="passes", default="base,self-play,careful demonstrations", help=f"arms that get {MANY} tries"
+    )
     parser.add_argument("--changes", default="2,3,4,5,6,7,8", help="numbers of changes that are tested")
     parser.add_argument(
         "--shown", type=int, default=4, help="most changes of which a right answer was shown; runs begin there"

@@ -55,6 +55,14 @@ def test_training_problems_and_empty_suites_are_refused():
         build_suite([Few()], 4)
 
 
+def test_a_file_with_few_rows_gives_all_that_it_has():
+    class Rows(Few):
+        def size(self, split: str) -> int:
+            return 3
+
+    assert len(build_suite([Rows(), Arithmetic()], 4).problems) == 3 + 4
+
+
 def test_every_problem_is_run_with_a_seed_of_its_own_and_failures_are_counted():
     seeds: list[int] = []
 

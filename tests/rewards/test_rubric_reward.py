@@ -11,6 +11,7 @@ import pytest
 from ponder.api.training.notices import notices
 from ponder.config import load
 from ponder.policy.prompts import Prompts
+from ponder.problems.families.arithmetic import Arithmetic
 from ponder.protocols import Propose
 from ponder.rewards.component import Graded, earned
 from ponder.rewards.outcome import Outcome
@@ -106,6 +107,20 @@ def test_a_judge_as_the_only_reward_is_named_in_the_log() -> None:
     assert "a policy can learn to fool it" in told('[{kind="rubric"}, {kind="format"}]')[0]
     assert told('[{kind="outcome"}, {kind="rubric", weight=0.3}]') == []
     assert asked_for(load(Run, None, ['rewards=[{kind="rubric"}]'])) == {"judge"}
+
+
+def test_a_file_with_few_rows_is_named_in_the_log() -> None:
+    class Rows(Arithmetic):
+        def size(self, split: str) -> int:
+            return {"validation": 21, "test": 49, "train": 130}[split]
+
+    def told(*settings: str) -> list[str]:
+        return notices(load(Run, None, list(settings)), Prompts(CODEC), [Rows(name="mine"), Arithmetic()])
+
+    (found,) = told("evaluation.ladder=64", "evaluation.problems=300")
+    assert found.startswith("mine has 21 validation rows where 64 were asked for and 49 test rows where 300 were")
+    assert found.endswith("all of them are measured; at 50 % right an interval is 28 points wide")
+    assert told("evaluation.ladder=21", "evaluation.problems=49") == []
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:

@@ -109,7 +109,7 @@ def _logged(
         browse(out)
         render(out)
         return known
-    for notice in notices(start.config, start.generator.propose.prompts):
+    for notice in notices(start.config, start.generator.propose.prompts, start.families):
         log.event("notice", sentence=notice)
         tell(TRAINING, 0, 1, notice)
     summary = _stages(Stage.of(start, log, grade, tell), start, started, clock, predicted)
