@@ -22,7 +22,7 @@ from ponder.selfplay.config import Run
 from ponder.selfplay.credit import Crediting
 from ponder.selfplay.games.standing import standing
 from ponder.selfplay.monitors.reward_hacking import Watch
-from ponder.selfplay.report import Improvement, by_family_and_problem, rates, round_row
+from ponder.selfplay.report import Improvement, by_family_and_problem, rates, round_row, with_mean
 from ponder.selfplay.roles import CriticRole, Generator, Restaging, VerifierRole
 from ponder.selfplay.scorers.scorers import Scorers
 from ponder.selfplay.stages.plan import of_round as of_stage
@@ -72,7 +72,12 @@ class SelfPlay(Parts):
     def start(self) -> dict[str, Any]:
         """The row before any training: where the ladder begins."""
         ladder = self.climb()
-        row = {"round": -1, "flops": 0.0, "validation": rates(ladder), "ladder": by_family_and_problem(ladder)}
+        row = {
+            "round": -1,
+            "flops": 0.0,
+            "validation": with_mean(rates(ladder)),
+            "ladder": by_family_and_problem(ladder),
+        }
         return {**row, "metrics": self._standing(), "turns": cells(ladder)}
 
     def play(self, round_number: int) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def round_row(
         "levels": levels,
         "solve_rate": rates([group for group in groups if not is_sneaky(group.problem)]),
         "tokens": by_family(groups, lambda g: [float(len(t)) for t in g.trajectories]),
-        "validation": {**rates(ladder), "mean": mean(list(rates(ladder).values()))},
+        "validation": with_mean(rates(ladder)),
         "ladder": by_family_and_problem(ladder),
         "verifier": quality,
         "updates": sum(r.steps for r in reports),
@@ -84,6 +84,11 @@ def in_turns(groups: Sequence[Group]) -> list[Group]:
 def rates(groups: Sequence[Group]) -> dict[str, float]:
     """Mean solve rate by family; a family without a single verdict is absent."""
     return by_family(groups, lambda g: [outcome for _, outcome in g.judged])
+
+
+def with_mean(rates: Mapping[str, float]) -> dict[str, float | None]:
+    """Rates by family, and their mean as one more entry."""
+    return {**rates, "mean": mean(list(rates.values()))}
 
 
 def by_family(groups: Sequence[Group], values: Callable[[Group], list[float]]) -> dict[str, float]:

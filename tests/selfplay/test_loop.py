@@ -158,6 +158,13 @@ def test_a_round_draws_credits_learns_and_publishes_each_update():
     assert made.ledger.sampled == sum(len(t) for groups in made.played for g in groups for t in g.trajectories)
 
 
+def test_the_row_before_training_has_all_that_curves_begin_with():
+    before, after = (made := play()).start(), made.play(0)
+    assert before["round"] == -1 and before["flops"] == 0.0
+    assert before["validation"].keys() == after["validation"].keys() == {"sums", "mean"}
+    assert before["validation"]["mean"] == before["validation"]["sums"]
+
+
 def test_only_mixed_groups_reach_the_trainer_and_their_advantages_sum_to_zero():
     made = play()
     made.play(0)
