@@ -15,12 +15,9 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import psutil
 
 from benchmarks.cluster_overhead import SETTINGS, trained
 from ponder.distributed.capacity.measured import account, of_runs
@@ -52,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sources = [asked.out / f"source-{number}" for number in range(len(SOURCES))]
     for number, (out, (problems, group)) in enumerate(zip(sources, SOURCES, strict=True)):
         spent = _run(out, settings, 1, 0, problems, group, seed=number)
-        print(
-            f"for the times: {problems} x {group} answers, {spent / updates:.2f} s an update{_others(out)}", flush=True
-        )
+        print(f"for the times: {problems} x {group} answers, {spent / updates:.2f} s an update{_load(out)}", flush=True)
     service, load = of_runs(sources, processors=len(mine))
     print(f"times: {service}", flush=True)
     rows = []
@@ -66,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         real = _run(out, settings, engines, staleness, problems, group, seed=10 + number) / updates
         rows.append({"run": name, "foretold": foretold, "real": real, "error": foretold / real - 1.0})
         said = f"{name}, {problems} x {group}: foretold {foretold:.2f} s, measured {real:.2f} s an update"
-        print(f"{said}: {foretold / real - 1.0:+.1%}{_others(out)}", flush=True)
+        print(f"{said}: {foretold / real - 1.0:+.1%}{_load(out)}", flush=True)
     write_json(asked.out / "figures.json", {"service": vars(service), "rows": rows})
     worst = max(abs(row["error"]) for row in rows)
     print(f"largest error {worst:.1%} on {len(mine)} processors")
@@ -79,23 +74,15 @@ def _run(
     """Seconds of training of one run, made now or before."""
     if not (out / "summary.json").is_file():
         sizes = [f"sampling.problems={problems}", f"sampling.group_size={group}", f"staleness.updates={staleness}"]
-        before, mine, since = psutil.cpu_times(), _spent(), time.monotonic()
         trained(out, [*settings, *sizes, f"cluster.engines={engines}", f"seed={seed}"], "local")
-        after = psutil.cpu_times()
-        busy = sum(getattr(after, name) - getattr(before, name) for name in ("user", "nice", "system"))
-        write_json(out / "others.json", (busy - (_spent() - mine)) / (time.monotonic() - since))
+        write_json(out / "load.json", os.getloadavg()[1])
     return float(json.loads((out / "summary.json").read_text(encoding="utf-8"))["seconds"]["train"])
 
 
-def _others(out: Path) -> str:
-    """What else the machine did meanwhile."""
-    return f" (others used {float((out / 'others.json').read_text(encoding='utf-8')):.1f} processors)"
-
-
-def _spent() -> float:
-    """Processor seconds of this process and of what it started and has ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+def _load(out: Path) -> str:
+    """How busy the machine was with this run and everything else."""
+    load = float((out / "load.json").read_text(encoding="utf-8"))
+    return f" (processes that ran or waited to, over five minutes: {load:.1f} on {os.cpu_count()} processors)"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError, RayTaskError
 from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -91,10 +91,21 @@ class Actors:
 
 
 def put(value: Any) -> Any:
-    """Anything into the object store, for several actors: each node fetches it once."""
-    return ray.put(value)
+    """Anything into the object store, for several actors: each node fetches it once.
+
+    Where the store is full Ray writes to the disk under its folder. PonderError if that is full as well.
+    """
+    try:
+        return ray.put(value)
+    except (OutOfDiskError, ObjectStoreFullError) as error:
+        raise PonderError(
+            "Ray has no room for what the parts of the cluster are to fetch: its object store is full, and so is the "
+            f"disk under its folder ({type(error).__name__}); free some of that disk, or start Ray with more room "
+            "(`ray start --object-store-memory BYTES --temp-dir FOLDER`, three times the weights), and go on with "
+            "--resume"
+        ) from None
 
 
 def share(weights: Packed) -> Any:
-    """Weights into the object store: each node fetches them once."""
-    return ray.put(weights)
+    """Weights into the object store: each node fetches them once. PonderError as `put`."""
+    return put(weights)

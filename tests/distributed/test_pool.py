@@ -243,3 +243,16 @@ def test_routes_follow_what_was_read_and_do_not_pile_up() -> None:
     router.forget(0)
     assert router.choose(a, {0: 1, 1: 0}) == 1
     assert router.choose(a, {0: 0}) == 0  # only those that are ready
+
+
+@pytest.mark.parametrize("name", ["OutOfDiskError", "ObjectStoreFullError"])
+def test_a_full_object_store_is_said_with_what_to_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    from ponder.distributed import ray_members
+
+    def full(value: object) -> None:
+        raise getattr(ray.exceptions, name)("no room")
+
+    monkeypatch.setattr(ray, "put", full)
+    with pytest.raises(PonderError, match=rf"the disk under its folder \({name}\).*--object-store-memory.*--resume"):
+        ray_members.share(packed({"w": torch.zeros(2)}))
