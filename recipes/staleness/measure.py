@@ -13,6 +13,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from math import fsum
+from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, ClassVar, Literal
 
@@ -61,6 +62,8 @@ def main() -> None:
     set_threads(options.threads)
     cells: list[dict[str, Any]] = []
     for arm, age, seed in _plan(options):
+        if options.finished and not _file(arm, age, seed, options).is_file():
+            continue
         cells.append(_cell(arm, age, seed, options))
         arms.leave(options, said(cells), cells=cells)
     print(said(cells))
@@ -102,7 +105,12 @@ def _cell(arm: str, age: int, seed: int, options: argparse.Namespace) -> dict[st
             "metrics": [_kept(row["metrics"]) for row in played.rows[1:]],
         }
 
-    return arms.once(options.out / f"{arm}-{age}-{seed}.json", work, lambda found: f"{100 * _right(found):.1f} %")
+    return arms.once(_file(arm, age, seed, options), work, lambda found: f"{100 * _right(found):.1f} %")
+
+
+def _file(arm: str, age: int, seed: int, options: argparse.Namespace) -> Path:
+    found: Path = options.out / f"{arm}-{age}-{seed}.json"
+    return found
 
 
 def _config(arm: str, age: int, seed: int, options: argparse.Namespace) -> Run:
@@ -186,6 +194,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
     parser.add_argument("--ages", default=",".join(map(str, AGES)), help="updates of staleness, comma-separated")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all trainings")
+    parser.add_argument("--finished", action="store_true", help="train nothing: the table of what is there")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     options.names = arms.chosen(options.arms, list(ARMS))
