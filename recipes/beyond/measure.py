@@ -187,7 +187,7 @@ def _pass(pairs: list[list[int]]) -> float:
 def draw(cells: list[dict[str, Any]], options: argparse.Namespace) -> None:
     """Accuracy against the number of changes, a line an arm; what 256 tries of the base solve is dashed."""
     with style():
-        figure, (axes,) = canvas()
+        figure, (axes,) = canvas(width=7.4, height=4.2)
         for index, name in enumerate(dict.fromkeys(cell["arm"] for cell in cells)):
             mine, mark = [cell for cell in cells if cell["arm"] == name], cycle(index)
             known = [[_accuracy(cell["right"][str(at)]) for cell in mine] for at in options.changes]
@@ -197,7 +197,7 @@ def draw(cells: list[dict[str, Any]], options: argparse.Namespace) -> None:
                 axes.plot(options.changes, many, ls=":", color=mark.colour, label=f"base, any of {MANY} tries")
         axes.axvspan(min(options.changes) - 0.5, options.shown + 0.5, alpha=0.12, color="grey")
         axes.set(xlabel="changes of the word (grey: shown)", ylabel="right, %", ylim=(-3, 103))
-        legend(figure, axes)
+        legend(figure, axes, columns=3)
         png(figure, options.out / "beyond.png")
 
 
