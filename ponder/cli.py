@@ -109,6 +109,7 @@ app.add_typer(cluster_app, name="cluster")
 cluster_app.command("plan")(cluster.plan)
 problems_app.command("list")(problems.list_problems)
 problems_app.command("show")(problems.show_problems)
+problems_app.command("export")(problems.export_problems)
 
 
 @app.command()

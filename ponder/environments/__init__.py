@@ -16,10 +16,11 @@ from ponder.environments.repair import Repair as Repair
 from ponder.environments.retry import Retry as Retry
 from ponder.environments.second_look import SecondLook as SecondLook
 from ponder.environments.single_turn import SingleTurn as SingleTurn
+from ponder.environments.verifiers import VerifiersEnvironment as VerifiersEnvironment
 from ponder.plugins import Registry
 
 ENVIRONMENTS: Registry[EnvironmentSettings] = Registry("environment", EnvironmentSettings, default="single_turn")
-for _settings in (SingleTurn, Retry, SecondLook, Repair, OpenEnv, Match):
+for _settings in (SingleTurn, Retry, SecondLook, Repair, OpenEnv, VerifiersEnvironment, Match):
     ENVIRONMENTS.register(_settings)
 AnyEnvironment = Annotated[EnvironmentSettings, ENVIRONMENTS]
 

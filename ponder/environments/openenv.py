@@ -3,18 +3,22 @@
 A problem is an episode: the family `openenv:URL` resets the server with the problem's seed and asks what it says first.
 Each turn of the policy becomes an action, `{action: answer}`, and the observation that comes back is read, until the
 server says done. The episode is right if its rewards sum up to `least`. What an observation shows is the text in one of
-the fields `shown` (the first that is there), else all of it as JSON. One connection an episode, closed in any case.
+the fields `shown` (the first that is there), else all of it as JSON. One connection an episode, closed in any case; at
+most `sessions` of them at once (0: any number; what `openenv init` writes serves one). A server that ignores the seed
+begins another episode than the question asks, which is a failure and no wrong answer.
 
 Needs the package `openenv-core`; nothing of a server's own package is run here.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Annotated, Any, Literal
+from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
@@ -34,6 +38,7 @@ class OpenEnv(EnvironmentSettings):
     action: str = "message"
     shown: tuple[str, ...] = SHOWN
     least: float = 1.0
+    sessions: Annotated[int, Field(ge=0)] = 0
 
     @property
     def most_turns(self) -> int:
@@ -51,9 +56,23 @@ class OpenEnv(EnvironmentSettings):
                 f"environment openenv: problem {problem.id} of {problem.family} is of no server; use the family "
                 "openenv:URL"
             )
-        async with client(str(data["openenv"])) as server:
-            await server.reset(seed=data["seed"])
+        url = str(data["openenv"])
+        async with _place(url, self.sessions), client(url) as server:
+            first = told((await server.reset(seed=data["seed"])).observation)
+            if first != problem.question.text:
+                raise ValueError(f"reset with the seed {data['seed']} began another episode: {first[:80]!r}")
             yield Steps(server, self)
+
+
+_PLACES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], asyncio.Semaphore]] = WeakKeyDictionary()
+
+
+def _place(url: str, sessions: int) -> AbstractAsyncContextManager[Any]:
+    """One of the `sessions` that a server holds at once; the others wait."""
+    if not sessions:
+        return nullcontext()
+    here = _PLACES.setdefault(asyncio.get_running_loop(), {})
+    return here.setdefault((url, sessions), asyncio.Semaphore(sessions))
 
 
 @dataclass

@@ -134,6 +134,82 @@ def test_our_problems_are_their_tasks_and_come_back(tmp_path: Path, monkeypatch:
         assert grade(problem, answer).outcome == 0.0
 
 
+GUESS = """
+import verifiers.v1 as vf
+
+
+class Data(vf.TaskData):
+    number: int
+
+
+class Config(vf.EnvConfig):
+    player: vf.AgentConfig = vf.AgentConfig()
+
+
+class Game(vf.Env[Config]):
+    async def run(self, task, agents):
+        async with agents.player.interaction(task) as interaction:
+            segment, tries = await interaction.turn(), 1
+            while not segment.terminated and segment.last_reply != str(task.data.number):
+                if segment.last_reply == "boom":
+                    raise RuntimeError("the game broke")
+                segment, tries = await interaction.turn(f"no, try {tries + 1}"), tries + 1
+        interaction.trace.record_reward("won", 0.0 if segment.terminated else 1.0)
+
+
+class Numbers(vf.Taskset[vf.Task[Data, vf.State, vf.TaskConfig], vf.TasksetConfig]):
+    def load(self):
+        for number in range(40):
+            yield vf.Task(Data(prompt=f"Guess number {number}.", number=number), self.config.task)
+
+
+__all__ = ["Numbers", "Game"]
+"""
+
+
+@theirs
+def test_an_environment_of_theirs_plays_turns_with_the_policy_and_trains_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Number n is guessed in turn 1 + n % 4 of three; where n % 10 is 9 the game breaks."""
+    import re
+
+    from ponder.environments.verifiers import VerifiersEnvironment
+    from ponder.rollout.collect import collect
+    from tests.rollout.test_episodes import policy
+
+    (tmp_path / "their_game.py").write_text(GUESS, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (family,) = load_families(["verifiers:their_game"])
+    problems = [family.problem(i) for i in range(family.size("train"))]  # type: ignore[attr-defined]
+
+    def script(prompt: str, rng: Any) -> str:
+        number, turn = int(re.findall(r"number (\d+)", prompt)[0]), prompt.count("<assistant>")
+        return f"so\n</think>{'boom' if number % 10 == 9 else number if turn == 1 + number % 4 else 'x'}"
+
+    groups = asyncio.run(
+        collect(
+            problems,
+            policy(script),
+            lambda some, said: [],
+            group_size=1,
+            max_tokens=400,
+            seed=0,
+            environment=VerifiersEnvironment(turns=3),
+        )
+    )
+    for group in groups:
+        number, verdict = int(group.problem.question.text.split()[-1].strip(".")), group.verdicts[0]
+        assert (verdict.failure == "environment") == (number % 10 == 9)
+        if verdict.failure is None:
+            won = number % 4 < 3
+            assert verdict.outcome == float(won) and len(verdict.turns) == group.trajectories[0].turns
+            assert group.trajectories[0].turns == (1 + number % 4 if won else 3)
+    settings = ['problems=["verifiers:their_game"]', "environment.kind=verifiers", "environment.turns=2", *SMALL]
+    assert play_until(load(Run, None, settings)).rows[-1]["round"] == 0
+    sys.modules.pop("their_game", None)
+
+
 @theirs
 def test_what_is_no_taskset_is_refused_in_a_sentence() -> None:
     with pytest.raises(PonderError, match="cannot load verifiers:no_such_thing"):

@@ -1,12 +1,13 @@
-"""Options of `problems list` and `problems show`."""
+"""Options of `problems list`, `show` and `export`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ponder.commands.options.shared import Json, Seed, Split, print_json
+from ponder.commands.options.shared import Json, Overwrite, Seed, Split, names, print_json
 from ponder.commands.terminal import Terminal
 
 
@@ -35,3 +36,23 @@ def show_problems(
 
     found = listing.shown(spec, limit if n is None else n, split=split, seed=seed)
     print_json(found) if as_json else Terminal().print(shown.problems(found))
+
+
+def export_problems(
+    specs: Annotated[str, typer.Argument(help="Comma-separated: countdown, arithmetic?terms=4, gym:chain_sum.")],
+    out: Annotated[Path, typer.Option(help="Folder of train.parquet, validation.parquet, test.parquet and a card.")],
+    splits: Annotated[str, typer.Option(help="Comma-separated.")] = "train,validation,test",
+    limit: Annotated[int, typer.Option("--limit", help="Problems of each family a split.", min=1)] = 1000,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Problems with their keys as Parquet files that Hugging Face `datasets` loads."""
+    from ponder.api.interop.datasets import export
+
+    counts = export(names(specs), out, splits=names(splits), limit=limit, seed=seed, overwrite=overwrite)
+    if as_json:
+        print_json({"out": str(out), "rows": counts})
+        return
+    rows = ", ".join(f"{count} {split}" for split, count in counts.items())
+    Terminal().print(f"Written: {out} ({rows}); datasets.load_dataset({str(out)!r}) reads it")
