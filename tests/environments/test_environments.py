@@ -45,7 +45,7 @@ def test_wrong_settings_are_refused_with_their_path(overrides: list[str], senten
 
 
 def test_every_environment_is_listed_with_what_a_reader_needs() -> None:
-    assert list(ENVIRONMENTS) == ["single_turn", "retry", "second_look", "repair", "openenv", "match"]
+    assert list(ENVIRONMENTS) == ["single_turn", "retry", "second_look", "repair", "openenv", "verifiers", "match"]
     for settings in ENVIRONMENTS.settings_classes:
         environment: Environment = ENVIRONMENTS.parse(settings.model_fields["kind"].default)
         assert environment.most_turns >= 1 and environment.most_turn_tokens >= 0
