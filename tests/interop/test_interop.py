@@ -2,7 +2,7 @@
 
 Opt-in, in an environment of its own, since the packages bring a hundred others:
 
-    python -m venv /tmp/interop && /tmp/interop/bin/pip install -e '.[verifiers,openenv]' pytest
+    python -m venv /tmp/interop && /tmp/interop/bin/pip install -e '.[verifiers,openenv,inspect]' datasets pytest
     PONDER_INTEROP=1 /tmp/interop/bin/python -m pytest tests/interop
 """
 
