@@ -4,7 +4,7 @@
 
 Every training learns from the same number of answers to the same problems; only the age of the weights that drew them
 differs (`staleness.weights=fixed`: exactly k updates). A finished training is a file and is not made again. Written:
-`results.json` and `results.md`, after every training.
+`results.json` and `results.md`, at the end.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def main() -> None:
         if options.finished and not _file(arm, age, seed, options).is_file():
             continue
         cells.append(_cell(arm, age, seed, options))
-        arms.leave(options, said(cells), cells=cells)
-    print(said(cells))
+    table = said(cells)
+    arms.leave(options, table, cells=cells)
+    print(table)
 
 
 def _plan(options: argparse.Namespace) -> list[tuple[str, int, int]]:
@@ -184,7 +185,7 @@ def _overlapped(fresh: Sequence[dict[str, Any]], age: int) -> float | None:
     batch = round(fresh[0]["answers"] / fresh[0]["updates"])
     service = Service(0.0, drawn / tokens, batch, 0.0, 0.0, 0.0, 0.0, learned / tokens)
     load = Load(batch // _GROUP, _GROUP, 0.0, tokens / answers, pstdev(lengths) / fmean(lengths), max(lengths))
-    alone, ahead = (simulate(service, load, Shape(1, 0, k), updates=50).step for k in (0, age))
+    alone, ahead = (simulate(service, load, Shape(1, 0, k), updates=12).step for k in (0, age))
     return alone / ahead
 
 
