@@ -43,6 +43,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "base": (),
 }
 MANY = 256
+FRESH = 1  # the seed of the test problems; those of seed 0 were looked at while the base was made
 
 
 def main() -> None:
@@ -142,7 +143,8 @@ def tested(policy: Policy, seed: int, options: argparse.Namespace, tries: int) -
     found = {}
     for changes in options.changes:
         family = Transforms(changes=changes)
-        problems = draw_problems([family], "validation" if seed == TUNE else "test", options.test, 0)
+        split, drawn = ("validation", 0) if seed == TUNE else ("test", FRESH)
+        problems = draw_problems([family], split, options.test, drawn)
         with ground_truth([family]) as truth:
             groups = run_async(
                 collect(
