@@ -12,6 +12,7 @@ import pytest
 from ponder.rollout import store
 from ponder.types import Group, Key, Problem, Question, Step, StopReason, Trajectory, Verdict
 from recipes import arms
+from recipes.algorithms import compare as algorithms
 from recipes.algorithms import curves
 from recipes.beyond import measure as beyond
 from recipes.coupling.compare import course, stored, table
@@ -101,6 +102,12 @@ def test_the_ceiling_of_a_curve_is_a_mean_over_seeds_and_none_where_a_bound_set_
     assert curves.fitted([flat]) == ["-", "-", "-", "-"]
     curves.draw({"x": [training(0.7), training(0.8)], "y": [flat]}, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", algorithms.ARMS)
+def test_the_parts_of_every_arm_go_together(name: str) -> None:
+    options = Namespace(model="tiny", per_round=1, threads=1, prompts=6)
+    assert algorithms.configured(name, 1e-3, 0, options).trainer.learning_rate == 1e-3
 
 
 def test_accuracy_by_number_of_changes_and_what_many_tries_solve(tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ from ponder.thinking import THINK_CLOSE as THINK_CLOSE
 from ponder.thinking import final_answer as final_answer
 from ponder.types import Question
 
-FAMILIES = ("arithmetic", "countdown", "cipher")
+FAMILIES = ("arithmetic", "countdown", "cipher", "transforms")
+_LETTERS = ("cipher", "transforms")  # families whose answers are letters, which have no case
 
 
 def canonical_answer(question: Question, response: str) -> str | None:
     """The answer as votes count it; None if there is none. White space never matters.
 
-    An integer is its value, an expression (countdown) does not depend on order and brackets, letters (cipher) have no
-    case.
+    An integer is its value, an expression (countdown) does not depend on order and brackets, letters (cipher,
+    transforms) have no case.
     """
     answer = final_answer(response)
     if answer is None:
@@ -29,7 +30,7 @@ def canonical_answer(question: Question, response: str) -> str | None:
         return str(int(plain)) if re.fullmatch(r"[+-]?[0-9]{1,40}", plain) else plain
     if question.family == "countdown":
         return _expression("".join(answer.split()))
-    return " ".join(answer.lower().split()) if question.family == "cipher" else " ".join(answer.split())
+    return " ".join((answer.lower() if question.family in _LETTERS else answer).split())
 
 
 def _expression(text: str) -> str:

@@ -49,12 +49,12 @@ ARMS: dict[str, tuple[str, ...]] = {
     "reinforce_pp": ("algorithm.kind=reinforce_pp",),
     "verifier_progress": ("algorithm.kind=verifier_progress", "verifier.enabled=true"),
     "process reward": ("coupling.kind=both", "verifier.enabled=true"),
-    "tree": PRESETS["tree"].settings,
+    "tree": (*PRESETS["tree"].settings, "verifier.enabled=true"),
     "step_dpo": PRESETS["step_dpo"].settings,
     "vapo": (*PRESETS["vapo"].settings, "critic.warmup=2"),
     "rest_em": PRESETS["rest_em"].settings,
     "star": PRESETS["star"].settings,
-    "distil_search": PRESETS["distil_search"].settings,
+    "distil_search": (*PRESETS["distil_search"].settings, "verifier.enabled=true"),
     "reinforce": ("loss.kind=reinforce",),
     "cispo": ("loss.kind=cispo",),
     "gspo": ("loss.kind=gspo", "trainer.minibatches=2"),
@@ -184,20 +184,7 @@ class Lab:
         }
 
     def _loop(self, name: str, rate: float, seed: int) -> tuple[SelfPlay, Any]:
-        options = self.options
-        shared = (
-            f"model={json.dumps(options.model)}",
-            f"seed={seed}",
-            "rounds=1000",
-            f"updates={options.per_round}",
-            "parity.every=0",
-            f"threads={options.threads}",
-            f"sampling.problems={options.prompts}",
-            "verifier.enabled=false",
-        )
-        rates = (f"trainer.learning_rate={rate}", f"critic.learning_rate={5e-4}")
-        config = load(Run, None, [*shared, *ARMS[name], *rates])
-        needs.check(config)
+        config = configured(name, rate, seed, self.options)
         start = prepared(config, self.families)
         play = SelfPlay(
             config,
@@ -230,6 +217,24 @@ class Lab:
     def _read(self, name: str) -> dict[str, Any] | None:
         path: Path = self.options.out / f"{name}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def configured(name: str, rate: float, seed: int, options: argparse.Namespace) -> Run:
+    """The run of an arm; PonderError if its parts do not go together."""
+    shared = (
+        f"model={json.dumps(options.model)}",
+        f"seed={seed}",
+        "rounds=1000",
+        f"updates={options.per_round}",
+        "parity.every=0",
+        f"threads={options.threads}",
+        f"sampling.problems={options.prompts}",
+        "verifier.enabled=false",
+    )
+    rates = (f"trainer.learning_rate={rate}", f"critic.learning_rate={5e-4}")
+    config = load(Run, None, [*shared, *ARMS[name], *rates])
+    needs.check(config)
+    return config
 
 
 def _share(right: Sequence[float]) -> float:

@@ -19,6 +19,7 @@ from ponder.problems.registry import parse
 from ponder.problems.selfcheck import check
 from ponder.problems.splits import SPLITS, check_split, draw, split_of
 from ponder.types import PonderError, Problem
+from ponder.verifiers.votes import canonical_answer
 
 EMBEDDED = [
     "arithmetic",
@@ -27,12 +28,15 @@ EMBEDDED = [
     "cipher?words=1",
     "countdown",
     "countdown?numbers=2",
+    "transforms",
+    "transforms?changes=1&length=3",
 ]
 # What the same problem is called, whatever its wording.
 CONTENT: dict[str, Callable[[Problem], str]] = {
     "arithmetic": lambda p: str(p.key.data["expression"]),
     "cipher": lambda p: str(p.key.answer),
     "countdown": lambda p: f"{sorted(p.key.data['numbers'])} {p.key.data['target']}",
+    "transforms": lambda p: f"{p.key.data['changes']} {p.key.data['word']}",
 }
 
 
@@ -42,6 +46,18 @@ def test_the_self_check_finds_nothing(spec: str) -> None:
     assert report.faults == ()
     assert report.ok
     assert report.checked == 45
+
+
+@pytest.mark.parametrize("spec", EMBEDDED)
+def test_a_vote_counts_as_one_what_the_family_takes_for_one(spec: str) -> None:
+    family = parse(spec)
+    for index in range(15):
+        problem = family.problem(index)
+        right = canonical_answer(problem.question, f"</think>{problem.key.answer}") if problem.key.answer else None
+        equal = {canonical_answer(problem.question, f"</think>{text}") for text in family.equivalents(problem)}
+        assert len(equal | ({right} if right else set())) == 1
+        others = {canonical_answer(problem.question, text) for text in family.near_misses(problem)}
+        assert not equal & others
 
 
 @pytest.mark.parametrize("spec", EMBEDDED)

@@ -101,6 +101,15 @@ FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Make 18 from 3, 6, 1.",
         ("6-1=5,5*3=15|18", "6*3=18,18*1=18|18!", "(6*3)*1"),
     ),
+    "transforms": (
+        (
+            "Change a word by rules, one after the other: r reverses it, l puts its first letter last, n takes the "
+            "next letter of the alphabet for each. The level is how many changes there are. Each step makes one change "
+            "and writes what is left to do and the word."
+        ),
+        "Apply rln to hwkqab.",
+        ("ln baqkwh", "n aqkwhb", "brlxic"),
+    ),
 }
 
 GLOSSARY = {
