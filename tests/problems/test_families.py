@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -50,7 +51,7 @@ def test_the_self_check_finds_nothing(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", EMBEDDED)
 def test_a_vote_counts_as_one_what_the_family_takes_for_one(spec: str) -> None:
-    family = parse(spec)
+    family: Any = parse(spec)
     for index in range(15):
         problem = family.problem(index)
         right = canonical_answer(problem.question, f"</think>{problem.key.answer}") if problem.key.answer else None
