@@ -15,7 +15,7 @@ from ponder.thinking import last_box
 from ponder.types import Question
 
 Place = Literal["box", "block", "tags"]
-_SHORT = ("", "arithmetic", "countdown", "cipher")  # families whose answer fits into a box
+_SHORT = ("", "arithmetic", "countdown", "cipher", "transforms")  # families whose answer fits into a box
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
