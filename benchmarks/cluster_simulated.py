@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number, (out, (problems, group)) in enumerate(zip(sources, SOURCES, strict=True)):
         spent = _run(out, settings, 1, 0, problems, group, seed=number)
         print(f"for the times: {problems} x {group} answers, {spent / updates:.2f} s an update{_load(out)}", flush=True)
-    service, load = of_runs(sources, processors=len(mine))
+    service, load = of_runs(sources)
     print(f"times: {service}", flush=True)
     rows = []
     for number, (name, engines, staleness, problems, group) in enumerate(FORETOLD):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from ponder.distributed.capacity.hardware import DISPATCH
-from ponder.distributed.capacity.pipeline import Load, Service, Shape
-from ponder.distributed.capacity.simulate import simulate
+from ponder.distributed.capacity.pipeline import Load, Service
 from ponder.rollout import store
 from ponder.runlog import read_metrics
 from ponder.runlog.folder import read_config
 from ponder.types import PonderError
+
+_NOTHING = 1e-9  # seconds: a fit of relative errors needs more than none
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class Account:
     def answers(self) -> float:
         """Of an update."""
         return len(self.lengths) / len(self.updates)
+
+    @property
+    def between(self) -> float | None:
+        """Seconds that were neither sampling nor learning nor measuring; None if the run does not say what it took."""
+        if self.seconds is None:
+            return None
+        return max(_NOTHING, self.seconds - self.sampling - self.learning - self.measuring)
 
     def total(self, column: int) -> float:
         return float(sum(update[column] for update in self.updates))
@@ -112,23 +120,26 @@ def of_run(run: Path) -> tuple[Service, Load]:
     return of_runs([run])
 
 
-def of_runs(runs: Sequence[Path], *, processors: int = 0) -> tuple[Service, Load]:
+def of_runs(runs: Sequence[Path]) -> tuple[Service, Load]:
     """Times by the accounts of runs with one engine and batches of different sizes; the load is that of the last.
 
     With all answers of an update under way at once the engine takes `step` for each token of the longest and
-    `step_row` for every token; the learner `learn` an update and `learn_token` a token. Both pairs are fitted by least
-    squares, without negative ones. The driver's seconds an answer are those with which the simulation of each run
-    takes as long as the run did, on average over the runs; where a run does not say how long it took, or sampled
-    ahead, they are `hardware.DISPATCH`. `processors` are those that the parts of these runs shared (0: enough).
+    `step_row` for every token; the learner `learn` an update and `learn_token` a token. What the run took besides
+    sampling, learning and measuring lies between them and is the driver's: so much an update, which stands with
+    `learn` since no learning goes on meanwhile, and `dispatch` an answer. All pairs are fitted by least squares,
+    without negative ones. Where no run says how long it took, or all sampled ahead, `dispatch` is `hardware.DISPATCH`.
     """
     known = [account(run) for run in runs]
     step, step_row = _fitted([(a.total(1), a.total(0), a.sampling) for a in known])
     learn, learn_token = _fitted([(float(len(a.updates)), a.total(2), a.learning) for a in known])
+    between = [(a, rest) for a in known if not a.staleness and (rest := a.between) is not None]
+    fixed, dispatch = 0.0, DISPATCH
+    if between:
+        fixed, dispatch = _fitted([(float(len(a.updates)), float(len(a.lengths)), rest) for a, rest in between])
     rows = max(math.ceil(a.answers) for a in known)
     measure = fmean(a.measuring / len(a.updates) for a in known)
-    service = Service(step, step_row, rows, 0.0, 0.0, 0.0, learn, learn_token, measure=measure)
-    driver = [_dispatch(service, a, processors) for a in known if a.seconds is not None and not a.staleness]
-    return replace(service, dispatch=fmean(driver) if driver else DISPATCH), load_of(known[-1])
+    service = Service(step, step_row, rows, 0.0, dispatch, 0.0, learn + fixed, learn_token, measure=measure)
+    return service, load_of(known[-1])
 
 
 def load_of(known: Account) -> Load:
@@ -156,22 +167,6 @@ def _fitted(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
         if y < 0:
             return float(matrix[:, 0].sum() / (matrix[:, 0] ** 2).sum()), 0.0
     return 0.0, float(matrix[:, 1].sum() / (matrix[:, 1] ** 2).sum())
-
-
-def _dispatch(service: Service, known: Account, processors: int) -> float:
-    """The driver's seconds an answer with which the simulated run takes as long as the real one; at least 0."""
-    assert known.seconds is not None
-    wanted, shape = known.seconds / len(known.updates), Shape(1, round=known.round, processors=processors)
-
-    def late(dispatch: float) -> bool:
-        timed = replace(service, dispatch=dispatch, measure=known.measuring / len(known.updates))
-        return simulate(timed, load_of(known), shape, updates=len(known.updates), whole=True).step > wanted
-
-    low, high = 0.0, wanted / known.answers
-    for _ in range(20):
-        middle = (low + high) / 2
-        low, high = (low, middle) if late(middle) else (middle, high)
-    return low
 
 
 def _seconds(rows: Sequence[dict[str, Any]], purpose: str, absent: float | None = None) -> float:
