@@ -1,4 +1,8 @@
-"""Servers over a scripted engine: their model thinks in a line and answers with a number, right more often than not."""
+"""Servers over a scripted engine: their model thinks in a few lines and answers with a number.
+
+A request without a seed is drawn with one that nobody can foresee, so only the number of lines differs from draw to draw:
+a test that names the answer would else fail once in a while.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ Script = Callable[[str, random.Random], str]
 def says(_: str, rng: random.Random) -> str:
     """The words of the toy."""
     thought = "\n".join(["1+2=3"] * rng.randrange(1, 4))
-    return f"{thought}\n</think>{rng.choice([7, 7, 7, 8])}"
+    return f"{thought}\n</think>7"
 
 
 class PacedEngine(ScriptedEngine):
