@@ -43,6 +43,11 @@ def parser(doc: str | None, *, out: str | None = None, seeds: int = 1) -> argpar
     return made
 
 
+def settable(parser: argparse.ArgumentParser) -> None:
+    """Adds `--set KEY=VALUE`, a setting of every training of the recipe, as `ponder run` takes them."""
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every training")
+
+
 def seeds(options: argparse.Namespace) -> range:
     return range(options.first_seed, options.first_seed + options.seeds)
 

@@ -287,7 +287,7 @@ def _options() -> argparse.Namespace:
     parser = arms.parser(__doc__, seeds=5)
     parser.add_argument("--size", choices=list(SIZES), default="full")
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all arms")
+    arms.settable(parser)
     parser.add_argument("--finished", action="store_true", help="train nothing: the table of what is there")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,7 @@ def _cell(seed: int, options: argparse.Namespace) -> dict[str, Any]:
                 "verifier.enabled=false",
                 f"evaluation.ladder={options.ladder}",
                 "parity.every=0",
+                *options.set,
             ],
         )
         before = _answers(load_policy(str(options.base)), seed, options)
@@ -126,6 +127,7 @@ def _moved(cells: Sequence[dict[str, Any]], transfer: str) -> str:
 
 def _options() -> argparse.Namespace:
     parser = arms.parser(__doc__, out="runs/games", seeds=5)
+    arms.settable(parser)
     parser.add_argument("--base", type=Path, default=Path("build/games/base"))
     parser.add_argument("--games", default="nim,tictactoe,kuhn")
     parser.add_argument("--algorithm", default="role_baseline")

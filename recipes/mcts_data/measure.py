@@ -1,7 +1,7 @@
 """Tree search as a maker of data, beside rejection sampling and beside searching at test time alone. See README.md.
 
     python -m recipes.mcts_data.measure --out runs/mcts_data            # 4 arms, 5 seeds
-    python -m recipes.mcts_data.measure --out runs/mcts_data --quick    # the reduced form
+    python -m recipes.mcts_data.measure --out runs/mcts_data --size small   # the reduced form: 12 updates of 9 problems
 
 Every arm spends what `search and imitate` of the same seed spends in training: draws, what the searches' verifier
 reads, its training and the policy's updates. Then each answers test problems once, and with a tree search under its own
@@ -48,7 +48,12 @@ ARMS: dict[str, tuple[str, ...]] = {
     "search at test time": (*_SEARCH, "trainer.learning_rate=1e-12"),
 }
 # Rounds, updates, problems an update, validation problems a family, test problems a family, of them searched.
-SIZES = {"full": (8, 4, 24, 64, 300, 60), "quick": (2, 2, 9, 16, 60, 12)}
+SIZES = {
+    "full": (8, 4, 24, 64, 300, 60),
+    "small": (6, 2, 9, 16, 60, 12),
+    "quick": (2, 2, 9, 16, 60, 12),
+    "touch": (2, 1, 3, 2, 4, 1),  # does it run, on a model that is slow
+}
 
 
 def main() -> None:
@@ -99,7 +104,7 @@ def _config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) 
     quiet = ["verifier.groups=1", "verifier.rollouts=1", "verifier.most_steps=1", "parity.every=0"]
     rate = f"trainer.learning_rate={options.rate}"
     later = _pairs(rounds // 2, most) if name == "search then pairs" else ()
-    return load(Run, None, [f"seed={seed}", *sizes, *quiet, rate, *ARMS[name], *later])
+    return load(Run, None, [f"seed={seed}", *sizes, *quiet, rate, *options.set, *ARMS[name], *later])
 
 
 def _pairs(first: int, rounds: int) -> tuple[str, ...]:
@@ -200,7 +205,9 @@ def draw(cells: Sequence[dict[str, Any]], file: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = arms.parser(__doc__, seeds=5)
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
-    parser.add_argument("--quick", dest="size", action="store_const", const="quick", default="full")
+    parser.add_argument("--size", choices=list(SIZES), default="full")
+    parser.add_argument("--quick", dest="size", action="store_const", const="quick", help="the same as --size quick")
+    arms.settable(parser)
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--budget", type=float, default=768.0, help="token-equivalents of a search on a test problem")
     options = parser.parse_args()

@@ -47,6 +47,7 @@ def _cell(seed: int, options: argparse.Namespace) -> dict[str, Any]:
             "verifier.most_steps=1",
             f"evaluation.ladder={options.ladder}",
             "parity.every=0",
+            *options.set,
         ]
         played = play_until(load(Run, None, settings))
         rows = [{"validation": row["validation"], "metrics": row["metrics"]} for row in played.rows]
@@ -80,6 +81,7 @@ def said(cells: Sequence[dict[str, Any]]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = arms.parser(__doc__, out="runs/provers", seeds=5)
+    arms.settable(parser)
     parser.add_argument("--problems", default="arithmetic,countdown")
     parser.add_argument("--reward", choices=("cgc", "src"), default="cgc")
     parser.add_argument("--rounds", type=int, default=5)

@@ -194,7 +194,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", choices=list(SIZES), default="full")
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
     parser.add_argument("--ages", default=",".join(map(str, AGES)), help="updates of staleness, comma-separated")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all trainings")
+    arms.settable(parser)
     parser.add_argument("--finished", action="store_true", help="train nothing: the table of what is there")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Cloning, RLHF and self-play at equal floating-point work: one table and one picture. See README.md.
 
-    python -m recipes.three_ways.compare --out runs/three_ways            # 4 arms, 5 seeds
-    python -m recipes.three_ways.compare --out runs/three_ways --quick    # the reduced form
+    python -m recipes.three_ways.compare --out runs/three_ways                  # 5 arms, 5 seeds
+    python -m recipes.three_ways.compare --out runs/three_ways --size small     # 20 updates of 12 problems
 
 Every arm starts from the same base and spends what `self-play` of the same seed spends: sampling, the training of the
 reward model, its scores and the updates. A finished arm is a file and is not run again.
@@ -19,6 +19,7 @@ from ponder.api.machine import set_threads
 from ponder.api.policies import Policy, load_policy
 from ponder.api.problems import draw_problems, ground_truth, load_families
 from ponder.api.training.bare import mean_of, play_until
+from ponder.api.training.presets import PRESETS
 from ponder.api.training.stage import Start, curriculum
 from ponder.config import load
 from ponder.engines.loop import run as run_async
@@ -38,6 +39,14 @@ from ponder.types import Problem
 from recipes import arms
 from recipes.three_ways.annotator import Annotator, RewardModel, compared
 
+# The reward model pays; what its role labels on the side is next to nothing, for it learns no more.
+_LIKED = (
+    "rewards=[{kind='process', shape='score', weight=1.0}, {kind='kl', weight=0.005}]",
+    "coupling.labels=outcomes",
+    "verifier.groups=1",
+    "verifier.rollouts=1",
+    "verifier.most_steps=1",
+)
 # Name of the arm -> what it changes in the run. The first one fixes the work of all.
 ARMS: dict[str, tuple[str, ...]] = {
     "self-play": ("verifier.enabled=false",),
@@ -47,23 +56,25 @@ ARMS: dict[str, tuple[str, ...]] = {
         "algorithm.most=4",
         "loss.kind=cloning",
     ),
-    "RLHF": (
-        "rewards=[{kind='process', shape='score', weight=1.0}, {kind='kl', weight=0.005}]",
-        "coupling.labels=outcomes",
-        "verifier.groups=1",
-        "verifier.rollouts=1",
-        "verifier.most_steps=1",
-    ),
+    "RLHF": _LIKED,
+    "RLHF with PPO": (*_LIKED, *PRESETS["ppo"].settings, "critic.warmup=2"),
     "cloning": ("verifier.enabled=false", "control.batch=64"),
 }
+RLHF = ("RLHF", "RLHF with PPO")
 LEARNS_FROM = {
     "self-play": "verdicts on its own answers, right and wrong",
     "own right answers": "its own right answers",
     "RLHF": "comparisons by the annotator",
+    "RLHF with PPO": "comparisons by the annotator, with a critic",
     "cloning": "demonstrations",
 }
 # Rounds, updates, problems an update, validation problems a family, test problems a family, compared problems.
-SIZES = {"full": (8, 4, 36, 64, 300, 240), "quick": (3, 2, 12, 8, 40, 48)}
+SIZES = {
+    "full": (8, 4, 36, 64, 300, 240),
+    "small": (10, 2, 12, 16, 60, 96),
+    "quick": (3, 2, 12, 8, 40, 48),
+    "touch": (1, 1, 6, 4, 8, 6),  # does it run, on a model that is slow
+}
 COMPARED = (4, 3)  # answers to each compared problem, and pairs of them
 
 
@@ -97,7 +108,7 @@ def _work(name: str, seed: int, options: argparse.Namespace, budget: float | Non
         if name == "cloning":
             policy, found = _cloned(config, truth.grade, budget or 0.0)
         else:
-            judge = Judged(config, truth.grade, options, seed) if name == "RLHF" else None
+            judge = Judged(config, truth.grade, options, seed) if name in RLHF else None
             before = 0.0 if judge is None else judge.flops
             left = (math.inf if budget is None else budget) - before
             played = play_until(config, flops=left, verifier=None if judge is None else judge.role)
@@ -141,9 +152,8 @@ def _config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) 
     rounds, updates, problems, ladder, _, _ = SIZES[options.size]
     sizes = [f"rounds={rounds * (6 if longer else 1)}", f"updates={updates}", f"sampling.problems={problems}"]
     rate = [] if name == "cloning" else [f"trainer.learning_rate={options.rate}"]
-    return load(
-        Run, None, [f"seed={seed}", *sizes, *rate, f"evaluation.ladder={ladder}", "parity.every=0", *ARMS[name]]
-    )
+    quiet = [f"evaluation.ladder={ladder}", "parity.every=0"]
+    return load(Run, None, [f"seed={seed}", *sizes, *rate, *quiet, *options.set, *ARMS[name]])
 
 
 def _row(row: dict[str, Any], before: float) -> dict[str, Any]:
@@ -289,7 +299,9 @@ def draw(cells: Sequence[dict[str, Any]], file: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = arms.parser(__doc__, seeds=5)
     parser.add_argument("--arms", default="", help=f"comma-separated, of: {', '.join(ARMS)}")
-    parser.add_argument("--quick", dest="size", action="store_const", const="quick", default="full")
+    parser.add_argument("--size", choices=list(SIZES), default="full")
+    parser.add_argument("--quick", dest="size", action="store_const", const="quick", help="the same as --size quick")
+    arms.settable(parser)
     parser.add_argument("--rate", type=float, default=6e-4, help="learning rate of all arms but cloning")
     parser.add_argument("--length-bias", type=float, default=0.5, help="how much the annotator likes 100 more tokens")
     parser.add_argument("--noise", type=float, default=0.5)
