@@ -97,7 +97,7 @@ def settings(options: argparse.Namespace, base: Path, seed: int, turns: int) -> 
         f"seed={seed}",
         f'problems=["{SPEC}"]',
         *acts,
-        f"rounds={options.rounds if turns > 1 else 3 * options.rounds}",
+        f"rounds={options.rounds if turns > 1 else 40 * options.rounds}",  # one turn: the work ends it, not the rounds
         "updates=4",
         "sampling.problems=24",
         f"sampling.max_tokens={options.budget if turns > 1 else options.most}",
