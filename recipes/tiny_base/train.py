@@ -33,10 +33,11 @@ LEVELS: list[tuple[Arithmetic | Cipher | Countdown, float]] = [
     *[(Cipher(words=n), w / 19) for n, w in enumerate((2, 5, 7, 3, 2), start=1)],
     *[(Countdown(numbers=n), w / 22) for n, w in enumerate((1, 17, 4), start=2)],
 ]
-# Share of each family before and after step LATE. Countdown is learned first; arithmetic needs the most examples.
+# Share of each family before and after the share LATE of the steps. Countdown is learned first; arithmetic needs the
+# most examples.
 EARLY = {"arithmetic": 0.44, "cipher": 0.26, "countdown": 0.30}
 AFTER = {"arithmetic": 0.76, "cipher": 0.15, "countdown": 0.09}
-LATE = 1500
+LATE = 15 / 26  # of all steps: 1,500 of the 2,600
 LONGEST = 512
 MICRO = 4  # parts of a batch, each small enough to stay in the processor's cache
 STATE = "state.pt"
@@ -149,7 +150,7 @@ class Training:
         """Until the last step, chunk by chunk."""
         started = time.monotonic() - self.seconds
         while self.step < self.steps:
-            shares = EARLY if self.step < LATE else AFTER
+            shares = EARLY if self.step < LATE * self.steps else AFTER
             micro = batches(rows(self.tokenizer, "train", self.chunk, CHUNK, shares), self.tokens // MICRO, self.order)
             for at in range(0, len(micro) - MICRO + 1, MICRO):
                 self._update(micro[at : at + MICRO])
@@ -207,6 +208,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--tokens", type=int, default=12_000, help="padded tokens a step")
+    parser.add_argument("--width", type=int, default=128, help="of the model: 64 is a quarter of the parameters")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true")
@@ -218,7 +220,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     asked.out.mkdir(parents=True, exist_ok=True)
     tokenizer = build.tokenizer()
-    model = build.model(len(tokenizer), asked.seed)
+    model = build.model(len(tokenizer), asked.seed, asked.width)
     order = random.Random(asked.seed)
     training = Training(asked.out, asked.steps, asked.tokens, tokenizer, model, optimizers(model), order)
     if asked.resume:
