@@ -51,13 +51,13 @@ def main() -> None:
     families = load_families(FAMILIES)
     started = time.monotonic()
     pool = _pool(out, families, options)
-    cells = [_cell(out, a, seed, families, options) for seed in range(options.seeds) for a in ACCURACIES]
+    cells = [_cell(out, a, seed, families, options) for seed in range(options.seeds) for a in options.accuracies]
     results = {
         "schema": 1,
         "settings": {name: value for name, value in vars(options).items() if name != "out"},
         "best_of_n": [row for per in ("call", "answer") for row in best_of_n(pool, per)],
-        "self_play": [self_play(cells, accuracy) for accuracy in ACCURACIES],
-        "base": asdict(_accuracy([cell["base"] for cell in cells if cell["accuracy"] == 1.0])),
+        "self_play": [self_play(cells, accuracy) for accuracy in options.accuracies],
+        "base": asdict(_accuracy([cell["base"] for cell in cells if cell["accuracy"] == options.accuracies[0]])),
         "seconds": sum(cell["seconds"] for cell in cells),
         "this_call_seconds": time.monotonic() - started,
         "revision": environment.revision(),
@@ -78,8 +78,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--test", type=int, default=200, help="test problems a family")
     parser.add_argument("--pool", type=int, default=60, help="problems a family for best-of-N, 32 samples each")
     parser.add_argument("--per", choices=("answer", "call"), default="answer", help="the dial of the self-play runs")
+    parser.add_argument("--accuracies", default=",".join(map(str, ACCURACIES)), help="of the self-play runs")
+    parser.add_argument("--rate", type=float, default=3e-4, help="learning rate")
     parser.add_argument("--threads", type=int, default=0)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.accuracies = [float(text) for text in options.accuracies.split(",")]
+    return options
 
 
 def _pool(out: Path, families: Sequence[Family], options: argparse.Namespace) -> list[list[Sample]]:
@@ -146,7 +150,9 @@ def _first_accepted(accepted: Sequence[float], refused: Sequence[float], n: int)
 
 def _cell(out: Path, accuracy: float, seed: int, families: list[Family], options: argparse.Namespace) -> dict[str, Any]:
     """One run, or what its file says."""
-    size = f"{options.rounds}x{options.updates}x{options.problems}-{options.per}-test{options.test}"
+    size = (
+        f"{options.rounds}x{options.updates}x{options.problems}-{options.per}-test{options.test}-rate{options.rate:g}"
+    )
     file = out / "cells" / f"{size}-accuracy{accuracy:g}-seed{seed}.json"
     if not file.exists():
         started = time.monotonic()
@@ -165,6 +171,7 @@ def _play(accuracy: float, seed: int, families: list[Family], options: argparse.
             "rounds": options.rounds,
             "updates": options.updates,
             "sampling": {"problems": options.problems},
+            "trainer": {"learning_rate": options.rate},
             # The learned verifier has no part in this measurement: one group of labels a round keeps it cheap.
             "verifier": {"groups": 1, "rollouts": 1, "most_steps": 1},
             "noise": {"false_accept": 1 - accuracy, "false_reject": 1 - accuracy, "per": options.per},
