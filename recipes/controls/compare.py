@@ -101,7 +101,7 @@ def _config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) 
     size = SIZES[options.size]
     rate = options.imitation_rate if name in IMITATION else options.rate
     sizes = [
-        f"rounds={size.rounds * (4 if longer else 1)}",
+        f"rounds={size.rounds * (40 if longer else 1)}",
         f"updates={size.updates}",
         f"sampling.problems={size.problems}",
         f"trainer.learning_rate={rate}",

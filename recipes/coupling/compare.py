@@ -100,7 +100,7 @@ def config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) -
     size = SIZES[options.size]
     sizes = [
         f"problems={size.families.split(',')}",
-        f"rounds={size.rounds * (4 if longer else 1)}",
+        f"rounds={size.rounds * (40 if longer else 1)}",
         f"updates={size.updates}",
         f"sampling.problems={size.problems}",
         f"sampling.group_size={size.group}",

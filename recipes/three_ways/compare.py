@@ -150,7 +150,7 @@ class Judged:
 
 def _config(name: str, seed: int, options: argparse.Namespace, *, longer: bool) -> Run:
     rounds, updates, problems, ladder, _, _ = SIZES[options.size]
-    sizes = [f"rounds={rounds * (6 if longer else 1)}", f"updates={updates}", f"sampling.problems={problems}"]
+    sizes = [f"rounds={rounds * (40 if longer else 1)}", f"updates={updates}", f"sampling.problems={problems}"]
     rate = [] if name == "cloning" else [f"trainer.learning_rate={options.rate}"]
     quiet = [f"evaluation.ladder={ladder}", "parity.every=0"]
     return load(Run, None, [f"seed={seed}", *sizes, *rate, *quiet, *options.set, *ARMS[name]])
