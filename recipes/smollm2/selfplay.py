@@ -37,6 +37,7 @@ SHARED = (
     "sampling.temperature=0.7",
     "trainer.learning_rate=1e-6",
 )
+ALONE = ("verifier.enabled=false", "sampling.max_tokens=64")
 PROPOSED = ("source.kind=proposer", "source.share=1.0", "source.attempts=3.0", "verifier.enabled=false")
 PARTS: dict[str, tuple[str, ...]] = {
     "corpus": (f"problems=['corpus:{CORPUS}']", *PROPOSED, "source.max_tokens=60", "sampling.max_tokens=24"),
@@ -52,6 +53,24 @@ PARTS: dict[str, tuple[str, ...]] = {
         "verifier.groups=1",
         "verifier.rollouts=1",
         "verifier.most_steps=1",
+    ),
+    "games": (
+        "problems=['nim', 'kuhn']",
+        "environment.kind=match",
+        "algorithm.kind=role_baseline",
+        "verifier.enabled=false",
+        "sampling.max_tokens=48",
+    ),
+    "majority": ("problems=['arithmetic?terms=2']", "rewards=[{kind='majority'}]", *ALONE),
+    "trees": (
+        "problems=['arithmetic?terms=2']",
+        "coupling.labels=tree",
+        "sampling.draws={kind='search', strategy='rest_mcts?stop_at=2', budget=512}",
+        "algorithm.kind=rejection",
+        "loss.kind=cloning",
+        "sampling.max_tokens=64",
+        "verifier.depth=0.2",
+        "verifier.batch=8",
     ),
     "factory": (),
 }
@@ -73,13 +92,16 @@ def main() -> None:
 def _trained(name: str, options: argparse.Namespace) -> list[str]:
     """Two updates; what the rounds counted, and some of what was said."""
     played = play_until(load(Run, None, [f"model={json.dumps(str(options.model))}", *SHARED, *PARTS[name]]))
-    counted = [_counted(row["metrics"]) for row in played.rows[1:]]
+    counted = [_counted(row) for row in played.rows[1:]]
     return [*(f"- round {at + 1}: {text}" for at, text in enumerate(counted)), "", *_said(played, options.shown)]
 
 
-def _counted(metrics: dict[str, float]) -> str:
+def _counted(row: dict[str, Any]) -> str:
+    """The share of right answers in training, and what the proposer and the provers were counted for."""
+    rates = [f"{family} {100 * right:.0f} % right" for family, right in (row.get("solve_rate") or {}).items()]
+    metrics: dict[str, float] = row["metrics"]
     known = {key: value for key, value in metrics.items() if key.startswith(("proposer/", "prover/")) and value}
-    return ", ".join(f"{key} {value:.2f}" for key, value in known.items())
+    return ", ".join([*rates, *(f"{key} {value:.2f}" for key, value in known.items())])
 
 
 def _said(played: Played, most: int) -> list[str]:
