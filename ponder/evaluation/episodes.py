@@ -20,16 +20,27 @@ from ponder.types import Group, Problem, Trajectory, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One episode. No trajectory: nothing could be finished within the budget, which is wrong."""
+    """One episode: `turns` are its tokens, (said, read) each, and `finished` whether the policy ended the last one.
+
+    No turn: nothing could be finished within the budget, which is wrong.
+    """
 
     problem: Problem
-    trajectory: Trajectory | None
     verdict: Verdict
+    turns: tuple[tuple[int, int], ...]
+    finished: bool
+
+    @classmethod
+    def of(cls, problem: Problem, trajectory: Trajectory | None, verdict: Verdict) -> Played:
+        """What is measured of a trajectory (None: there is none)."""
+        if trajectory is None:
+            return cls(problem, verdict, (), True)
+        return cls(problem, verdict, tuple(_turns(trajectory)), trajectory.finished)
 
 
 def of_groups(groups: Iterable[Group]) -> list[Played]:
     """The episodes of groups, one by one."""
-    return [Played(g.problem, t, v) for g in groups for t, v in zip(g.trajectories, g.verdicts, strict=True)]
+    return [Played.of(g.problem, t, v) for g in groups for t, v in zip(g.trajectories, g.verdicts, strict=True)]
 
 
 def scored(suite: Suite, groups: Iterable[Group], *, temperature: float, seed: int = 0) -> Scores:
@@ -50,7 +61,7 @@ def summary(episodes: Sequence[Played], *, seed: int = 0) -> dict[str, Any]:
     failures = Counter(one.verdict.failure for one in episodes if one.verdict.failure is not None)
     judged = [one for one in episodes if one.verdict.outcome is not None]
     known = [(one, by_turn) for one in judged if (by_turn := outcomes_by_turn(one)) is not None]
-    paths = [[] if one.trajectory is None else _turns(one.trajectory) for one in episodes]
+    paths = [one.turns for one in episodes]
     most = max(map(len, paths), default=0)
     return {
         "problems": len({one.problem.id for one in judged}),
@@ -74,26 +85,26 @@ def summary(episodes: Sequence[Played], *, seed: int = 0) -> dict[str, Any]:
         ],
         "tokens": _mean([sum(said + read for said, read in path) for path in paths]),
         "read": _mean([sum(read for _, read in path) for path in paths]),
-        "cut": _mean([float(o.trajectory is not None and not o.trajectory.finished) for o in episodes]),
+        "cut": _mean([float(not one.finished) for one in episodes]),
     }
 
 
 def outcomes_by_turn(one: Played) -> tuple[float, ...] | None:
     """The outcome of each turn; None if the environment did not check them all."""
-    outcome, trajectory = one.verdict.outcome, one.trajectory
+    outcome = one.verdict.outcome
     assert outcome is not None  # asked of judged episodes alone
-    if trajectory is None or trajectory.turns == 1:
+    if len(one.turns) < 2:
         return (outcome,)
-    return one.verdict.turns if len(one.verdict.turns) == trajectory.turns else None
+    return one.verdict.turns if len(one.verdict.turns) == len(one.turns) else None
 
 
 def _turns(trajectory: Trajectory) -> list[tuple[int, int]]:
-    """For each turn the tokens that the policy said and those that the environment did before it."""
+    """For each turn the tokens that the policy drew, and those that it read: of the environment, of tools, or forced."""
     found = [(0, 0)] * trajectory.turns
     for step, turn in zip(trajectory.steps, trajectory.turn_S, strict=True):
         said, read = found[turn]
         count = len(step.tokens)
-        found[turn] = (said, read + count) if step.is_observation else (said + count, read)
+        found[turn] = (said, read + count) if step.forced else (said + count, read)
     return found
 
 

@@ -76,6 +76,7 @@ async def collect(
     budget: float | None = None,
     environment: Environment | None = None,
     grading_seconds: float = grading.SECONDS,
+    judged_group: Callable[[Group, Usage], None] | None = None,
 ) -> Collected:
     """One group of `group_size` whole trajectories a problem, in the order of `problems`; sizes may differ.
 
@@ -85,7 +86,8 @@ async def collect(
     With a `strategy` a group holds what its search finished within `budget` token-equivalents: all of it if
     `group_size` is None, else at most so many. In an environment of several turns these are whole episodes, and the
     search branches at any step of any turn (`acting`). `environment` None is one turn and ground truth.
-    `grading_seconds` is the most that one call of `grade` may take.
+    `grading_seconds` is the most that one call of `grade` may take. `judged_group` hears of each group and what it cost
+    as soon as it is judged (not of joint episodes).
     """
     acts_in = environment or SingleTurn()
     sizes = list(group_size) if isinstance(group_size, Sequence) else [group_size] * len(problems)
@@ -103,7 +105,8 @@ async def collect(
         elif strategy is not None and budget is not None:
             draw = Searched(propose, strategy, judge, budget, episodes.first, seed)
         jobs = zip(problems, sizes, strict=True)
-        answered = await together([_answer(problem, size, draw, judged) for problem, size in jobs])
+        heard = judged_group or (lambda *_: None)
+        answered = await together([_answer(problem, size, draw, judged, heard) for problem, size in jobs])
     return Collected(
         tuple(a.group for a in answered if a.group is not None),
         sum((a.usage for a in answered), Usage()),
@@ -127,13 +130,16 @@ def _check(strategy: Strategy | None, judge: Judge | None, budget: float | None,
         )
 
 
-async def _answer(problem: Problem, size: int | None, draw: Draw, judged: Judged) -> _Answered:
+async def _answer(
+    problem: Problem, size: int | None, draw: Draw, judged: Judged, heard: Callable[[Group, Usage], None]
+) -> _Answered:
     drawn = await draw(problem, size)
     if not drawn.trajectories:
         return _Answered(None, drawn.usage, drawn.degraded)
     group, turns = await judged(problem, drawn.trajectories)
     further = sum(map(len, group.trajectories)) - sum(map(len, drawn.trajectories))
     usage = replace(drawn.usage, kept=drawn.usage.kept + further, calls=drawn.usage.calls + turns)
+    heard(group, usage)
     return _Answered(group, usage, drawn.degraded)
 
 

@@ -151,7 +151,11 @@ class Asking:
             if self._clock is not None and self._clock.expired():
                 raise EnvironmentFailed(f"no answer within {self.seconds:g} s") from error
             raise EnvironmentFailed(f"TimeoutError: {error}") from error
-        except Exception as error:  # a bug in an environment must not end a training, nor become a reward
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise  # we are being stopped
+            raise EnvironmentFailed("CancelledError: a task of its own was cancelled") from error
+        except (Exception, SystemExit) as error:  # a bug in an environment must not end a training, nor become a reward
             raise EnvironmentFailed(f"{type(error).__name__}: {str(error)[:_TOLD]}") from error
         finally:
             self._clock = None

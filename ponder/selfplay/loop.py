@@ -25,6 +25,7 @@ from ponder.selfplay.monitors.reward_hacking import Watch
 from ponder.selfplay.report import Improvement, by_family_and_problem, rates, round_row, with_mean
 from ponder.selfplay.roles import CriticRole, Generator, Restaging, VerifierRole
 from ponder.selfplay.scorers.scorers import Scorers
+from ponder.selfplay.stages import calls
 from ponder.selfplay.stages.plan import of_round as of_stage
 from ponder.selfplay.stages.turns import cells
 from ponder.selfplay.steps.asking import crediting
@@ -78,7 +79,7 @@ class SelfPlay(Parts):
             "validation": with_mean(rates(ladder)),
             "ladder": by_family_and_problem(ladder),
         }
-        return {**row, "metrics": self._standing(), "turns": cells(ladder)}
+        return {**row, "metrics": self._standing(), "turns": cells(ladder), "calls": self._calls(ladder)}
 
     def play(self, round_number: int) -> dict[str, Any]:
         """One round; returns its row of the report."""
@@ -100,9 +101,10 @@ class SelfPlay(Parts):
         levels = getattr(self.source, "levels", None)
         row = round_row(round_number, self.ledger, self.parts, levels, updates, ladder, quality, watched)
         turned = {f"turns/{name}": share for name, share in cells(groups).items()}
-        row["metrics"] |= {**self._standing(), **turned, **getattr(self.verifier, "measured", {})}
+        called = {f"calls/{name}": value for name, value in self._calls(groups).items()}
+        row["metrics"] |= {**self._standing(), **turned, **called, **getattr(self.verifier, "measured", {})}
         named = {"stage": self.stage.index, "stage_name": self.stage.name} if self.stage.name else {}
-        return {**row, **named, "agreement": agreed, "turns": cells(ladder)}
+        return {**row, **named, "agreement": agreed, "turns": cells(ladder), "calls": self._calls(ladder)}
 
     def update(self, round_number: int, number: int) -> Improvement:
         """One update of the policy with the rewards of the round that was entered."""
@@ -126,6 +128,10 @@ class SelfPlay(Parts):
         groups = list(self.run(drawn))
         self.sampled("measuring")
         return groups
+
+    def _calls(self, groups: Sequence[Group]) -> dict[str, float]:
+        """How tools were used; nothing where there are none."""
+        return calls.shares(groups) if self.config.tools.use else {}
 
     def _standing(self) -> dict[str, float]:
         """How strong the policy plays the games that it plays against itself; not charged to training."""

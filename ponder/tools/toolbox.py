@@ -30,6 +30,7 @@ _MARKS = ("<think>", "</think>", RESULT_OPEN, RESULT_CLOSE)
 _NATIVE_MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
 Format = Literal["auto", "tagged", "native"]
 ERROR = "error: "
+_TOLD = 500  # characters of what went wrong
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,15 @@ class Toolbox:
             async with asyncio.timeout(tool.patience):
                 result = await tool.run(argument, earlier)
         except Misused as error:
-            return f"{ERROR}{error}"
+            return f"{ERROR}{str(error)[: self.characters]}"
         except TimeoutError as error:
             raise ToolBroken(f"tool {tool.kind}: no answer within {tool.patience:g} s") from error
-        except Exception as error:
-            raise ToolBroken(f"tool {tool.kind}: {type(error).__name__}: {error}") from error
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise  # we are being stopped
+            raise ToolBroken(f"tool {tool.kind}: CancelledError: a task of its own was cancelled") from error
+        except (Exception, SystemExit) as error:
+            raise ToolBroken(f"tool {tool.kind}: {type(error).__name__}: {str(error)[:_TOLD]}") from error
         if not isinstance(result, str):
             raise ToolBroken(f"tool {tool.kind}: it gave {type(result).__name__} instead of a text")
         return result

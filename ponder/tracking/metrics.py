@@ -102,6 +102,11 @@ METRICS: tuple[Metric, ...] = _of(
     metrics/turns/{cell} | share | answers by first and last turn: right_right, right_wrong, wrong_right, wrong_wrong
     metrics/turns/first | share | accuracy of the first turn
     metrics/turns/last | share | accuracy of the last turn
+    metrics/calls/answers | answers | training answers that were judged, in a run with tools
+    metrics/calls/share | share | of these that called a tool
+    metrics/calls/per_answer | calls | mean number of calls
+    metrics/calls/right_with | share | right ones among answers with a call
+    metrics/calls/right_without | share | right ones among answers without a call
     metrics/loss/clip_fraction | share | trained tokens (or rows) whose gradient the clip removed
     metrics/loss/kl_reference | nats/token | estimate of the divergence from the policy at the start
     metrics/loss/correction_weight | ratio | mean weight that corrects sampler to learner
@@ -112,6 +117,11 @@ METRICS: tuple[Metric, ...] = _of(
     metrics/loss/preference_accuracy | share | pairs whose better answer has the larger implicit reward (DPO)
     metrics/loss/preference_loss | nats | loss of a pair (DPO)
     turns/{cell} | share | validation answers by first and last turn
+    calls/answers | answers | validation answers that were judged, in a run with tools
+    calls/share | share | of these that called a tool
+    calls/per_answer | calls | mean number of calls
+    calls/right_with | share | right ones among answers with a call
+    calls/right_without | share | right ones among answers without a call
     agreement/n | answers | validation answers on which verifier and truth were compared
     agreement/only_verifier | share | validation answers that are wrong and that the verifier scores 0.5 or more
     agreement/only_truth | share | validation answers that are right and that the verifier scores below 0.5
@@ -140,7 +150,9 @@ METRICS: tuple[Metric, ...] = _of(
 )
 
 # Parts of a row that are numbers by name, and what their names begin with.
-_TABLES = ("validation", "solve_rate", "tokens", "levels", "failures", "metrics", "agreement", "verifier", "turns")
+_TABLES = (
+    "validation", "solve_rate", "tokens", "levels", "failures", "metrics", "agreement", "verifier", "turns", "calls",
+)  # fmt: skip
 _NUMBERS = (
     "flops",
     "seconds",

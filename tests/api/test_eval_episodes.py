@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ponder.api.evaluating.episodes import Acted, environment_of, run
+from ponder.api.evaluating.acted import Acted, environment_of
+from ponder.api.evaluating.episodes import run
 from ponder.api.policies import Source
 from ponder.cli import app
 from ponder.environments import Repair, Retry
@@ -129,3 +130,102 @@ def test_the_command_plays_and_prints_a_table(tmp_path: Path) -> None:
     assert "second_look: 2 test problems" in done.output and "reached" in done.output
     refused = CliRunner().invoke(app, ["eval", *arguments, "--live", "--out", str(tmp_path / "other")])
     assert "--live does not go with --environment" in str(refused.exception)
+
+
+def numbers(row: dict[str, Any]) -> dict[str, Any]:
+    """A result without what the clock decides."""
+    kept = {name: value for name, value in row.items() if name not in ("seconds", "usage")}
+    return {**kept, "usage": {name: value for name, value in row["usage"].items() if name != "seconds"}}
+
+
+def cut(file: Path, rows: int, torn: str = "") -> None:
+    """What a kill leaves: the first rows of a journal, and a part of the next."""
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert rows < len(lines)
+    file.write_text("".join(lines[:rows]) + torn, encoding="utf-8")
+
+
+class Dead(BaseException):
+    """The process is gone."""
+
+
+def killed_after(calls: int, script: Any) -> Any:
+    """A script that ends everything in its `calls`-th draw."""
+    left = [calls]
+
+    def follow(prompt: str, rng: Any) -> str:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Dead
+        return str(script(prompt, rng))
+
+    return follow
+
+
+def test_episodes_that_were_stopped_go_on_to_the_same_numbers(tmp_path: Path) -> None:
+    whole = measured(tmp_path / "whole", in_turn, samples=2)
+    with pytest.raises(Dead):
+        measured(tmp_path / "cut", killed_after(13, in_turn), samples=2)
+    drawn = []
+
+    def counted(prompt: str, rng: Any) -> str:
+        drawn.append(prompt)
+        return in_turn(prompt, rng)
+
+    resumed = measured(tmp_path / "cut", counted, samples=2, resume=True)
+    assert [numbers(row) for row in resumed["results"]] == [numbers(row) for row in whole["results"]]
+    assert resumed["resumed"] and not whole["resumed"]
+    assert 0 < len(drawn) < 36  # 16 first turns, 12 second and 8 third ones: some were kept
+    again = measured(tmp_path / "cut", killed_after(0, in_turn), samples=2, resume=True)
+    assert [numbers(row) for row in again["results"]] == [numbers(row) for row in whole["results"]]
+
+
+def test_wherever_the_journal_ends_the_numbers_are_the_same(tmp_path: Path) -> None:
+    """Between two episodes of one problem too, and in the middle of a line."""
+    whole = measured(tmp_path, in_turn, samples=2)
+    for rows in (1, 6):
+        (tmp_path / "out/metrics.json").unlink()
+        cut(tmp_path / "out/episodes.jsonl", rows, torn='{"key": "plain N')
+        resumed = measured(tmp_path, in_turn, samples=2, resume=True)
+        assert numbers(resumed["results"][0]) == numbers(whole["results"][0])
+        kept = [json.loads(line) for line in (tmp_path / "out/episodes.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert len({(row["id"], row["member"]) for row in kept}) == len(kept) == 16
+
+
+def test_a_search_that_was_stopped_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
+    asked = {"strategies": ("vote",), "budgets": (600.0, 900.0), "max_tokens": 200}
+    whole = measured(tmp_path, in_turn, **asked)
+    cut(tmp_path / "out/episodes.jsonl", 11)
+    drawn = []
+
+    def counted(prompt: str, rng: Any) -> str:
+        drawn.append(prompt)
+        return in_turn(prompt, rng)
+
+    resumed = measured(tmp_path, counted, resume=True, **asked)
+    assert [numbers(row) for row in resumed["results"]] == [numbers(row) for row in whole["results"]]
+    asked_for = {re.findall(r"number (\d)", prompt)[0] for prompt in drawn}
+    assert len(asked_for) == 5  # those of the second budget that had no row
+
+
+def test_another_setting_is_refused_by_name(tmp_path: Path) -> None:
+    measured(tmp_path, in_turn)
+    with pytest.raises(PonderError, match="is not empty; continue it with --resume"):
+        measured(tmp_path, in_turn)
+    with pytest.raises(PonderError, match=r"environment.turns was 3 and is now 2"):
+        measured(tmp_path, in_turn, environment="retry?turns=2", resume=True)
+    with pytest.raises(PonderError, match=r"samples was 1 and is now 2"):
+        measured(tmp_path, in_turn, samples=2, resume=True)
+    fresh = measured(tmp_path, in_turn, samples=2, overwrite=True)
+    assert fresh["results"][0]["episodes"] == 16 and not fresh["resumed"]
+
+
+def test_the_page_has_the_accuracy_by_turn_and_by_budget(tmp_path: Path) -> None:
+    measured(tmp_path / "plain", in_turn)
+    page = (tmp_path / "plain/out/curves.html").read_text(encoding="utf-8")
+    assert "Accuracy by turn" in page and "plain: 25.0\N{NO-BREAK SPACE}% to 75.0\N{NO-BREAK SPACE}%" in page
+    asked = {"strategies": ("vote",), "budgets": (600.0, 900.0), "max_tokens": 200}
+    measured(tmp_path / "searched", in_turn, **asked)
+    page = (tmp_path / "searched/out/curves.html").read_text(encoding="utf-8")
+    assert "vote at 600" in page and "Accuracy against tokens" in page
+    assert (tmp_path / "searched/out/curves.png").is_file()

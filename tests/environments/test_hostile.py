@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -42,6 +44,9 @@ REPLIES: dict[str, tuple[Callable[[], Any], str]] = {
     "a flood of words": (lambda: _raise(Deep()), "Deep: xxx"),
     "memory": (lambda: _raise(MemoryError()), "MemoryError"),
     "a timeout of its own": (lambda: _raise(TimeoutError("its server")), "its server"),
+    "an endless list": (lambda: itertools.repeat("again"), "repeat instead of a text"),
+    "the end of the process": (lambda: sys.exit(3), "SystemExit"),
+    "a cancelled task": (lambda: _raise(asyncio.CancelledError()), "a task of its own was cancelled"),
     "stop iteration": (lambda: _raise(StopAsyncIteration()), "StopAsyncIteration"),
 }
 VERDICTS: dict[str, Any] = {
@@ -56,10 +61,11 @@ class Hostile(EnvironmentSettings):
     """Good to the problem `good`; to another it does what its id says."""
 
     kind: Literal["hostile"] = "hostile"
+    turns: int = 2
 
     @property
     def most_turns(self) -> int:
-        return 2
+        return self.turns
 
     @asynccontextmanager
     async def episode(self, problem: Problem, check: Check, *, seed: int) -> AsyncIterator[Hostile.Episode]:
@@ -119,6 +125,23 @@ def test_each_reply_is_a_failure_of_its_own_and_the_others_go_on() -> None:
         assert words in found[name].detail and len(found[name].detail) < 2000
     for name in ("reset", "close", *(f"verdict: {name}" for name in VERDICTS)):
         assert (found[name].outcome, found[name].failure) == (None, "environment"), name
+
+
+def test_an_environment_that_never_stops_talking_is_stopped_by_the_limits() -> None:
+    """It replies to every turn; the episode ends with the last turn it may have, and takes no more tokens than that."""
+    propose = PolicyPropose(ScriptedEngine(CODEC, {"": [("so\n</think>4", 1.0)]}), CODEC, canonical_answer)
+    problem = Problem(Question("good", "toy", "2+2?"), Key("4"))
+    grade = lambda some, said: [Verdict(outcome=1.0) for _ in said]  # noqa: E731
+
+    def turns(most: int, max_tokens: int) -> tuple[int, int]:
+        acts_in = Hostile(turns=most)
+        some = collect([problem], propose, grade, group_size=1, max_tokens=max_tokens, seed=0, environment=acts_in)
+        [trajectory] = asyncio.run(some)[0].trajectories
+        return trajectory.turns, len(trajectory)
+
+    assert turns(7, 4000)[0] == 7
+    found, tokens = turns(1000, 150)
+    assert 2 < found < 20 and tokens <= 150
 
 
 def test_who_never_answers_is_given_up_while_the_others_are_judged() -> None:

@@ -87,3 +87,27 @@ def audit(folder: Path) -> Path:
     }  # fmt: skip
     (folder / "audit.json").write_text(json.dumps(found), encoding="utf-8")
     return folder
+
+
+def episodes(folder: Path) -> Path:
+    """A folder with the metrics.json of `ponder eval --environment`: three strategies at three budgets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results = []
+    for i, name in enumerate(("vote", "weighted_vote", "beam")):
+        for j, budget in enumerate((500, 1000, 2000)):
+            y = 0.3 + 0.1 * j + 0.03 * i
+            turns = [
+                {"turn": k + 1, "reached": 0.7**k, "accuracy": _estimate(y - 0.1 * (2 - k)), "tokens": 90.0 * (k + 1),
+                 "read": 20.0 * k}
+                for k in range(3)
+            ]  # fmt: skip
+            results.append({
+                "strategy": name, "budget": budget, "accuracy": _estimate(y), "spent": budget * 0.93, "tokens": 270.0,
+                "read": 40.0, "failures": {"environment": 1}, "lost": 1, "unknown": 0, "turns": turns,
+            })  # fmt: skip
+    metrics = {
+        "schema": 1, "n": 300, "model": "tiny", "environment": {"kind": "repair"}, "split": "test", "results": results,
+        "problems": ["formula"], "seed": 7, "temperature": 1.0, "max_tokens": 400, "revision": "0123abcd",
+    }  # fmt: skip
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    return folder

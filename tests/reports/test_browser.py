@@ -11,9 +11,11 @@ import pytest
 
 from ponder.reports.audit import page as audit
 from ponder.reports.run import page as report
+from ponder.reports.thinking import episodes
 from ponder.reports.thinking import page as thinking
 from ponder.reports.tree import page as tree
 from tests.reports import synthetic, synthetic_pages
+from tests.reports.test_by_turn import acting
 from tests.reports.tree_toys import tree as toy
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -52,6 +54,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     return {
         "report": report.render(synthetic.write(folder / "run", synthetic.summary())),
+        "turns": report.render(synthetic.write(folder / "turns", acting())),
+        "episodes": episodes.render(synthetic_pages.episodes(folder / "episodes")),
         "thinking": thinking.render(synthetic_pages.thinking(folder / "eval")),
         "audit": audit.render(synthetic_pages.audit(folder / "audit")),
         "tree": _tree(folder / "tree"),
@@ -69,7 +73,7 @@ def _opened(browser: Any, path: Path, size: str, complaints: list[str]) -> Any:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ["report", "thinking", "audit", "tree"])
+@pytest.mark.parametrize("name", ["report", "turns", "episodes", "thinking", "audit", "tree"])
 def test_a_page_fits_its_window_and_complains_of_nothing(browser: Any, pages: dict[str, Path], name: str, size: str):
     complaints: list[str] = []
     page = _opened(browser, pages[name], size, complaints)

@@ -3,101 +3,60 @@
 Without strategies every problem is played `samples` times, as in training. With strategies the search branches at any
 step of any turn within its budget (`rollout.acting`), and the episode that it chooses is judged. What is read costs as
 what is said. The summary tells the accuracy after every turn.
+
+`episodes.jsonl` has a row for each episode as soon as it is judged, `samples.jsonl` one for each call of the policy for
+plain episodes. Seeds decide all draws, so an evaluation that goes on (`resume`) ends with the numbers of one that was
+never stopped; only seconds and what the engine counted differ.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
+from ponder.api.evaluating.acted import Acted, environment_of, refuse_impossible
+from ponder.api.evaluating.journal import SAMPLES, Journal, KeptDraws, KeptTurns
 from ponder.api.machine import check_device
-from ponder.api.outputs import result_folder
-from ponder.api.policies import Policy, Source, source_of
-from ponder.api.problems import Problems, Specs, ground_truth, load_problems, spec_names
-from ponder.api.verifiers.loading import Verifier, verifier_name, verifier_of
-from ponder.config import Strict, checked
+from ponder.api.outputs import clear
+from ponder.api.policies import Source, source_of
+from ponder.api.problems import Problems, ground_truth, load_problems
+from ponder.api.verifiers.loading import verifier_name, verifier_of
 from ponder.engines.loop import run as run_async
-from ponder.environments import AnyEnvironment
 from ponder.environments.environment import EnvironmentSettings
-from ponder.evaluation.episodes import Played, of_groups, summary
+from ponder.evaluation.episodes import Played, summary
 from ponder.evaluation.pools.lost_runs import Losses
-from ponder.protocols import Grade, Judge, Together
+from ponder.protocols import Conversing, Grade, Judge
+from ponder.reports.thinking import episodes as pictures
 from ponder.rollout.acting import Acting
 from ponder.rollout.collect import collect
 from ponder.rollout.episodes import Episodes
 from ponder.rollout.grading import Grading
+from ponder.runlog import RunLog
 from ponder.runlog import environment as machine
-from ponder.runlog.files import append_line, write_json
+from ponder.runlog.files import write_json
 from ponder.search.common import together
-from ponder.search.planner.table import parsed
-from ponder.search.registry import make, needs_judge
+from ponder.search.registry import make
 from ponder.search.session.budget import Budget
 from ponder.search.strategy import Thinking
 from ponder.seeds import derive_seed
 from ponder.thinking import reading_of
-from ponder.tools import Tool, toolbox
-from ponder.types import PonderError, Problem, SearchResult, Usage, Verdict
+from ponder.tools import toolbox
+from ponder.types import Group, Problem, SearchResult, Trajectory, Usage, Verdict
 
-METRICS, SAMPLES = "metrics.json", "episodes.jsonl"
-BLOCK = 64  # problems that are played and kept at a time
+METRICS, EPISODES = "metrics.json", "episodes.jsonl"
+WRITTEN = (METRICS, EPISODES, SAMPLES, pictures.PAGE, pictures.PICTURE, "config.toml", "metrics.jsonl", "events.jsonl")
+BLOCK = 64  # problems that are played at a time
 PLAIN = "plain"
 Tell = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True)
-class Acted:
-    """What to measure. `environment` is `retry?turns=3` or settings; without `strategies` episodes are plain."""
-
-    environment: str | EnvironmentSettings
-    out: Path
-    model: str | Policy | Source = "tiny"
-    problems: Specs | Problems = ("arithmetic", "cipher", "countdown")
-    split: str = "test"
-    limit: int = 100
-    samples: int = 1
-    strategies: tuple[str, ...] = ()
-    budgets: tuple[float, ...] = ()
-    verifier: Verifier | None = None
-    seed: int = 0
-    temperature: float | None = None
-    max_tokens: int = 400
-    frame: str = "auto"
-    device: str = "cpu"
-    tools: tuple[str | Tool, ...] = ()
-    allow_unsafe_code: bool = False
-    overwrite: bool = False
-
-    @property
-    def searches(self) -> list[tuple[str, float]]:
-        return [(name, budget) for name in self.strategies for budget in self.budgets]
-
-
-class _Asked(Strict):
-    environment: Annotated[AnyEnvironment, Field()]
-
-
-def environment_of(spec: str | EnvironmentSettings) -> EnvironmentSettings:
-    """`repair?turns=3` as settings, which tell the outcome of every turn where they can. Raises PonderError."""
-    if isinstance(spec, str):
-        kind, fields = parsed(spec)
-        spec = checked(_Asked, {"environment": {"kind": kind, **fields}}, "--environment").environment
-    if isinstance(spec, Together):
-        raise PonderError(
-            f"--environment {spec.kind}: several answers come about together there, and no one of them is graded; "
-            "`ponder run` measures the strength of a game's player"
-        )
-    return spec.measured()
-
-
 def run(asked: Acted, tell: Tell = lambda *_: None) -> dict[str, Any]:
-    """Play, and write `metrics.json` and `episodes.jsonl`. Raises PonderError for what cannot be measured."""
+    """Play, and write `metrics.json`, `curves.html` and `episodes.jsonl`. PonderError for what cannot be measured."""
     acts_in = environment_of(asked.environment)
-    _refuse_impossible(asked)
+    refuse_impossible(asked)
     check_device(asked.device)
     given = asked.problems
     problems = (
@@ -110,45 +69,42 @@ def run(asked: Acted, tell: Tell = lambda *_: None) -> dict[str, Any]:
         box
     )
     judge = verifier_of(asked.verifier, source, [problem.question for problem in problems])
-    out = result_folder(asked.out, (METRICS, SAMPLES), overwrite=asked.overwrite)
-    with ground_truth(problems.families, allow_unsafe_code=asked.allow_unsafe_code) as truth:
-        stage = _Stage(asked, acts_in, source, judge, truth.grade, out, tell)
-        rows = stage.measured(problems)
+    with _opened(asked, acts_in) as journal:
+        with ground_truth(problems.families, allow_unsafe_code=asked.allow_unsafe_code) as truth:
+            rows = _Stage(asked, acts_in, source, judge, truth.grade, journal, tell).measured(problems)
+        metrics = {
+            "schema": 1,
+            "environment": acts_in.model_dump(mode="json"),
+            "model": source.name,
+            "problems": asked.problem_names,
+            "split": problems.split,
+            "n": len(problems),
+            "verifier": None if judge is None else verifier_name(asked.verifier),
+            "seed": asked.seed,
+            "temperature": getattr(source.propose, "temperature", asked.temperature),
+            "max_tokens": asked.max_tokens,
+            "unit": "token-equivalents an episode, what was read included; spent is a mean over problems",
+            "results": rows,
+            "resumed": journal.resumed,
+            "engine": source.told(),
+            "revision": machine.revision(),
+            "versions": machine.versions(),
+            "machine": machine.machine(asked.device),
+        }
+        write_json(asked.out / METRICS, metrics)
+        pictures.render(asked.out)
     if box is not None:
         box.close()
-    metrics = {
-        "schema": 1,
-        "environment": acts_in.model_dump(mode="json"),
-        "model": source.name,
-        "problems": [f.name for f in given.families] if isinstance(given, Problems) else spec_names(given),
-        "split": problems.split,
-        "n": len(problems),
-        "verifier": None if judge is None else verifier_name(asked.verifier),
-        "seed": asked.seed,
-        "temperature": getattr(source.propose, "temperature", asked.temperature),
-        "max_tokens": asked.max_tokens,
-        "unit": "token-equivalents an episode, what was read included; spent is a mean over problems",
-        "results": rows,
-        "engine": source.told(),
-        "revision": machine.revision(),
-        "versions": machine.versions(),
-        "machine": machine.machine(asked.device),
-    }
-    write_json(out / METRICS, metrics)
     return metrics
 
 
-def _refuse_impossible(asked: Acted) -> None:
-    if bool(asked.strategies) != bool(asked.budgets):
-        raise PonderError("--environment: give --strategies and --budgets, or none of them for plain episodes")
-    if asked.strategies and asked.samples != 1:
-        raise PonderError("--samples are plain episodes a problem; a strategy draws as many as its budget buys")
-    for name, budget in asked.searches:
-        strategy = make(name, max_tokens=asked.max_tokens)
-        if needs_judge(name) and asked.verifier is None:
-            raise PonderError(f"strategy {name} needs a verifier to choose with; give --verifier FOLDER, or use vote")
-        if budget < strategy.least:
-            raise PonderError(f"--budgets {budget:g}: smaller than one episode; the least is {strategy.least}")
+@contextmanager
+def _opened(asked: Acted, acts_in: EnvironmentSettings) -> Iterator[Journal]:
+    """What was played before, in the folder that this process holds until it is done."""
+    if asked.overwrite and not asked.resume:
+        clear(asked.out, WRITTEN)
+    with RunLog.open(asked.out, asked.as_config(acts_in), resume=asked.resume):
+        yield Journal(asked.out, (EPISODES, SAMPLES))
 
 
 @dataclass(frozen=True)
@@ -158,55 +114,42 @@ class _Stage:
     source: Source
     judge: Judge | None
     grade: Grade
-    out: Path
+    journal: Journal
     tell: Tell
     lost: list[str] = field(default_factory=list)
 
     def measured(self, problems: Sequence[Problem]) -> list[dict[str, Any]]:
         """A row for plain episodes, or one a strategy and budget."""
-        rows: list[dict[str, Any]] = []
         cells: Sequence[tuple[str, float | None]] = self.asked.searches or [(PLAIN, None)]
+        total, rows = len(cells) * len(problems), []
         for done, (name, budget) in enumerate(cells):
             note = f"{self.acts_in.kind}: {name}" + ("" if budget is None else f" at {budget:g} token-equivalents")
-            episodes: list[Played] = []
-            usage, started = Usage(), time.monotonic()
+            cell = _Cell(self.journal, name, budget, self.asked.samples)
             for start in range(0, len(problems), BLOCK):
-                self.tell(done * len(problems) + start, len(cells) * len(problems), note)
-                part = problems[start : start + BLOCK]
-                some, spent = run_async(self._plain(part) if budget is None else self._searched(part, name, budget))
-                episodes, usage = [*episodes, *some], usage + spent
-                for one in some:
-                    append_line(self.out / SAMPLES, _kept(one, name, budget))
-            each = self.asked.samples * len(problems)
-            rows.append(
-                {
-                    "strategy": name,
-                    "budget": budget,
-                    "samples": self.asked.samples,
-                    "spent": usage.spent / each,
-                    "usage": asdict(usage),
-                    "seconds": time.monotonic() - started,
-                    "lost": len(self.lost),
-                    **summary(episodes, seed=self.asked.seed),
-                }
-            )
+                self.tell(done * len(problems) + start, total, note)
+                part = [one for one in problems[start : start + BLOCK] if not cell.is_whole(one)]
+                if part:
+                    run_async(self._plain(part, cell) if budget is None else self._searched(part, name, budget, cell))
+            rows.append(cell.result(problems, len(self.lost), self.asked.seed))
             self.lost.clear()
-        self.tell(len(cells) * len(problems), len(cells) * len(problems), "done")
+        self.tell(total, total, "done")
         return rows
 
-    async def _plain(self, problems: Sequence[Problem]) -> tuple[list[Played], Usage]:
-        found = await collect(
+    async def _plain(self, problems: Sequence[Problem], cell: _Cell) -> None:
+        propose = self.source.propose
+        kept = KeptTurns if isinstance(propose, Conversing) else KeptDraws
+        await collect(
             problems,
-            self.source.propose,
+            kept(propose, self.journal),  # type: ignore[arg-type]  # what it asks for was looked at
             self.grade,
             group_size=self.asked.samples,
             max_tokens=self.asked.max_tokens,
             seed=derive_seed("eval episodes", self.asked.seed),
             environment=self.acts_in,
+            judged_group=cell.keep_group,
         )
-        return of_groups(found), found.usage
 
-    async def _searched(self, problems: Sequence[Problem], name: str, budget: float) -> tuple[list[Played], Usage]:
+    async def _searched(self, problems: Sequence[Problem], name: str, budget: float, cell: _Cell) -> None:
         """One search a problem, all at once; the chosen episode is judged, and no episode at all is wrong."""
         strategy = make(name, max_tokens=self.asked.max_tokens)
         seed, losses = derive_seed("eval", self.asked.seed), Losses(len(problems))
@@ -214,18 +157,17 @@ class _Stage:
             playing = Episodes(self.acts_in, self.source.propose, grading, self.asked.max_tokens, seed)
             acting = Acting(playing, {problem.id: problem for problem in problems})
 
-            async def one(problem: Problem) -> tuple[Played, Usage] | None:
+            async def one(problem: Problem) -> None:
                 result = await losses.kept(self._think(strategy, problem, acting, budget, seed))
                 if result is None:
-                    return None
+                    return
                 chosen = result.trajectory
                 verdict = Verdict(outcome=0.0) if chosen is None else await acting.verdict(chosen)
-                return Played(problem, chosen, verdict), result.usage
+                cell.keep(problem, 0, 1, chosen, verdict, result.usage)
 
-            found = [pair for pair in await together([one(problem) for problem in problems]) if pair is not None]
+            await together([one(problem) for problem in problems])
         losses.refuse_if_all()
         self.lost.extend(losses.errors)
-        return [played for played, _ in found], sum((usage for _, usage in found), Usage())
 
     async def _think(
         self, strategy: Thinking, problem: Problem, acting: Acting, budget: float, seed: int
@@ -233,20 +175,83 @@ class _Stage:
         return await strategy(problem.question, acting, self.judge, Budget(budget), seed=seed)
 
 
-def _kept(one: Played, name: str, budget: float | None) -> dict[str, Any]:
-    """A row of episodes.jsonl."""
-    trajectory, verdict = one.trajectory, one.verdict
-    return {
-        "id": one.problem.id,
-        "family": one.problem.family,
-        "problem": one.problem.question.text,
-        "strategy": name,
-        "budget": budget,
-        "text": None if trajectory is None else trajectory.text,
-        "turns": 0 if trajectory is None else trajectory.turns,
-        "tokens": 0 if trajectory is None else len(trajectory),
-        "outcome": verdict.outcome,
-        "outcomes": list(verdict.turns),
-        "failure": verdict.failure,
-        "detail": verdict.detail,
-    }
+class _Cell:
+    """The episodes of one strategy at one budget, `samples` a problem: kept ones, and those that are being played."""
+
+    def __init__(self, journal: Journal, name: str, budget: float | None, samples: int) -> None:
+        self._journal, self._name, self._budget, self._samples = journal, name, budget, samples
+        mine = [row for row in journal.rows(EPISODES) if (row["strategy"], row["budget"]) == (name, budget)]
+        self._rows: dict[tuple[str, int], dict[str, Any]] = {(row["id"], row["member"]): row for row in mine}
+        self._before = max((row["elapsed"] for row in mine), default=0.0)
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Those of earlier processes, up to what they kept last, included."""
+        return float(self._before + time.monotonic() - self._started)
+
+    def is_whole(self, problem: Problem) -> bool:
+        """Whether all episodes of a problem are there: a kill may have come between two rows."""
+        first = self._rows.get((problem.id, 0))
+        return first is not None and all((problem.id, member) in self._rows for member in range(first["of"]))
+
+    def keep_group(self, group: Group, usage: Usage) -> None:
+        """Keep plain episodes; what they cost is theirs but for the one call that drew all first turns."""
+        pairs = zip(group.trajectories, group.verdicts, strict=True)
+        for member, (trajectory, verdict) in enumerate(pairs):
+            own = Usage(kept=float(len(trajectory)), calls=trajectory.turns - (member > 0))
+            self.keep(group.problem, member, len(group.trajectories), trajectory, verdict, own)
+
+    def keep(
+        self, problem: Problem, member: int, of: int, trajectory: Trajectory | None, verdict: Verdict, usage: Usage
+    ) -> None:
+        """Keep an episode, unless it is there."""
+        if (problem.id, member) in self._rows:
+            return
+        played = Played.of(problem, trajectory, verdict)
+        row = {
+            "id": problem.id,
+            "family": problem.family,
+            "problem": problem.question.text,
+            "strategy": self._name,
+            "budget": self._budget,
+            "member": member,
+            "of": of,
+            "text": None if trajectory is None else trajectory.text,
+            "turns": len(played.turns),
+            "tokens": sum(said + read for said, read in played.turns),
+            "by_turn": [{"said": said, "read": read} for said, read in played.turns],
+            "finished": played.finished,
+            "outcome": verdict.outcome,
+            "outcomes": list(verdict.turns),
+            "failure": verdict.failure,
+            "detail": verdict.detail,
+            "usage": asdict(usage),
+            "elapsed": round(self.seconds, 3),
+        }
+        self._rows[problem.id, member] = row
+        self._journal.keep(EPISODES, f"{self._name} {self._budget} {problem.id} {member}", **row)
+
+    def result(self, problems: Sequence[Problem], lost: int, seed: int) -> dict[str, Any]:
+        """What the episodes came to, in the order of the problems, however they were played."""
+        by_id = {problem.id: problem for problem in problems}
+        place = {name: i for i, name in enumerate(by_id)}
+        ordered = [row for _, row in sorted(self._rows.items(), key=lambda item: (place[item[0][0]], item[0][1]))]
+        usage = sum((Usage(**row["usage"]) for row in ordered), Usage())
+        return {
+            "strategy": self._name,
+            "budget": self._budget,
+            "samples": self._samples,
+            "spent": usage.spent / max(1, len(ordered)),
+            "usage": asdict(usage),
+            "seconds": self.seconds,
+            "lost": lost,
+            **summary([_played(by_id[row["id"]], row) for row in ordered], seed=seed),
+        }
+
+
+def _played(problem: Problem, row: dict[str, Any]) -> Played:
+    """A row of episodes.jsonl as what is measured."""
+    verdict = Verdict(row["outcome"], row["failure"], detail=row["detail"], turns=tuple(row["outcomes"]))
+    turns = tuple((turn["said"], turn["read"]) for turn in row["by_turn"])
+    return Played(problem, verdict, turns, row["finished"])

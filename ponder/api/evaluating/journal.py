@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.evaluation.pools.runs import ProblemRuns, Runs
-from ponder.protocols import Account, Judge, Propose, Strategy, Until
+from ponder.protocols import Account, Conversing, Judge, Propose, Strategy, Until
 from ponder.runlog.files import append_line, mend, read_jsonl
 from ponder.search.progress import below
 from ponder.thinking import reading_of
@@ -26,12 +26,12 @@ SAMPLES, RUNS, RESULTS = "samples.jsonl", "runs.jsonl", "results.jsonl"
 
 
 class Journal:
-    """The three files in `folder`, read when it is made; without a folder nothing is kept."""
+    """The files `names` in `folder`, read when it is made; without a folder nothing is kept."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, names: Sequence[str] = (SAMPLES, RUNS, RESULTS)) -> None:
         self._folder = folder
         self._rows: dict[str, dict[str, dict[str, Any]]] = {}
-        for name in (SAMPLES, RUNS, RESULTS):
+        for name in names:
             if folder is not None:
                 mend(folder / name)
             rows = [] if folder is None else read_jsonl(folder / name)
@@ -45,6 +45,10 @@ class Journal:
     def found(self, name: str, key: str) -> dict[str, Any] | None:
         """The row `key` of a file; None if it is not there."""
         return self._rows[name].get(key)
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """What an earlier process left in a file."""
+        return list(self._rows[name].values())
 
     def keep(self, name: str, key: str, **row: Any) -> None:
         """Add a row durably."""
@@ -82,6 +86,23 @@ class KeptDraws:
     def graded(self, trajectory: Trajectory) -> str:
         """The response as graders read it, by the rule of the policy itself."""
         return reading_of(self.propose)(trajectory)
+
+
+@dataclass(frozen=True)
+class KeptTurns(KeptDraws):
+    """The same of a policy that an environment answers: each of its turns is kept.
+
+    A turn is found by all the tokens before it, so where an environment says something else the second time the turns
+    after that are drawn afresh.
+    """
+
+    propose: Conversing
+
+    def observe(self, question: Question, prefix: Step, text: str) -> Step:
+        return self.propose.observe(question, prefix, text)
+
+    def room(self, question: Question, prefix: Step | None) -> int:
+        return self.propose.room(question, prefix)
 
 
 @dataclass(frozen=True)

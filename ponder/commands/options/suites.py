@@ -12,8 +12,8 @@ from ponder.commands.terminal import Terminal
 from ponder.types import PonderError
 
 if TYPE_CHECKING:
+    from ponder.api.evaluating.acted import Acted
     from ponder.api.evaluating.benchmark import Benchmark
-    from ponder.api.evaluating.episodes import Acted
 
 # What goes with --suite; everything else that was given is refused by name.
 TAKEN = {
@@ -23,8 +23,8 @@ TAKEN = {
 # What goes with --environment.
 PLAYING = {
     "environment", "samples", "strategies", "budgets", "out", "model", "problems", "split", "limit", "seed",
-    "temperature", "max_tokens", "frame", "device", "threads", "verifier", "tools", "overwrite", "allow_unsafe_code",
-    "as_json",
+    "temperature", "max_tokens", "frame", "device", "threads", "verifier", "tools", "resume", "overwrite",
+    "allow_unsafe_code", "as_json",
 }  # fmt: skip
 BENCHMARK = (
     "--suite, which draws answers in its usual way; leave one of them out (--problems jsonl:FILE takes the same "
@@ -69,4 +69,5 @@ def play(asked: Acted, threads: int, as_json: bool) -> None:
         print_json(metrics)
         return
     Terminal().print(printed.table(metrics))
-    Terminal().print(f"Written: {asked.out / episodes.METRICS}, {asked.out / episodes.SAMPLES}")
+    written = (episodes.METRICS, episodes.pictures.PAGE, episodes.pictures.PICTURE, episodes.EPISODES)
+    Terminal().print(f"Written: {', '.join(str(asked.out / name) for name in written)}")

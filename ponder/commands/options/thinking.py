@@ -172,7 +172,7 @@ def evaluate(
         suites.run(asked, threads, as_json)
         return
     if environment is not None:
-        from ponder.api.evaluating.episodes import Acted
+        from ponder.api.evaluating.acted import Acted
 
         suites.refuse_others(ctx, suites.PLAYING, suites.EPISODES)
         searches = suites.given(ctx, "strategies") or suites.given(ctx, "budgets")
@@ -194,6 +194,7 @@ def evaluate(
             device=device,
             tools=names(tools),
             allow_unsafe_code=allow_unsafe_code,
+            resume=resume,
             overwrite=overwrite,
         )
         suites.play(acted, threads, as_json)

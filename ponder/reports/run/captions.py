@@ -49,6 +49,13 @@ CAPTIONS = {
             "can already do shows as two lines that meet on the right."
         ),
     ),
+    "by_turn": (
+        "Turn by turn",
+        (
+            "Share of episodes on test problems whose answer is right after each turn: the answer of that turn, or the "
+            "last one where the episode ended before. Bars are 95 % intervals over problems."
+        ),
+    ),
     "test_time_before": (
         "The base, thinking",
         (

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ponder.reports import export
 from ponder.reports import formatting as say
 from ponder.reports.plot_style import png, settle, style, svg
-from ponder.reports.run import alarms, lead, plots, provenance, story, tables, turns, work
+from ponder.reports.run import alarms, by_turn, lead, plots, provenance, story, tables, turns, work
 from ponder.reports.run import narrative as sentences
 from ponder.reports.run import transcripts as reading_room
 from ponder.reports.run.captions import CAPTIONS, FAMILIES, GLOSSARY
@@ -100,6 +100,9 @@ def _content(summary: Summary) -> dict[str, Any]:
             *alarms.health(summary),
             *turns.sentences(summary),
         ],
+        "turns": by_turn.table(summary),
+        "not_judged": by_turn.failures(summary),
+        "calls": by_turn.calls(summary),
         "disagreements": tables.disagreements(summary),
         "rounds": tables.rounds(summary),
         "transcripts": reading_room.transcripts(summary),
@@ -119,6 +122,7 @@ def _figures(summary: Summary) -> dict[str, tuple[Figure | None, list[Curve]]]:
         "accuracy": (plots.accuracy(summary), []),
         "train_time": (plots.training(summary), _curves(summary, *TRAINED)),
         "coverage": (plots.coverage(summary), []),
+        "by_turn": (by_turn.run_picture(summary), by_turn.curves(summary)),
         "test_time": _thinking(summary),
         "test_time_before": _thinking(summary, "before"),
         "natural": (plots.natural(curve(summary, "curves", "natural")), _curves(summary, ("natural",))),

@@ -75,7 +75,7 @@ def coverage(summary: Summary) -> Figure | None:
     axes.set_xticks(xs, [say.count(x) for x in xs])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("tries a problem (logarithmic)")
-    _accuracy_axis(axes)
+    accuracy_axis(axes)
     axes.set_ylabel("problems solved at least once")
     legend(figure, axes)
     return figure
@@ -104,7 +104,7 @@ def training(summary: Summary) -> Figure | None:
     if start:
         axes.axhline(start[0], color=HUES["slate"], linestyle=":", linewidth=1.2, label="base (no training)")
     _log_axis(axes, ours.x_name or "training FLOPs", flops=True)
-    _accuracy_axis(axes)
+    accuracy_axis(axes)
     legend(figure, axes, columns=2)
     return figure
 
@@ -144,7 +144,7 @@ def thinking(
         if coverage is not None:
             _line(axes, coverage, COVERAGE, "coverage: any sample right")
         _log_axis(axes, "token-equivalents a question")
-        _accuracy_axis(axes)
+        accuracy_axis(axes)
         if wide:
             axes.set_title(say.human(name))
     if key:
@@ -159,7 +159,7 @@ def natural(found: Curve | None) -> Figure | None:
     figure, (axes,) = canvas()
     _line(axes, found, NATURAL, "single samples")
     _log_axis(axes, "tokens of the sample")
-    _accuracy_axis(axes)
+    accuracy_axis(axes)
     return figure
 
 
@@ -241,7 +241,7 @@ def _log_axis(axes: Axes, name: str, flops: bool = False) -> None:
     axes.set_xlabel(f"{name} (logarithmic)")
 
 
-def _accuracy_axis(axes: Axes) -> None:
+def accuracy_axis(axes: Axes) -> None:
     """Percentages that never run beyond what an accuracy can be."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.02), min(high, 1.02)) if low < 1.0 and high > 0.0 else None

@@ -56,7 +56,7 @@ class Plot:
 
 def render(folder: Path) -> Path:
     """Write the page and the picture into `folder` from its `metrics.json`; returns the page's path."""
-    metrics = _load(folder / "metrics.json")
+    metrics = read(folder / "metrics.json")
     with style():
         drawn = list(_plots(metrics, folder))
     page = (
@@ -69,14 +69,15 @@ def render(folder: Path) -> Path:
             plots=drawn,
             tables=[(title, caption, grid) for title, caption, grid in _tables(metrics) if grid.rows],
             words={term: GLOSSARY[term] for term in WORDS},
-            made=_made(metrics),
+            made=made(metrics),
         )
     )
     files.write_text(folder / PAGE, page)
     return folder / PAGE
 
 
-def _load(path: Path) -> Summary:
+def read(path: Path) -> Summary:
+    """`metrics.json` as data. Raises PonderError for what is none of this version."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -240,7 +241,8 @@ def _reflections(metrics: Summary) -> Iterator[tuple[Cell, ...]]:
             )
 
 
-def _made(metrics: Summary) -> dict[str, str]:
+def made(metrics: Summary) -> dict[str, str]:
+    """How it was made, for the end of the page."""
     names = {
         "model": "Model",
         "verifier": "Verifier",
