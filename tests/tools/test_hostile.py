@@ -67,7 +67,7 @@ class Hostile(Tool):
             return "7" * 10**7
         if argument == "misuse":
             raise Misused("y" * 10**7)
-        return BREAKS[argument][0]() if argument in BREAKS else "4"  # type: ignore[no-any-return]
+        return BREAKS[argument][0]() if argument in BREAKS else "4"
 
 
 def played(*arguments: str) -> dict[str, tuple[Trajectory, Verdict]]:

@@ -63,11 +63,12 @@ def play(asked: Acted, threads: int, as_json: bool) -> None:
     """Play episodes and print."""
     from ponder.api.evaluating import episodes
     from ponder.commands.study import episodes as printed
+    from ponder.reports.thinking import episodes as pictures
 
     metrics = watched("episodes", as_json, lambda tell: episodes.run(asked, tell), threads)
     if as_json:
         print_json(metrics)
         return
     Terminal().print(printed.table(metrics))
-    written = (episodes.METRICS, episodes.pictures.PAGE, episodes.pictures.PICTURE, episodes.EPISODES)
+    written = (episodes.METRICS, pictures.PAGE, pictures.PICTURE, episodes.EPISODES)
     Terminal().print(f"Written: {', '.join(str(asked.out / name) for name in written)}")
