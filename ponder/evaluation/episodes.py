@@ -99,7 +99,7 @@ def outcomes_by_turn(one: Played) -> tuple[float, ...] | None:
 
 
 def _turns(trajectory: Trajectory) -> list[tuple[int, int]]:
-    """For each turn the tokens that the policy drew, and those that it read: of the environment, of tools, or forced."""
+    """For each turn the tokens that the policy drew, and those that it read (all that was forced)."""
     found = [(0, 0)] * trajectory.turns
     for step, turn in zip(trajectory.steps, trajectory.turn_S, strict=True):
         said, read = found[turn]

@@ -67,9 +67,11 @@ def test_a_model_behind_another_server_gets_the_dial_and_one_bill():
     one, many = (answer.data["usage"]["ponder"] for answer in (plain, voted))
     assert one["calls"] == 1 and many["calls"] > 4 and one["limit"] == 80 and many["limit"] == 1280
     assert one["spent"] <= 80 < many["spent"] <= 1280 and one["exact"] and many["exact"]
-    assert stream.events and "".join(
-        choice["delta"].get("content") or "" for event in stream.events for choice in event["choices"]
-    ) == "7"
+    assert (
+        stream.events
+        and "".join(choice["delta"].get("content") or "" for event in stream.events for choice in event["choices"])
+        == "7"
+    )
     assert "mcts" not in models["strategies"] and not models["logprobs"]
     assert refused.status == 400 and refused.error["param"] == "tools"
 

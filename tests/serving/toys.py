@@ -1,7 +1,7 @@
 """Servers over a scripted engine: their model thinks in a few lines and answers with a number.
 
-A request without a seed is drawn with one that nobody can foresee, so only the number of lines differs from draw to draw:
-a test that names the answer would else fail once in a while.
+A request without a seed is drawn with one that nobody can foresee, so only the number of lines differs from draw to
+draw: a test that names the answer would else fail once in a while.
 """
 
 from __future__ import annotations
