@@ -21,10 +21,13 @@ from benchmarks.published_mistakes import mistakes
 from ponder.api.problems import ground_truth
 from ponder.problems.files.jsonl import numbered_rows
 from ponder.problems.suites.registry import SUITES, Published
+from ponder.problems.suites.suite import first
 from ponder.types import PonderError
 from ponder.verifiers.rules.constraints.combination import check
 
 Rows = list[dict[str, Any]]
+# GPT-4 and PaLM 2 S on IFEval: prompts and instructions, strict and loose.
+SHARES = (76.89, 83.57, 79.30, 85.37, 43.07, 55.76, 46.95, 59.11)
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,10 @@ def humaneval(path: Path, rows: Rows) -> Iterator[Claim]:
     """Every reference body passes, none does if its function returns nothing."""
 
     def body(row: dict[str, Any]) -> str:
-        return program(row.get("prompt", row.get("problem")) + row.get("canonical_solution", row.get("answer")))
+        return program(first(row, "prompt", "problem") + first(row, "canonical_solution", "answer"))
 
     def nothing(row: dict[str, Any]) -> str:
-        return program(row.get("prompt", row.get("problem")) + "    return None\n")
+        return program(first(row, "prompt", "problem") + "    return None\n")
 
     yield Claim("tasks", "arXiv 2107.03374", (164,), len(rows))
     yield Claim("reference programs that fail", "arXiv 2107.03374", ([],), wrong("humaneval", path, body))
@@ -74,9 +77,11 @@ def humaneval(path: Path, rows: Rows) -> Iterator[Claim]:
 def mbpp(path: Path, rows: Rows) -> Iterator[Claim]:
     """Every reference program passes, but for one whose own tests name what does not exist."""
     parts = Counter(str(row.get("split")) for row in rows)
-    yield Claim("few-shot and validation tasks", "arXiv 2108.07732", ((10, 90),), (parts["prompt"], parts["validation"]))
-    failed = wrong("mbpp", path, lambda row: program(row.get("code", row.get("answer"))))
-    yield Claim("reference programs that fail", "a NameError in its own tests", (["mbpp-927"],), failed)
+    yield Claim(
+        "few-shot and validation tasks", "arXiv 2108.07732", ((10, 90),), (parts["prompt"], parts["validation"])
+    )
+    failed = wrong("mbpp", path, lambda row: program(first(row, "code", "answer")))
+    yield Claim("reference programs that fail", "a NameError in its own tests", (["mbpp-927"], ["927"]), failed)
 
 
 def gsm8k(path: Path, rows: Rows) -> Iterator[Claim]:
@@ -101,7 +106,14 @@ def ifeval(path: Path, rows: Rows) -> Iterator[Claim]:
     yield Claim("prompts", "arXiv 2311.07911", (541,), len(rows))
     yield Claim("kinds of instructions", "arXiv 2311.07911", (25,), len({one["id"] for some in found for one in some}))
     count = sum(len(check(some, "An answer in one sentence.")) for some in found)
-    yield Claim("instructions that were checked", "the denominator of the table's accuracies", (834,), count)
+    yield Claim("instructions that were checked", "arXiv 2311.07911, table 3", (834,), count)
+    apart = [share for share in SHARES if not any(is_share(share, of) for of in (len(rows), count))]
+    yield Claim("published accuracies that are no share of these counts", "arXiv 2311.07911, table 3", ([],), apart)
+
+
+def is_share(percent: float, count: int) -> bool:
+    """Whether a whole number of `count` is this percentage, rounded to two places."""
+    return round(100 * round(percent * count / 100) / count, 2) == percent
 
 
 KNOWN: dict[str, Callable[[Path, Rows], Iterable[Claim]]] = {

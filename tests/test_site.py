@@ -22,8 +22,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 WAIT_MS = 120_000  # a busy machine is slow and not wrong
-# Contrast is by far the slowest rule and hangs on the theme's colours: it is tried in both schemes on pages that have every
-# kind of text. The other rules and the width are tried on every page. PONDER_TEST_PICTURES=FOLDER tries all on all pages.
+# Contrast is by far the slowest rule and hangs on the theme's colours: it is tried in both schemes on pages that have
+# every kind of text, the other rules and the width on every page. PONDER_TEST_PICTURES=FOLDER tries all on all pages.
 COLOURS = ("404", "benchmarks", "concepts", "index", "models", "training")
 # Elements that stick out of the window, but for those that scroll inside of a frame of their own.
 STICKING_OUT = """
