@@ -5,9 +5,8 @@ A class is a text that depends on the answer alone, so equality is transitive an
 
 from __future__ import annotations
 
-import re
-
 from ponder.problems.families.expressions import ExpressionError, evaluate, normal_form
+from ponder.problems.families.stated import stated_integer
 from ponder.thinking import THINK_CLOSE as THINK_CLOSE
 from ponder.thinking import final_answer as final_answer
 from ponder.types import Question
@@ -26,8 +25,8 @@ def canonical_answer(question: Question, response: str) -> str | None:
     if answer is None:
         return None
     if question.family == "arithmetic":
-        plain = "".join(answer.split())
-        return str(int(plain)) if re.fullmatch(r"[+-]?[0-9]{1,40}", plain) else plain
+        stated = stated_integer(answer)
+        return "".join(answer.split()) if stated is None else str(stated)
     if question.family == "countdown":
         return _expression("".join(answer.split()))
     return " ".join((answer.lower() if question.family in _LETTERS else answer).split())

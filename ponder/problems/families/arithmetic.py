@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 
 from ponder.problems.answers import final_answer
+from ponder.problems.families.stated import stated_integer
 from ponder.problems.splits import draw
 from ponder.types import Key, PonderError, Problem, Question, Verdict
 
@@ -76,22 +77,31 @@ class Arithmetic:
         return "".join(parts)
 
     def grade(self, problem: Problem, response: str) -> Verdict:
-        """Right if the answer after thinking is the same integer; leading zeros and a plus sign are accepted."""
+        """Right if the answer after thinking states the same integer (`stated`); zeros in front do not matter."""
         text = final_answer(response)
         if text is None:
             return Verdict(outcome=0.0, detail="no answer after the thinking")
-        right = re.fullmatch(r"[+-]?[0-9]{1,40}", text) is not None and int(text) == int(problem.key.answer or "")
-        return Verdict(outcome=float(right), extracted=text)
+        stated = stated_integer(text)
+        if stated is None:
+            return Verdict(outcome=0.0, extracted=text, detail="the answer does not end with one integer")
+        return Verdict(outcome=float(stated == int(problem.key.answer or "")), extracted=str(stated))
 
     def equivalents(self, problem: Problem) -> list[str]:
         """Other ways to write the answer that must be accepted."""
         value = int(problem.key.answer or "")
-        return [f"{value:+d}", f"{value:05d}"]
+        said = [f"So the answer is {value}.", f"1 + 1 = 2\n2 - 2 = **{value}**", f"It is \\boxed{{{value}}}, clearly"]
+        return [f"{value:+d}", f"{value:05d}", f"{value}.", *said]
 
     def near_misses(self, problem: Problem) -> list[str]:
         """Responses that must be refused."""
         value = int(problem.key.answer or "")
-        return [str(value + 1), f"{value} or {value + 1}", f"{value}.5", "", f"<think>\n{value}\n</think>"]
+        said = [
+            f"It is {value} or it is {value + 1}",
+            f"= {value}.5",
+            f"It is {value}, I think",
+            f"\\boxed{{x}} = {value}",
+        ]
+        return [str(value + 1), f"{value} or {value + 1}", f"{value}.5", "", f"<think>\n{value}\n</think>", *said]
 
     def demonstration(self, problem: Problem, seed: int) -> str:
         rng = random.Random(f"demonstration/{problem.id}/{seed}")

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-import re
 from dataclasses import dataclass
 
 from ponder.problems.answers import final_answer
+from ponder.problems.families.stated import stated_integer
 from ponder.problems.images import data_url
 from ponder.problems.splits import draw
 from ponder.types import Key, PonderError, Problem, Question, Verdict
@@ -63,14 +63,14 @@ class Shapes:
         return shapes, colour, kind
 
     def grade(self, problem: Problem, response: str) -> Verdict:
-        """Right if the answer after thinking is the same whole number."""
+        """Right if the answer after thinking states the same whole number (`stated`)."""
         text = final_answer(response)
         if text is None:
             return Verdict(outcome=0.0, detail="no answer after the thinking")
-        right = re.fullmatch(r"\+?[0-9]{1,9}\.?", text) is not None and int(text.rstrip(".")) == int(
-            problem.key.answer or ""
-        )
-        return Verdict(outcome=float(right), extracted=text)
+        stated = stated_integer(text)
+        if stated is None:
+            return Verdict(outcome=0.0, extracted=text, detail="the answer does not end with one number")
+        return Verdict(outcome=float(stated == int(problem.key.answer or "")), extracted=str(stated))
 
     def equivalents(self, problem: Problem) -> list[str]:
         return [f"{problem.key.answer}.", f"0{problem.key.answer}"]
