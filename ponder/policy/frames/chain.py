@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ponder.policy.frames.frame import Frame, parted
-from ponder.policy.frames.place import FORMS, place_of, standing
+from ponder.policy.frames.place import FORMS, place_of, standing, told
 from ponder.thinking import THINK_CLOSE, THINK_OPEN
 from ponder.types import Question, StopReason, Trajectory
 
@@ -28,8 +28,9 @@ class Marked(Frame):
         return "" if form.mark in said else form.opening
 
     def graded(self, trajectory: Trajectory, *, opened: bool = True) -> str:
-        """The marked answer behind the rest as thinking; of a response that was cut nothing else is an answer.
+        """The marked answer, or what the last line says, behind the rest as thinking.
 
+        Of a response that was cut nothing but the mark is an answer.
         Mathematics is handed over as it is, since its grader looks for boxes itself and hears what stands beside them.
         """
         text, question = trajectory.response, trajectory.question
@@ -38,8 +39,12 @@ class Marked(Frame):
         if THINK_CLOSE in text or THINK_OPEN in text:  # it thought in tags although nobody asked
             return text
         found = standing(place_of(question), text)
+        if found is None and trajectory.stop in _CUT:
+            return f"{THINK_OPEN}\n{text}"
+        if found is None and place_of(question) != "block" and "\\boxed" not in question.instructions:
+            found = told(text)  # a model that has not learned the place says it in words
         if found is None:
-            return f"{THINK_OPEN}\n{text}" if trajectory.stop in _CUT else text
+            return text
         if place_of(question) == "block" or "\\boxed" in question.instructions:
             return text
         return f"{THINK_OPEN}\n{text}\n{THINK_CLOSE}{found}"

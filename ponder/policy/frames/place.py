@@ -16,6 +16,8 @@ from ponder.types import Question
 
 Place = Literal["box", "block", "tags"]
 _SHORT = ("", "arithmetic", "countdown", "cipher", "transforms")  # families whose answer fits into a box
+_TOLD = re.compile(r".*\banswer(?: is|:)\s*(\S.*)", re.IGNORECASE)
+_AROUND = " \t*_$`.\"'"  # emphasis, quotation marks and the end of the sentence are not the answer
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
@@ -57,3 +59,10 @@ def standing(place: Place, text: str) -> str | None:
         return found[-1].strip() if found else None
     _, mark, code = text.rpartition("```python")
     return code.partition("```")[0] if mark and "```" in code else None
+
+
+def told(text: str) -> str | None:
+    """What the last line says that the answer is ("So the answer is X."); None if it does not say so."""
+    lines = text.strip().splitlines()
+    found = _TOLD.fullmatch(lines[-1].strip()) if lines else None
+    return (found[1].strip(_AROUND) or None) if found else None
