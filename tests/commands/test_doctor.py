@@ -33,10 +33,9 @@ def test_a_working_installation_is_found_to_work(tmp_path: Path) -> None:
 
 
 def test_the_remedy_for_every_extra_exists() -> None:
-    """An extra that pyproject.toml lacks has a remedy that does not work."""
+    """An extra that pyproject.toml lacks has a remedy that does not work; one that is not looked at stays unknown."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(EXTRAS) <= set(extras)
-    assert {"serve", "remote", "gym", "hub"} <= set(EXTRAS)
+    assert set(EXTRAS) == set(extras) - {"dev"}
 
 
 def test_what_is_missing_is_named_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,14 +66,7 @@ def run(asked: Benchmark, tell: Tell = lambda *_: None) -> dict[str, Any]:
     """Measure, and write `metrics.json` and `samples.jsonl`. Raises PonderError for what cannot be measured."""
     check_device(asked.device)
     if asked.suite == PROCESSBENCH:
-        if asked.file is None or asked.verifier is None:
-            raise PonderError(
-                "--suite processbench judges steps: give --verifier FOLDER and --file FILE of marked steps"
-            )
-        out = result_folder(asked.out, (METRICS,), overwrite=asked.overwrite)
-        metrics = first_errors.measure(asked.file, asked.verifier, asked.model, asked.limit, asked.seed, asked.device)
-        write_json(out / METRICS, {**metrics, "revision": environment.revision(), "versions": environment.versions()})
-        return metrics
+        return _first_errors(asked)
     chosen = suite(asked.suite)
     if asked.verifier is not None:
         raise PonderError(
@@ -123,6 +116,16 @@ def run(asked: Benchmark, tell: Tell = lambda *_: None) -> dict[str, Any]:
             "versions": environment.versions(),
         }
     write_json(out / METRICS, metrics)
+    return metrics
+
+
+def _first_errors(asked: Benchmark) -> dict[str, Any]:
+    """The benchmark without answers: a verifier reads steps."""
+    if asked.file is None or asked.verifier is None:
+        raise PonderError("--suite processbench judges steps: give --verifier FOLDER and --file FILE of marked steps")
+    out = result_folder(asked.out, (METRICS,), overwrite=asked.overwrite)
+    metrics = first_errors.measure(asked.file, asked.verifier, asked.model, asked.limit, asked.seed, asked.device)
+    write_json(out / METRICS, {**metrics, "revision": environment.revision(), "versions": environment.versions()})
     return metrics
 
 

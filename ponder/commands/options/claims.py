@@ -7,10 +7,19 @@ from typing import Annotated
 
 import typer
 
-from ponder.commands.options.shared import Json, print_json
+from ponder.commands.options.shared import Json, completed, print_json
 from ponder.commands.terminal import Terminal
 
-Name = Annotated[str, typer.Argument(help="A claim; `ponder claims list` has their names.")]
+
+def _known() -> list[str]:
+    from ponder.claims.book import claims
+
+    return list(claims())
+
+
+Name = Annotated[
+    str, typer.Argument(help="A claim; `ponder claims list` has their names.", autocompletion=completed(_known))
+]
 
 
 def list_claims(as_json: Json = False) -> None:

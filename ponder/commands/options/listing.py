@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from ponder.api.catalogue import ROOMS
-from ponder.commands.options.shared import Json, print_json
+from ponder.commands.options.shared import Json, completed, print_json
 from ponder.commands.terminal import Terminal
 
 
 def list_what(
-    what: Annotated[str, typer.Argument(help=f"{', '.join(ROOMS)}.")],
+    what: Annotated[str, typer.Argument(help=f"{', '.join(ROOMS)}.", autocompletion=completed(lambda: ROOMS))],
     as_json: Json = False,
 ) -> None:
     """What can be plugged in, with settings, needs and source."""

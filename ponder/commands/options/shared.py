@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -40,6 +40,16 @@ Separator = Annotated[str, typer.Option(help="What ends a step.")]
 UnsafeCode = Annotated[
     bool, typer.Option("--allow-unsafe-code", help="Run a model's programs even where nothing isolates them.")
 ]
+
+
+def completed(known: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What the tab key offers for an option: the names that go on with what is typed, behind its last comma too."""
+
+    def offered(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in known() if name.startswith(last)]
+
+    return offered
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,6 +15,7 @@ from ponder.types import PonderError
 if TYPE_CHECKING:
     from ponder.api.evaluating.acted import Acted
     from ponder.api.evaluating.benchmark import Benchmark
+    from ponder.api.evaluating.request import Request
 
 # What goes with --suite; everything else that was given is refused by name.
 TAKEN = {
@@ -44,6 +46,72 @@ def refuse_others(ctx: typer.Context, taken: Collection[str] = TAKEN, what: str 
     for parameter in ctx.command.params:
         if parameter.name and parameter.name not in taken and given(ctx, parameter.name):
             raise PonderError(f"{parameter.opts[0]} does not go with {what}")
+
+
+def known() -> tuple[str, ...]:
+    """The benchmarks' names."""
+    from ponder.problems.suites.registry import NAMES
+
+    return NAMES
+
+
+def benchmark(
+    ctx: typer.Context,
+    request: Request,
+    suite: str,
+    out: Path,
+    file: Path | None,
+    samples: int | None,
+    trained_on: tuple[str, ...],
+) -> Benchmark:
+    """What `--suite` measures: options that were not written are as the benchmark usually has them."""
+    from ponder.api.evaluating.benchmark import Benchmark
+
+    return Benchmark(
+        suite,
+        out,
+        file,
+        request.model,
+        samples,
+        request.temperature if given(ctx, "temperature") else None,
+        request.limit if given(ctx, "limit") else None,
+        request.seed,
+        request.max_tokens if given(ctx, "max_tokens") else Benchmark.max_tokens,
+        request.device,
+        request.frame,
+        None if request.verifier is None else str(request.verifier),
+        trained_on,
+        request.allow_unsafe_code,
+        request.overwrite,
+    )
+
+
+def acted(ctx: typer.Context, request: Request, environment: str, out: Path, samples: int | None) -> Acted:
+    """What `--environment` plays: searches only where strategies or budgets were written."""
+    from ponder.api.evaluating.acted import Acted
+
+    searches = given(ctx, "strategies") or given(ctx, "budgets")
+    return Acted(
+        environment=environment,
+        out=out,
+        model=request.model,
+        problems=request.problems,
+        split=request.split,
+        limit=request.limit,
+        samples=samples or 1,
+        strategies=request.strategies if searches else (),
+        budgets=request.budgets if searches else (),
+        verifier=request.verifier,
+        seed=request.seed,
+        temperature=request.temperature,
+        max_tokens=request.max_tokens,
+        frame=request.frame,
+        device=request.device,
+        tools=request.tools,
+        allow_unsafe_code=request.allow_unsafe_code,
+        resume=request.resume,
+        overwrite=request.overwrite,
+    )
 
 
 def run(asked: Benchmark, threads: int, as_json: bool) -> None:

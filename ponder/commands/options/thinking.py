@@ -27,6 +27,7 @@ from ponder.commands.options.shared import (
     ToolNames,
     UnsafeCode,
     Verifier,
+    completed,
     names,
     print_json,
     watched,
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
 def solve(
     question: Annotated[str, typer.Argument(help='The question, for example "Make 18 from 3, 6, 1."')],
     model: Model = "tiny",
-    strategy: Annotated[str, typer.Option(help=f"{', '.join(STRATEGIES)}.")] = "vote",
+    strategy: Annotated[
+        str, typer.Option(help=f"{', '.join(STRATEGIES)}.", autocompletion=completed(lambda: STRATEGIES))
+    ] = "vote",
     budget: Annotated[float | None, typer.Option(help="Token-equivalents to spend; 1024 unless given.", min=1)] = None,
     effort: Annotated[
         str | None, typer.Option(help="Instead of --budget: low, medium, high (1, 4, 16 longest answers) or a number.")
@@ -105,7 +108,9 @@ def evaluate(
     problems: Specs = "arithmetic,cipher,countdown",
     split: Split = "test",
     limit: Limit = 100,
-    strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "sample,vote",
+    strategies: Annotated[
+        str, typer.Option(help="Comma-separated.", autocompletion=completed(lambda: STRATEGIES))
+    ] = "sample,vote",
     budgets: Annotated[
         str, typer.Option(help="Comma-separated token-equivalents, or low, medium, high.")
     ] = "128,512,2048",
@@ -130,7 +135,11 @@ def evaluate(
         str | None, typer.Option(help="Of the step scores in --pool: last (the default), min, product, mean, rank.")
     ] = None,
     suite: Annotated[
-        str | None, typer.Option(help="A benchmark: math500, gsm8k, aime, gpqa, humaneval, mbpp, ifeval, processbench.")
+        str | None,
+        typer.Option(
+            help="A benchmark: math500, gsm8k, aime, gpqa, humaneval, mbpp, ifeval, processbench.",
+            autocompletion=completed(suites.known),
+        ),
     ] = None,
     file: Annotated[Path | None, typer.Option(help="The published file of --suite; from the hub unless given.")] = None,
     environment: Annotated[
@@ -148,73 +157,28 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Accuracy of strategies at budgets on held-out problems, of a benchmark, or of the samples in a file."""
+    from ponder.api.evaluating.request import Request
+
     if suite is not None:
-        from ponder.api.evaluating.benchmark import Benchmark
-
         suites.refuse_others(ctx)
-        asked = Benchmark(
-            suite,
-            out,
-            file,
-            model,
-            samples,
-            temperature if suites.given(ctx, "temperature") else None,
-            limit if suites.given(ctx, "limit") else None,
-            seed,
-            max_tokens if suites.given(ctx, "max_tokens") else Benchmark.max_tokens,
-            device,
-            frame,
-            verifier,
-            names(trained_on),
-            allow_unsafe_code,
-            overwrite,
-        )
-        suites.run(asked, threads, as_json)
-        return
-    if environment is not None:
-        from ponder.api.evaluating.acted import Acted
-
+    elif environment is not None:
         suites.refuse_others(ctx, suites.PLAYING, suites.EPISODES)
-        searches = suites.given(ctx, "strategies") or suites.given(ctx, "budgets")
-        acted = Acted(
-            environment=environment,
-            out=out,
-            model=model,
-            problems=names(problems),
-            split=split,
-            limit=limit,
-            samples=samples or 1,
-            strategies=names(strategies) if searches else (),
-            budgets=_budgets(budgets, max_tokens) if searches else (),
-            verifier=verifier,
-            seed=seed,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            frame=frame,
-            device=device,
-            tools=names(tools),
-            allow_unsafe_code=allow_unsafe_code,
-            resume=resume,
-            overwrite=overwrite,
-        )
-        suites.play(acted, threads, as_json)
-        return
-    if file is not None or samples is not None or trained_on:
+    elif file is not None or samples is not None or trained_on:
         raise PonderError(
             "--file, --samples and --trained-on go with --suite (--samples with --environment too); for problems of "
             "your own use --problems"
         )
-    if pool is not None:
+    elif pool is not None:
         _evaluate_pool(pool, out, aggregation or "last", seed, overwrite, as_json)
         return
-    if aggregation is not None:
+    elif aggregation is not None:
         raise PonderError("--aggregation is for the scores in a --pool; a verifier has a rule of its own")
-    if grid is not None and resume:
-        raise PonderError("--grid keeps nothing row by row, so it cannot --resume; start it again with --overwrite")
-    if grid is not None and fit_plan is not None:
-        raise PonderError("--fit-plan and --grid are two measurements; give one of them")
-    from ponder.api.evaluating.request import Request
-
+    elif grid is not None and (resume or fit_plan is not None):
+        raise PonderError(
+            "--grid keeps nothing row by row, so it cannot --resume; start it again with --overwrite"
+            if resume
+            else "--fit-plan and --grid are two measurements; give one of them"
+        )
     request = Request(
         model=model,
         problems=names(problems),
@@ -237,6 +201,12 @@ def evaluate(
         resume=resume,
         overwrite=overwrite,
     )
+    if suite is not None:
+        suites.run(suites.benchmark(ctx, request, suite, out, file, samples, names(trained_on)), threads, as_json)
+        return
+    if environment is not None:
+        suites.play(suites.acted(ctx, request, environment, out, samples), threads, as_json)
+        return
     if grid is not None:
         _evaluate_grid(request, grid, threads, as_json)
         return

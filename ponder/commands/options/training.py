@@ -8,8 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ponder.commands.options.shared import Json, UnsafeCode, print_json
+from ponder.commands.options.shared import Json, UnsafeCode, completed, print_json
 from ponder.commands.terminal import Terminal
+
+
+def _presets() -> list[str]:
+    from ponder.api.training.presets import PRESETS
+
+    return list(PRESETS)
 
 
 def run(
@@ -18,7 +24,12 @@ def run(
     model: Annotated[str | None, typer.Option(help="tiny (embedded), a local folder, or a hub id.")] = None,
     problems: Annotated[str | None, typer.Option(help="Comma-separated problem specs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", min=0)] = None,
-    preset: Annotated[str, typer.Option(help="Settings of a named method (`ponder list presets`); --set wins.")] = "",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Settings of a named method (`ponder list presets`); --set wins.", autocompletion=completed(_presets)
+        ),
+    ] = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, any number of times.")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="List every key of --set, and run nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,

@@ -14,7 +14,7 @@ SIGNS = {State.FINE: ("+", "green"), State.MISSING: ("-", "yellow"), State.BROKE
 
 def shown(checks: Sequence[Check], width: int) -> Group:
     """A line a check, cut to the width; under what is not fine what it is for and what mends it."""
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [Text("+ there   - not there, and optional   ! broken\n", style="dim")]
     for check in checks:
         sign, style = SIGNS[check.state]
         line = Text.assemble((f"{sign} ", style), (f"{check.name}: ", "bold"), check.found)
@@ -31,5 +31,7 @@ def shown(checks: Sequence[Check], width: int) -> Group:
         if bad
         else "Ponder works here: try `ponder run --out runs/demo`."
     )
-    parts.append(Text(f"\n{fine} of {len(checks)} are there. {last}", style="bold red" if bad else "bold"))
+    optional = sum(check.state is State.MISSING for check in checks)
+    counted = f"{fine} there, {optional} optional parts missing"
+    parts.append(Text(f"\n{counted}. {last}", style="bold red" if bad else "bold"))
     return Group(*parts)
