@@ -114,6 +114,17 @@ class Tokenizer(Protocol):
     def decode(self, tokens: Sequence[int]) -> str: ...
 
 
+class Pictures(Protocol):
+    """How a model reads pictures: as ids beyond its vocabulary, in the place of the token `mark` in its texts."""
+
+    @property
+    def mark(self) -> int: ...
+
+    def tokens(self, url: str, /) -> tuple[int, ...]:
+        """The ids of a picture given as a data URL. PonderError if it cannot be read."""
+        ...
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Tokens in, tokens and log-probabilities out. Calls made while others wait share a batch."""

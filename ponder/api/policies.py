@@ -18,6 +18,7 @@ from ponder.engines.settings import EngineSettings, LocalSettings
 from ponder.models import trained_on
 from ponder.models.ends import end_tokens, end_tokens_of
 from ponder.models.load import Loaded, load, place_of
+from ponder.models.pictures import pictures_of
 from ponder.policy.chat import TextPropose
 from ponder.policy.codec import Codec as Codec
 from ponder.policy.frames import FRAMES, Frame
@@ -116,7 +117,7 @@ def load_policy(
     check_device(device)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     loaded: Loaded = load(name, device=device, dtype=dtype)
-    codec = Codec(loaded.tokenizer, end_tokens(loaded.model))
+    codec = Codec(loaded.tokenizer, end_tokens(loaded.model), pictures_of(loaded.model))
     made = (
         opened(codec, loaded)
         if opened is not None

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from ponder.models.pictures import pictures_of
+
 _FAMILY = ("llama", "qwen2", "qwen3")
 
 
@@ -26,6 +28,8 @@ def supports(model: PreTrainedModel) -> bool:
     if config.model_type not in _FAMILY or getattr(config, "hidden_act", "") != "silu":
         return False
     rope = getattr(config, "rope_parameters", None) or {}
+    if pictures_of(model) is not None:
+        return False
     plain_rope = rope.get("rope_type", "default") == "default"
     # Windows and biases beyond those of q, k and v are left out (attention_bias gives the output projection one too).
     extras = ("use_sliding_window", "mlp_bias", "attention_bias")

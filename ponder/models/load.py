@@ -25,7 +25,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
-from ponder.models import templates
+from ponder.models import pictures, templates
 from ponder.models.memory import refuse_too_large
 from ponder.models.weights import check_index
 from ponder.models.weights import read as weights_of
@@ -61,7 +61,8 @@ def load(
         _check_template(name, tokenizer)
         # from_pretrained itself reads pickles with weights_only, so even an accepted one cannot run code.
         options |= {"dtype": dtype, "use_safetensors": None if pickles else True}
-        model = weights_of(AutoModelForCausalLM, place, **options)
+        sees = AutoConfig.from_pretrained(place, trust_remote_code=False).model_type in pictures.KINDS
+        model = pictures.read(place, **options) if sees else weights_of(AutoModelForCausalLM, place, **options)
     except PonderError:
         raise
     except Exception as error:
@@ -103,12 +104,15 @@ def save(
     It is on the disk when this returns. Raises PonderError if the disk is full or cannot be written to.
     """
     with whole_folder(Path(folder)) as place:
-        model.save_pretrained(place, state_dict=None if weights is None else dict(weights))
+        if pictures.pictures_of(model) is not None:
+            pictures.write(model, place, weights)
+        else:
+            model.save_pretrained(place, state_dict=None if weights is None else dict(weights))
         tokenizer.save_pretrained(place)
 
 
 def config_of(name: str) -> PretrainedConfig:
-    """The configuration of a model without its weights. PonderError if there is none."""
+    """The configuration of a model without its weights (of its language model, if it sees). PonderError if none."""
     place = place_of(name)
     if isinstance(place, Path):
         _check(place, pickles=True)
@@ -116,7 +120,7 @@ def config_of(name: str) -> PretrainedConfig:
         config: PretrainedConfig = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except Exception as error:
         raise PonderError(_explain(name, place, error)) from error
-    return config
+    return config.get_text_config() if config.model_type in pictures.KINDS else config
 
 
 def place_of(name: str) -> Path | str:
@@ -138,7 +142,7 @@ def _check(folder: Path, pickles: bool) -> None:
     if "auto_map" in config or "auto_map" in settings:
         raise PonderError(f"model folder {folder}: it wants to run its own code (auto_map in a config); never done")
     kind = config.get("model_type")
-    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in pictures.KINDS:
         raise PonderError(f"model folder {folder}: {kind!r} is not a causal language model that transformers knows")
     if not any((folder / name).exists() for name in _TOKENIZERS):
         raise PonderError(f"model folder {folder}: no tokenizer (tokenizer.json); save it there with save_pretrained")

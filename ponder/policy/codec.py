@@ -21,6 +21,7 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from ponder.policy.native.formats import ToolFormat, format_of
+from ponder.protocols import Pictures
 from ponder.types import PonderError
 
 _ANCHOR = "\n"  # a text that others are put behind, where the first word would get a space of its own
@@ -32,10 +33,13 @@ class Codec:
 
     `ends` are the end tokens that the model's generation settings name (`models.ends.end_tokens`); together with the
     tokenizer's own (and the template's) they are `end_ids`, each of which ends a turn. `eos_id` is the one that this
-    model's turns end with.
+    model's turns end with. `pictures` is how the model reads pictures (None: it reads text alone).
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, ends: Iterable[int] = ()) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, ends: Iterable[int] = (), pictures: Pictures | None = None
+    ) -> None:
+        self.pictures = pictures
         own = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
         self.end_ids = tuple(dict.fromkeys([*own, *ends]))
         if not self.end_ids:

@@ -130,15 +130,35 @@ class Prompts:
         return inside.split(between[0]) if between else [inside]
 
     def _tokens(self, question: Question) -> tuple[int, ...]:
-        if question.images:
-            raise PonderError(
-                "the question has a picture and this model reads text alone; give the address of a chat server with an "
-                "image-text model (--model http://HOST:PORT/v1#NAME)"
-            )
         begin = () if self.chat else self.codec.begin
+        if question.images:
+            return begin + self._with_pictures(question)
         if question.history or question.tools:
             return begin + self.codec.start(*self._conversation(question))
         return begin + self.codec.start(self._frame(question.instructions, question.family), question.text)
+
+    def _with_pictures(self, question: Question) -> tuple[int, ...]:
+        """The pictures stand in front of the question's words, each on a line of its own."""
+        pictures = self.codec.pictures
+        if pictures is None:
+            raise PonderError(
+                "the question has a picture and this model reads text alone; give the folder of an image-text model "
+                "(docs/models.md) or the address of a chat server with one (--model http://HOST:PORT/v1#NAME)"
+            )
+        if question.history or question.tools:
+            raise PonderError(
+                "a local model takes no picture together with turns before it or tools; leave one of them out"
+            )
+        mark = str(self.codec.tokenizer.convert_ids_to_tokens(pictures.mark))
+        first, *others = self._frame(question.instructions, question.family)
+        first += f"{mark}\n" * len(question.images)
+        shown = iter(question.images)
+        found = self.codec.start((first, *others), question.text)
+        if found.count(pictures.mark) != len(question.images):
+            raise PonderError(f"the tokenizer does not keep {mark} as one token, so pictures have no place")
+        return tuple(
+            token for word in found for token in (pictures.tokens(next(shown)) if word == pictures.mark else (word,))
+        )
 
     def messages(self, question: Question) -> list[dict[str, str]]:
         """The turns that ask `question` through the chat template, as it takes them."""

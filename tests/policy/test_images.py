@@ -106,7 +106,7 @@ def test_a_question_is_asked_with_the_picture_that_is_given(tmp_path: Path) -> N
 
 def test_what_reads_text_alone_refuses_a_picture() -> None:
     question = Question("q", "", "What is this?", images=(data_url(PNG),))
-    with pytest.raises(PonderError, match=r"reads text alone; give the address of a chat server"):
+    with pytest.raises(PonderError, match="reads text alone; give the folder of an image-text model"):
         Prompts(CODEC).tokens(question)
     plain = TextPropose(Server(chat=False), canonical_answer)
     with pytest.raises(PonderError, match="a plain text cannot hold"):

@@ -51,7 +51,7 @@ def think(
     `ponder.protocols.Judge`. `family` is the spec whose instructions the question is asked with; the embedded families
     are seen by how a question begins. `temperature` None keeps that of a loaded policy, 1 for a name. `tools`
     (`calc`, `python`) may be called while it thinks. `images` are pictures that belong to the question (files or
-    bytes: PNG, JPEG, GIF, WebP), for a chat server whose model reads them. `frame` says how a model given by name is
+    bytes: PNG, JPEG, GIF, WebP), for a model that reads them. `frame` says how a model given by name is
     asked (docs/models.md). `out` is a
     folder for tree.json and tree.html. Where a question can be checked without its key, a candidate that is right wins.
 

@@ -24,6 +24,7 @@ from ponder.engines.local.scheduler import Scheduler
 from ponder.engines.local.stopping import Stops
 from ponder.models import lean
 from ponder.models.memory import for_caches
+from ponder.models.pictures import pictures_of
 from ponder.models.size import rates
 from ponder.protocols import Completion, Request, Tokenizer, Way, WeightSource, Work
 from ponder.types import PonderError
@@ -88,6 +89,7 @@ class LocalEngine:
         self._decoder = decoder
         self._vocabulary = int(model.get_output_embeddings().weight.shape[0])
         check_tokens(tokenizer.end_ids, self._vocabulary)
+        self._pictures = pictures_of(self._model)
         stops = Stops(tokenizer, self._vocabulary)
         self._scheduler = Scheduler(decoder, stops, rows)
         self._scheduler.version = version
@@ -193,7 +195,7 @@ class LocalEngine:
 
     async def generate(self, request: Request) -> Completion:
         limit, cut = limit_of(request, self._context)
-        check_tokens(request.prompt, self._vocabulary)
+        self._check(request.prompt)
         if limit == 0:
             return Completion((), (), cut, self.version)
         job = Job(request, limit, cut, walk=None if request.walk is None else request.walk())
@@ -210,14 +212,18 @@ class LocalEngine:
 
     async def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, ...]:
         check_scored(len(prompt), len(continuation), self._context)
-        check_tokens((*prompt, *continuation), self._vocabulary)
+        self._check((*prompt, *continuation))
         return await self._asked(self._scores, (tuple(prompt), tuple(continuation)))
 
     async def hidden(self, tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
         """What a head reads at these positions: hidden states after the final norm, [positions, hidden]."""
         check_positions(len(tokens), positions, self._context)
-        check_tokens(tokens, self._vocabulary)
+        self._check(tokens)
         return await self._asked(self._states, (tuple(tokens), tuple(positions)))
+
+    def _check(self, tokens: Sequence[int]) -> None:
+        """Refuse ids that are no word of the vocabulary and no picture that is known."""
+        check_tokens(tokens if self._pictures is None else self._pictures.words(tokens), self._vocabulary)
 
     async def _asked(self, line: list[Asked[Q, A]], question: Q) -> A:
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()

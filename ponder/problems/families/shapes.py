@@ -3,7 +3,8 @@
 A picture holds circles, squares and triangles in three colours, each in a cell of its own of a grid. `level` says how
 many: up to 3 at level 1 and four more with each level. Without the picture the question cannot be answered better than
 by guessing. The picture is drawn from the seed and stands in `Question.images`; its name in the question is a hash, so
-that no two questions are alike. For models that read pictures: today those behind a chat server (`URL#NAME`).
+that no two questions are alike. For models that read pictures: those behind a chat server (`URL#NAME`) and local ones
+of LLaVA's kind.
 """
 
 from __future__ import annotations
