@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,12 +22,12 @@ from ponder.selfplay.curriculum import Curriculum
 from ponder.selfplay.proposer.forms.arithmetic import ArithmeticForm
 from ponder.selfplay.proposer.forms.cipher import CipherForm
 from ponder.selfplay.proposer.forms.countdown import CountdownForm, reached
-from ponder.selfplay.proposer.forms.form import Form, Refused
+from ponder.selfplay.proposer.forms.form import Form, Refused, asked
 from ponder.selfplay.proposer.lessons import credit_of
 from ponder.selfplay.proposer.make import check_source, forms_of
 from ponder.selfplay.proposer.pay import pay, repetitions
 from ponder.selfplay.proposer.settings import FromCurriculum, FromProposer
-from ponder.selfplay.proposer.source import ProposerSource
+from ponder.selfplay.proposer.source import ProposerSource, shown_to
 from ponder.types import EngineError, Group, PonderError, Problem, Question, Step, StopReason, Trajectory, Verdict
 from tests.selfplay import test_loop as loop
 
@@ -230,6 +231,19 @@ def test_a_source_that_was_saved_goes_on_with_the_very_next_problems() -> None:
     taken(one, 8)
     two.load_state(one.state())
     assert [p.question.text for p in taken(one, 8)] == [p.question.text for p in taken(two, 8)]
+
+
+def test_a_chat_model_is_shown_an_example_of_the_training_split_and_one_that_thinks_by_itself_is_not() -> None:
+    form = ArithmeticForm(Arithmetic(2))
+    question = asked(form, 4, 0, shown=True)
+    (_, before), (_, reply) = question.history
+    assert question.text != before and before.startswith("Propose like: Compute ")
+    assert form.read(reply)  # a problem of the form that may be trained on
+    assert asked(form, 4, 0).history == ()
+    framed = SimpleNamespace(frame=SimpleNamespace(kind="chain"))
+    own = SimpleNamespace(frame=SimpleNamespace(kind="native"))
+    assert shown_to(framed) and not shown_to(own) and not shown_to(Scripted(lambda *_: ""))
+    assert source(lambda *_: "", example=True).shown and not source(lambda *_: "").shown
 
 
 def test_an_engine_that_fails_leaves_the_place_to_the_curriculum() -> None:

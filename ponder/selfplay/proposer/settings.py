@@ -28,6 +28,8 @@ class FromProposer(SourceSettings):
     curriculum. Proposals are drawn in groups of `proposals`, from one example each. `attempts` says how many proposals
     are drawn for each one that is wanted. `repetition` is the weight of what a batch repeats. `model` proposes and does
     not learn; without one the policy proposes and learns from it. `remembered` proposals are known as duplicates.
+    `example` shows a question and a reply of the training split before each question (None: to models that have not
+    been trained to think in this form, whose frame is not `native`).
     """
 
     kind: Literal["proposer"] = "proposer"
@@ -38,6 +40,7 @@ class FromProposer(SourceSettings):
     max_tokens: Annotated[int, Field(ge=8)] = 120
     remembered: Annotated[int, Field(ge=0)] = 20_000
     model: str = ""
+    example: bool | None = None
 
 
 SOURCES: Registry[SourceSettings] = Registry("source", SourceSettings, default="curriculum")

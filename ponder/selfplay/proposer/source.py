@@ -50,6 +50,12 @@ class Turn:
         return [proposal for some in self.proposals.values() for proposal in some]
 
 
+def shown_to(propose: Propose) -> bool:
+    """Whether a proposer is shown an example turn unless the settings say so: a model whose frame is not its own."""
+    frame = getattr(propose, "frame", None)
+    return frame is not None and frame.kind != "native"
+
+
 class ProposerSource:
     """`ProblemSource` over a proposer. `learns`: whether the proposer is the policy, so that `lessons` has groups."""
 
@@ -65,6 +71,7 @@ class ProposerSource:
     ) -> None:
         self.settings, self.forms, self.propose, self.rest = settings, list(forms), propose, rest
         self.seed, self.learns = seed, learns
+        self.shown = shown_to(propose) if settings.example is None else settings.example
         self.turns = 0
         self.known: dict[str, None] = {}  # contents in the order in which they were proposed
         self._turn = Turn(-1)
@@ -90,7 +97,7 @@ class ProposerSource:
         groups = math.ceil(wanted * self.settings.attempts / size)
         seed = derive_seed("propose", self.seed, turn.number)
         asks = [
-            (form, asked(form, turn.number * groups + at, self.seed))
+            (form, asked(form, turn.number * groups + at, self.seed, shown=self.shown))
             for at in range(groups)
             for form in [self.forms[(turn.number + at) % len(self.forms)]]
         ]

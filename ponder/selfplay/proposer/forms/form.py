@@ -24,6 +24,7 @@ from ponder.problems.splits import split_of
 from ponder.protocols import Family
 from ponder.types import Key, Problem, Question
 
+LIKE = "Propose like: "
 REFUSALS = (
     "no_answer",
     "unparsable",
@@ -96,17 +97,23 @@ def drafted(form: Form, question: Question, text: str) -> Draft:
     return form.read_about(question, text) if isinstance(form, Grounded) else form.read(text)
 
 
-def asked(form: Form, number: int, seed: int) -> Question:
-    """The question to the proposer: an example of the form, as it stands in the training split, to go on from."""
+def asked(form: Form, number: int, seed: int, *, shown: bool = False) -> Question:
+    """The question to the proposer: an example of the form, as it stands in the training split, to go on from.
+
+    With `shown` a turn before it shows such a question and a reply to it, both of the training split: a small chat
+    model that is told the form alone solves the example instead.
+    """
     if isinstance(form, Grounded):
         return form.ask(number, seed)
     example = form.family.problem(number, split="train", seed=seed)
+    before = [form.family.problem(number + at, split="train", seed=seed).question.text for at in (1, 2)]
     return Question(
         id=f"propose-{form.family.name}-{seed}-{number}",
         family=f"propose {form.family.name}",
-        text=f"Propose like: {example.question.text}",
+        text=f"{LIKE}{example.question.text}",
         instructions=form.instructions,
         level=example.level,
+        history=(("user", f"{LIKE}{before[0]}"), ("assistant", before[1])) if shown else (),
     )
 
 
