@@ -12,6 +12,8 @@ import torch
 from transformers import LlavaForConditionalGeneration
 
 from ponder.api.policies import Policy, load_policy
+from ponder.api.training.stage import prepared
+from ponder.config import load as configured
 from ponder.learning.policy import PolicyTrainer
 from ponder.learning.samples import demonstration
 from ponder.learning.settings import TrainerSettings
@@ -21,6 +23,7 @@ from ponder.models.load import save
 from ponder.models.pictures import Pictures, pictures_of
 from ponder.problems.families.shapes import Shapes
 from ponder.problems.images import data_url
+from ponder.selfplay.config import Run
 from ponder.types import PonderError, Question
 from recipes.images.model import save_random
 
@@ -149,3 +152,8 @@ def test_what_it_cannot_read_is_refused_in_a_sentence(policy: Policy) -> None:
     unknown = seen(policy).rows + 12345 * seen(policy).length
     with pytest.raises(PonderError, match="the model knows 0 to"):
         asyncio.run(policy.engine.score((3, unknown), (1,)))
+
+
+def test_a_run_that_would_train_a_verifier_on_pictures_is_refused_before_it_begins(folder: Path) -> None:
+    with pytest.raises(PonderError, match=r"reads pictures.*set verifier.enabled=false"):
+        prepared(configured(Run, None, [f"model={folder}", "problems=['shapes']"]), [FAMILY])

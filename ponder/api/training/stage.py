@@ -44,6 +44,7 @@ from ponder.selfplay.roles import (
 )
 from ponder.selfplay.scorers.scorers import Scorers
 from ponder.selfplay.steps.parts import Tell
+from ponder.types import PonderError
 
 TRAINING, CONTROL, MEASURING = "training", "control", "measuring"
 SUMMARY = "summary.json"
@@ -83,6 +84,11 @@ def prepared(
         frame=config.frame,
         opened=opened,
     )
+    if policy.codec.pictures is not None and (config.verifier.enabled or needs_critic(config)):
+        raise PonderError(
+            f"{config.model} reads pictures, and step verifiers and critics read words alone: set "
+            "verifier.enabled=false, and an algorithm without a critic"
+        )
     base = Beginning.of(config.model, policy.model, config.device)
     # Before the trainer may put adapters into the model: both start as plain copies of it.
     enabled, dual = config.verifier.enabled, config.coupling.weights == "dual"

@@ -221,8 +221,7 @@ class LocalEngine:
         self._check(tokens)
         return await self._asked(self._states, (tuple(tokens), tuple(positions)))
 
-    def _check(self, tokens: Sequence[int]) -> None:
-        """Refuse ids that are no word of the vocabulary and no picture that is known."""
+    def _check(self, tokens: Sequence[int]) -> None:  # no word of the vocabulary and no picture that is known
         check_tokens(tokens if self._pictures is None else self._pictures.words(tokens), self._vocabulary)
 
     async def _asked(self, line: list[Asked[Q, A]], question: Q) -> A:
