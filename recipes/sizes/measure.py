@@ -181,6 +181,8 @@ def draw(cells: Sequence[dict[str, Any]], file: Path) -> None:
             axes.plot(*zip(*[point(str(k)) for k in VOTES], strict=True), **look.line(), label=name)
             axes.plot(*point(ONCE), marker="o", color=look.colour, markerfacecolor="none", linestyle="none")
         axes.set(xscale="log", xlabel="MFLOP a question", ylabel="right on test problems, %")
+        ticks = [10, 30, 100, 300, 1000, 3000]
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.set(title="1 to 16 chains of thought; hollow: answered at once")
         legend(figure, axes, columns=4)
         png(figure, file)
