@@ -1,5 +1,5 @@
 // What the theme leaves out: a name for the search dialog, wide tables and pictures that the arrow keys can scroll, and places at which
-// code may not be cut (options of a command) or had best be (paths in tables).
+// code may not be cut (options of a command) or had best be (long paths in tables).
 document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
 
 const texts = (code) => {
@@ -9,7 +9,7 @@ const texts = (code) => {
 };
 const option = (text) => Object.assign(document.createElement("span"), { className: "option", textContent: text });
 document.querySelectorAll(".md-typeset code").forEach((code) => texts(code).forEach((text) => {
-  const places = code.closest("td") ? /(?<=[/_:.,=])/ : /$^/;
+  const places = code.closest("td") && code.textContent.length > 24 ? /(?<=[/_:.,=])/ : /$^/;
   const parts = text.data.split(/(--[\w-]+)/).map((part) => part.startsWith("--") ? [option(part)]
     : part.split(places).flatMap((piece, at) => at ? [document.createElement("wbr"), piece] : [piece]));
   if (parts.flat().length > 1) text.replaceWith(...parts.flat());

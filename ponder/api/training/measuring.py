@@ -17,7 +17,7 @@ from ponder.rollout.episodes import Episodes
 from ponder.rollout.grading import Grading
 from ponder.selfplay import accounts, measure, transcripts
 from ponder.thinking import reading_of
-from ponder.types import Problem
+from ponder.types import Group, Problem
 
 
 def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None) -> Measured:
@@ -45,19 +45,7 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
     base = measure.arm(bench, policy.at, suites, "base", tell)
     thinking_base = measure.think(bench, suites.thinking_base, live, strategies, tell)
     shown = measure.first_of_each(suites.thinking.problems, 20)
-    base_groups = list(
-        run_async(
-            collect(
-                shown,
-                policy.at(temperature),
-                bench.grade,
-                group_size=2,
-                max_tokens=bench.max_tokens,
-                seed=1,
-                environment=bench.environment,
-            )
-        )
-    )
+    base_groups = _two_answers(shown, bench, policy.at(temperature))
     stage.serve_trained()
     final = measure.arm(bench, policy.at, suites, "final", tell)
     thinking = measure.think(bench, suites.thinking, live, strategies, tell)
@@ -81,6 +69,20 @@ def measure_run(stage: Stage, cloned: ControlArm | None, kept: ControlArm | None
         rejection=None if kept is None else kept.scores(suites.main, temperature),
         rejection_arm=kept,
     )
+
+
+def _two_answers(shown: Sequence[Problem], bench: measure.Bench, propose: Propose) -> list[Group]:
+    """Two judged answers of the policy that is served, to each of the problems whose transcripts may be shown."""
+    drawing = collect(
+        shown,
+        propose,
+        bench.grade,
+        group_size=2,
+        max_tokens=bench.max_tokens,
+        seed=1,
+        environment=bench.environment,
+    )
+    return list(run_async(drawing))
 
 
 def in_environment(bench: measure.Bench, propose: Propose, live: Live, problems: Sequence[Problem]) -> Live:
