@@ -30,6 +30,8 @@ from ponder.verifiers.rules.mathematics.finding.spans import boxes
         ("Answer: 5? or 6?", ("5? or 6",)),
         ("72", ("72",)),
         ("(1, 2)", ("(1, 2)",)),
+        ("9 * 2 = <<9*2=18>>19 eggs", ("19",)),  # the text contradicts its calculator, and the text is what is said
+        ("9 / 4 = $<<9/4=2.25>>2.250 each", ("2.25",)),
         ("Half is 24.\nTogether 48 + 24 = <<48+24=72>>72 clips in April and May.", ("72",)),
         ("It takes her 120/24 = 5 hours to read 120 pages.", ("5",)),
         ("They ride 150 - 144 = 6 miles on the 13th day.", ("6",)),

@@ -84,12 +84,24 @@ def _choose(clause: str, numbers: list[re.Match[str]], computed: str | None) -> 
     result = max(clause.rfind("="), clause.rfind(_RESULT))
     after = [number for number in numbers if number.start() > result]
     if computed is not None and clause[result:].startswith(_RESULT) and not (after and _turns(clause, after)):
-        return computed
+        return _text(after[0]) if after and _contradicts(clause[result + 1 :], after[0], computed) else computed
     if result >= 0 and after:
         return _text(after[-1] if _turns(clause, after) else after[0])
     if computed is not None and _plain(numbers[0]) == computed:
         return computed
     return ", ".join(dict.fromkeys(_text(number) for number in _enumerated(clause, numbers)))
+
+
+def _contradicts(behind: str, number: re.Match[str], computed: str) -> bool:
+    """`<<9*2=18>>19 eggs`: whether the number right behind a calculator mark is another one, which then is said."""
+    if not behind.lstrip(" $\\").startswith(number["number"]):
+        return False
+    try:
+        return float(number["number"].replace(",", "").replace(" ", "")) != float(
+            computed.replace(",", "").strip("$% ")
+        )
+    except ValueError:  # a mark that holds no plain number
+        return False
 
 
 def _enumerated(clause: str, numbers: list[re.Match[str]]) -> list[re.Match[str]]:
