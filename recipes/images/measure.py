@@ -2,11 +2,11 @@
 
     python -m recipes.images.measure --out runs/images --seeds 3
 
-For each seed a model with random weights imitates demonstrators who note what is asked for (`rc?`) and go through the picture shape by shape (`b4rc+`: in
-row b, column 4 a red circle, which is asked for) and count; then it is trained by
-reinforcement learning on the verdicts on its own answers. Measured on test problems, one answer each at temperature 1:
-the imitator, the trained model, the trained model shown the picture of the next problem ("blind"), and the best answer
-without looking (the most frequent one among training problems). What was finished is not done again.
+For each seed a model with random weights imitates demonstrators who note what is asked for (`rc?`: red circles), go
+through the picture shape by shape (`b4rc+`: in row b, column 4 a red circle, which is asked for) and count; then it is
+trained by reinforcement learning on the verdicts on its own answers. Measured on test problems, one answer each at
+temperature 1: the imitator, the trained model, the trained model shown the picture of the next problem ("blind"), and
+the best answer without looking (the most frequent one among training problems). What was finished is not done again.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def demonstrations(family: Shapes, pictures: int, miss: float, seed: int) -> Ite
     while True:
         problem = rng.choice(problems)
         colour, kind = problem.question.text.split()[2:4]
-        # First what is asked for, in the letters that the shapes are named by: the question is read letter by letter, and
-        # a model that never writes it down names shapes rightly and compares them wrongly.
+        # First what is asked for, in the letters that the shapes are named by: the question is read letter by letter,
+        # and a model that never writes it down names shapes rightly and compares them wrongly.
         lines, count = [f"{colour[0]}{kind[0]}?\n"], 0
         for cell, *look in problem.key.data["shapes"]:
             if rng.random() < miss:
