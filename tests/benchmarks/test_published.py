@@ -27,7 +27,12 @@ def found(tmp_path: Path, name: str, *rows: dict[str, Any]) -> dict[str, Any]:
 
 def test_worked_solutions_are_graded_by_the_suite(tmp_path: Path):
     right = {"id": "a", "problem": "How many?", "answer": "18", "solution": "9 * 2 = <<9*2=18>>18 eggs"}
-    wrong = {**right, "id": "b", "problem": "And now?", "solution": "9 * 2 = <<9*2=19>>19 eggs"}
+    wrong = {
+        **right,
+        "id": "b",
+        "problem": "And now?",
+        "solution": r"So \boxed{19} eggs.",
+    }  # a box and a mark that differ
     got = found(tmp_path, "gsm8k_train.jsonl", right, wrong)
     assert got == {"problems (train or test)": 2, "worked solutions graded wrong": ["b"]}
 

@@ -98,7 +98,7 @@ class Arithmetic:
         said = [
             f"It is {value} or it is {value + 1}",
             f"= {value}.5",
-            f"It is {value}, I think",
+            f"It is not {value}",
             f"\\boxed{{x}} = {value}",
         ]
         return [str(value + 1), f"{value} or {value + 1}", f"{value}.5", "", f"<think>\n{value}\n</think>", *said]
